@@ -1,0 +1,201 @@
+"""The one constructor of equations.
+
+In: operations and atoms.  Out: a `Graph`, with the type of every symbol inferred.
+Always holds: the same operation on the same atoms is the same symbol (hash-consing, up to the order of operands of
+commutative operations); the user's own names stay, as aliases; generated names step aside of all others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sympy import Basic, Number, Symbol
+
+from graphc.errors import GraphcError, ShapeError
+from graphc.graph.graph import Equation, Graph, Origin
+from graphc.graph.operation import Operation, Value, node, operation_of
+from graphc.graph.types import Size, Type, shape_text, surely_different
+
+_SYMBOLS: dict[str, Symbol] = {}
+
+
+def symbol(name: str) -> Symbol:
+    """The real symbol of a name; one object a name."""
+    found = _SYMBOLS.get(name)
+    if found is None:
+        found = _SYMBOLS[name] = Symbol(name, real=True)
+    return found
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """A relation of dimensions that only the data can decide."""
+
+    a: Size
+    b: Size
+    relation: str
+    origin: Origin
+
+
+class Builder:
+    """Collects equations.  `simplify` lets the fold table use identities (x*1, x + 0), not only exact arithmetic.
+
+    `constraints` collects dimensions that must be equal and could not be proved so: checked when data arrive.
+    """
+
+    def __init__(self, *, simplify: bool = False, prefix: str = "v", reserved: Iterable[str] = ()) -> None:
+        self.simplify = simplify
+        self.types: dict[Symbol, Type] = {}
+        self.equations: list[Equation] = []
+        self.constraints: list[Constraint] = []
+        self.origin = Origin("given")
+        self._consed: dict[tuple[Basic, Type], Basic] = {}
+        self._definitions: dict[Symbol, Basic] = {}
+        self._reserved = set(reserved)
+        self._prefix = prefix
+        self._count = 0
+
+    # --- symbols -----------------------------------------------------------------------------------------------
+
+    def declare(self, name: str, type_: Type) -> Symbol:
+        """A symbol that is given from outside."""
+        s = symbol(name)
+        self.types[s] = type_
+        self._reserved.add(name)
+        return s
+
+    def reserve(self, names: Iterable[str]) -> None:
+        """Names that generated names must not take."""
+        self._reserved.update(names)
+
+    def adopt(self, graph: Graph) -> None:
+        """Start from the symbols and equations of a graph."""
+        self.reserve(s.name for s in graph.types)
+        for leaf in graph.leaves():
+            self.types[leaf] = graph.types[leaf]
+        for equation in graph.equations:
+            self.add(equation, graph.types[equation.target])
+
+    def add(self, equation: Equation, type_: Type) -> None:
+        """Take over an equation as it is."""
+        self.types[equation.target] = type_
+        self._definitions[equation.target] = equation.expr
+        self._consed.setdefault((self._key(equation.expr), type_), equation.target)
+        self.equations.append(equation)
+        self._reserved.add(equation.target.name)
+
+    def fresh(self, stem: str | None = None) -> str:
+        """A name nobody has: the stem itself, or numbered."""
+        if stem is not None and stem not in self._reserved:
+            return stem
+        while True:
+            self._count += 1
+            name = f"{stem}_{self._count}" if stem else f"{self._prefix}{self._count}"
+            if name not in self._reserved:
+                return name
+
+    def type_of(self, atom: Basic) -> Type:
+        """Type of a symbol or number; a number is a scalar, int where it is an integer."""
+        if isinstance(atom, Symbol):
+            return self.types[atom]
+        return Type((), "int" if atom.is_Integer else "real")
+
+    def definition(self, atom: Basic) -> Basic | None:
+        """The right-hand side of a symbol, None for what is given."""
+        return self._definitions.get(atom)
+
+    def value(self, atom: Any) -> Value:
+        return Value(self, atom)
+
+    # --- equations ---------------------------------------------------------------------------------------------
+
+    def apply(
+        self, operation: Operation, operands: tuple[Basic, ...], statics: tuple[Any, ...] = (), name: str | None = None
+    ) -> Basic:
+        """One operation: the symbol that has it already, a folded atom, or a new equation's target.
+
+        `name` is the user's own name for it.  Raises ShapeError, with the operands' names and shapes.
+        """
+        types = tuple(self.type_of(a) for a in operands)
+        try:
+            if operation.define is not None:  # its errors name the operation that was written
+                return operation.define(self, operands, statics, name)  # type: ignore[no-any-return]
+            type_, statics = operation.infer(types, statics, self.require)
+        except GraphcError as error:
+            raise self._explained(error, operation, operands, types) from None
+        if operation.fold is not None:
+            folded = operation.fold(self, operands, statics, type_)
+            if folded is not None and self.type_of(folded).shape == type_.shape:
+                return self.bind(name, folded)
+        expr = node(operation, operands, statics)
+        key = (self._key(expr), type_)
+        known = self._consed.get(key)
+        if known is not None:
+            return self.bind(name, known)
+        target = self._new(name, type_, expr)
+        self._consed[key] = target
+        return target
+
+    def bind(self, name: str | None, atom: Basic) -> Basic:
+        """The atom itself, or, where the user names it, an alias."""
+        if name is None:
+            return atom
+        return self._new(name, self.type_of(atom), atom)
+
+    def _new(self, name: str | None, type_: Type, expr: Basic) -> Symbol:
+        target = symbol(name if name is not None else self.fresh())
+        self.types[target] = type_
+        self._reserved.add(target.name)
+        self._definitions[target] = expr
+        self.equations.append(Equation(target, expr, self.origin))
+        return target
+
+    def require(self, a: Size, b: Size, relation: str = "==") -> None:
+        """Dimensions must be equal (or a <= b): ShapeError where they cannot be, noted where it is not known."""
+        if relation == "<=":
+            if not isinstance(difference := b - a, int):
+                self.constraints.append(Constraint(a, b, relation, self.origin))
+            elif difference < 0:
+                raise ShapeError(f"{a} is more than {b}")
+            return
+        if surely_different(a, b):
+            raise ShapeError(f"size {a} does not fit size {b}")
+        if a != b:
+            self.constraints.append(Constraint(a, b, relation, self.origin))
+
+    def _explained(
+        self, error: GraphcError, operation: Operation, operands: tuple[Basic, ...], types: tuple[Type, ...]
+    ) -> GraphcError:
+        shown = ", ".join(
+            f"{a.name if isinstance(a, Symbol) else a} {shape_text(t.shape)}"
+            for a, t in zip(operands, types, strict=True)
+        )
+        error.message = f"{operation.syntax or operation.written}: {error.reason}; operands: {shown}"
+        return error
+
+    def _key(self, expr: Basic) -> Basic:
+        """The hash-consing key: aliases resolved, operands of a commutative operation in one order."""
+        operation = operation_of(expr)
+        if operation is None:
+            return expr
+        arguments = tuple(self.resolve(a) if isinstance(a, Symbol) else a for a in expr.args)
+        if operation.commutative and hash(arguments[1]) < hash(arguments[0]):
+            arguments = (arguments[1], arguments[0], *arguments[2:])
+        return Basic.__new__(type(expr), *arguments)
+
+    # --- the result --------------------------------------------------------------------------------------------
+
+    def resolve(self, atom: Basic) -> Basic:
+        """What an alias stands for."""
+        while isinstance(atom, Symbol):
+            definition = self._definitions.get(atom)
+            if not isinstance(definition, (Symbol, Number)):
+                return atom
+            atom = definition
+        return atom
+
+    def graph(self, like: Graph, **changes: Any) -> Graph:
+        """The graph collected so far, with the declarations of `like`."""
+        return like.replace(equations=tuple(self.equations), types=dict(self.types), **changes)

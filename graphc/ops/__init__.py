@@ -1,0 +1,34 @@
+"""The table of operations: one record each, read by every stage.
+
+In: the records of this folder's files.  Out: `OPERATIONS`, and look-ups in it.
+Always holds: names are unique; no other file fills this table.
+"""
+
+from __future__ import annotations
+
+from graphc.graph.operation import Operation, bind_table
+from graphc.ops import composite, contraction, elementwise, movement, program, reduction, special
+
+OPERATIONS: tuple[Operation, ...] = (
+    *elementwise.OPERATIONS,
+    *special.OPERATIONS,
+    *reduction.OPERATIONS,
+    *contraction.OPERATIONS,
+    *movement.OPERATIONS,
+    *composite.OPERATIONS,
+    *program.OPERATIONS,
+)
+bind_table(OPERATIONS)
+
+BY_NAME: dict[str, Operation] = {o.name: o for o in OPERATIONS}
+CALLS: dict[str, list[Operation]] = {}
+for _operation in OPERATIONS:
+    for _name in (_operation.written, *_operation.others):
+        if not _operation.hidden or _operation.others:
+            CALLS.setdefault(_name, []).append(_operation)
+INFIX: dict[str, Operation] = {o.syntax.split()[1]: o for o in OPERATIONS if o.syntax and o.syntax.startswith("a ")}
+PREFIX: dict[str, Operation] = {
+    o.syntax[:-1].strip(): o for o in OPERATIONS if o.syntax and o.syntax.endswith("a") and o.syntax[0] not in "a["
+}
+SUBSCRIPT, TRANSPOSE, ARRAY = BY_NAME["slice"], BY_NAME["transpose"], BY_NAME["stack"]
+GATHER, SIZE, GRADIENT, ABSOLUTE = BY_NAME["gather"], program.size_atom, program.grad, BY_NAME["abs"]

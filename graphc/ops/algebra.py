@@ -1,0 +1,60 @@
+"""What differentiation and rewriting need of operations, by role and not by name.
+
+In: a builder and atoms.  Out: atoms.
+Always holds: shapes fit; nothing here decides anything but how a role is spelled in operations.
+"""
+
+from __future__ import annotations
+
+from sympy import Basic, Integer
+
+from graphc.graph.builder import Builder
+from graphc.graph.operation import operation_of
+from graphc.graph.types import Size, Type
+from graphc.ops.elementwise import add, logical_and, logical_not, logical_or, where
+from graphc.ops.movement import broadcast
+from graphc.ops.reduction import unbroadcast as unbroadcast_value
+
+
+def accumulate(builder: Builder, a: Basic, b: Basic) -> Basic:
+    """a + b."""
+    return builder.apply(add, (a, b))
+
+
+def along(builder: Builder, atom: Basic, type_: Type) -> Basic:
+    """The atom broadcast to a shape."""
+    if builder.type_of(atom).shape == type_.shape:
+        return atom
+    return builder.apply(broadcast, (atom,), (type_.shape,))
+
+
+def unbroadcast(builder: Builder, atom: Basic, shape: tuple[Size, ...]) -> Basic:
+    """Sums over the axes that broadcasting from `shape` added or stretched."""
+    if builder.type_of(atom).shape == shape:
+        return atom
+    return unbroadcast_value(builder.value(atom), shape).atom
+
+
+def select(builder: Builder, mask: Basic, atom: Basic) -> Basic:
+    """The atom where the mask holds, else 0."""
+    return builder.apply(where, (mask, atom, Integer(0)))
+
+
+def mask_union(builder: Builder, a: Basic | None, b: Basic | None) -> Basic | None:
+    """Where either holds; None stands for everywhere."""
+    if a is None or b is None:
+        return None
+    return a if a == b else builder.apply(logical_or, (a, b))
+
+
+def mask_intersection(builder: Builder, a: Basic | None, b: Basic) -> Basic:
+    """Where both hold; None stands for everywhere."""
+    return b if a is None or a == b else builder.apply(logical_and, (a, b))
+
+
+def branch_condition(builder: Builder, expr: Basic, operand: int) -> Basic | None:
+    """Where an operand is taken: the condition of a choice for its first branch, its negation for the second."""
+    if operation_of(expr) is not where or operand == 0:
+        return None
+    condition: Basic = expr.args[0]
+    return condition if operand == 1 else builder.apply(logical_not, (condition,))

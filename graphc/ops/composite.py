@@ -1,0 +1,104 @@
+"""Operations with a name and a derivative of their own whose meaning is a definition in the prelude.
+
+In: nothing.  Out: the records, in `OPERATIONS`.
+Always holds: none has a lowering; `language.expand` puts the prelude's definition of the same name in its place before
+code is generated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from graphc.graph.operation import Linearization, Operation, Parameter, Require, Value
+from graphc.graph.types import Type
+from graphc.ops.elementwise import equal, head, where
+from graphc.ops.reduction import AXES, axes_text, infer_reduction, kept, show_axes, sum_
+from graphc.ops.shape import Inferred, axes_tuple
+
+
+def _softmax_infer(types: tuple[Type, ...], statics: tuple[Any, ...], require: Require) -> Inferred:
+    (t,), (axis,) = types, statics
+    return Type(t.shape, "real"), (axes_tuple(axis, t.rank),)
+
+
+def _show_axis(name: str) -> Callable[..., str]:
+    def show(texts: tuple[str, ...], types: tuple[Type, ...], statics: tuple[Any, ...]) -> str:
+        axes = statics[0]
+        if axes == (types[0].rank - 1,):
+            return f"{name}({texts[0]})"
+        return f"{name}({texts[0]}, axis={axes_text(types, axes) or 'none'})"
+
+    return show
+
+
+def _softmax_reference(x: Any, axes: tuple[int, ...]) -> Any:
+    import numpy
+
+    e = numpy.exp(x - x.max(axis=axes, keepdims=True))
+    return e / e.sum(axis=axes, keepdims=True)
+
+
+def _logsumexp_reference(x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
+    import numpy
+
+    return numpy.logaddexp.reduce(x, axis=axes, keepdims=keepdims)
+
+
+def _log_softmax_reference(x: Any, axes: tuple[int, ...]) -> Any:
+    return x - _logsumexp_reference(x, axes, True)
+
+
+def _norm_reference(x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
+    import numpy
+
+    return numpy.sqrt((x * x).sum(axis=axes, keepdims=keepdims))
+
+
+def _softmax_pullback(at: Linearization) -> tuple[Value]:
+    y, g, (axes,) = at.result, at.cotangent, at.statics
+    return (y * (g - sum_(g * y, axes, True)),)
+
+
+def _log_softmax_pullback(at: Linearization) -> tuple[Value]:
+    (x,), g, (axes,) = at.operands, at.cotangent, at.statics
+    return (g - softmax(x, axes) * sum_(g, axes, True),)
+
+
+def _logsumexp_pullback(at: Linearization) -> tuple[Value]:
+    (x,), axes = at.operands, at.statics[0]
+    return (softmax(x, axes) * kept(at.cotangent, x, axes),)
+
+
+def _norm_pullback(at: Linearization) -> tuple[Value]:
+    """x/y; 0 at the origin."""
+    (x,), axes = at.operands, at.statics[0]
+    y = kept(at.result, x, axes)
+    return (kept(at.cotangent, x, axes) * where(equal(y, 0), 0, x / y),)
+
+
+AXIS = (Parameter("x"), Parameter("axis", "static", -1))
+
+softmax = Operation(
+    name="softmax", head=head("softmax"), parameters=AXIS, infer=_softmax_infer,
+    doc="exp(x)/sum(exp(x)) along an axis, the last by default.", pullback=_softmax_pullback,
+    reference=_softmax_reference, show=_show_axis("softmax"), latex="\\operatorname{{softmax}}\\left({0}\\right)",
+)  # fmt: skip
+log_softmax = Operation(
+    name="log_softmax", head=head("log_softmax"), parameters=AXIS, infer=_softmax_infer,
+    doc="log(softmax(x)), accurate and without overflow.", pullback=_log_softmax_pullback,
+    reference=_log_softmax_reference, show=_show_axis("log_softmax"),
+    latex="\\log\\operatorname{{softmax}}\\left({0}\\right)",
+)  # fmt: skip
+logsumexp = Operation(
+    name="logsumexp", head=head("logsumexp"), parameters=AXES, infer=infer_reduction("real"),
+    doc="log(sum(exp(x))) along axes, without overflow.", pullback=_logsumexp_pullback,
+    reference=_logsumexp_reference, show=show_axes("logsumexp"), latex="\\log\\sum\\exp {0}",
+)  # fmt: skip
+norm = Operation(
+    name="norm", head=head("norm"), parameters=AXES, infer=infer_reduction("real"),
+    doc="sqrt(sum(x^2)) along axes, without overflow; its derivative at the origin is 0.", pullback=_norm_pullback,
+    reference=_norm_reference, show=show_axes("norm"), latex="\\left\\|{0}\\right\\|",
+)  # fmt: skip
+
+OPERATIONS = (softmax, log_softmax, logsumexp, norm)

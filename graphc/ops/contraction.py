@@ -1,0 +1,185 @@
+"""Contraction: products summed over shared axes, of which the matrix product is the best known.
+
+In: nothing.  Out: the records, in `OPERATIONS`.
+Always holds: in a graph there is only `contract`, of two operands, its labels renamed a, b, c ... in order of
+appearance; an axis that one operand alone has and the result has not is summed before.  Its derivative is itself.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sympy import Basic
+
+from graphc.errors import ParseError, ShapeError
+from graphc.graph.builder import Builder
+from graphc.graph.operation import Linearization, Operation, Parameter, Require, Value
+from graphc.graph.types import Size, Type, promote, shape_text
+from graphc.ops.elementwise import head
+from graphc.ops.lowering import Contract
+from graphc.ops.movement import transpose
+from graphc.ops.reduction import sum_
+from graphc.ops.shape import Inferred
+
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+
+
+def split(labels: str) -> tuple[str, str, str]:
+    """Labels of the first operand, the second, and the result."""
+    inputs, result = labels.split("->")
+    a, b = inputs.split(",")
+    return a, b, result
+
+
+def canonical(a: str, b: str, result: str) -> str:
+    """The same labels, renamed in order of appearance."""
+    names: dict[str, str] = {}
+    for label in a + b:
+        names.setdefault(label, LETTERS[len(names)])
+    renamed = ["".join(names[label] for label in part) for part in (a, b, result)]
+    return f"{renamed[0]},{renamed[1]}->{renamed[2]}"
+
+
+def label_sizes(parts: tuple[str, ...], shapes: tuple[tuple[Size, ...], ...], require: Require) -> dict[str, Size]:
+    """Size of each label; ShapeError where two axes of one label differ."""
+    sizes: dict[str, Size] = {}
+    for part, shape in zip(parts, shapes, strict=True):
+        if len(part) != len(shape):
+            raise ShapeError(f"labels {part!r} for {len(shape)} dimensions {shape_text(shape)}")
+        for label, size in zip(part, shape, strict=True):
+            if label in sizes:
+                require(sizes[label], size)
+            sizes.setdefault(label, size)
+    return sizes
+
+
+def _contract_infer(types: tuple[Type, ...], statics: tuple[Any, ...], require: Require) -> Inferred:
+    a, b, result = split(statics[0])
+    sizes = label_sizes((a, b), (types[0].shape, types[1].shape), require)
+    kind = promote(t.kind for t in types)
+    return Type(tuple(sizes[label] for label in result), "int" if kind == "bool" else kind), (canonical(a, b, result),)
+
+
+def _contract_pullback(at: Linearization) -> tuple[Value, Value]:
+    (x, y), (a, b, result) = at.operands, split(at.statics[0])
+    return contracted(at.cotangent, y, result, b, a), contracted(x, at.cotangent, a, result, b)
+
+
+def contracted(x: Value, y: Value, a: str, b: str, result: str) -> Value:
+    """The contraction of two values; labels that only one of them has and the result lacks are summed first."""
+    return Value(x.builder, _pair(x.builder, x.atom, y.atom, a, b, result, None))
+
+
+def _pair(builder: Builder, x: Basic, y: Basic, a: str, b: str, result: str, name: str | None) -> Basic:
+    x, a = _presum(builder, x, a, b + result)
+    y, b = _presum(builder, y, b, a + result)
+    return builder.apply(contract, (x, y), (f"{a},{b}->{result}",), name)
+
+
+def _presum(builder: Builder, x: Basic, labels: str, elsewhere: str) -> tuple[Basic, str]:
+    lonely = tuple(i for i, label in enumerate(labels) if label not in elsewhere)
+    if not lonely:
+        return x, labels
+    return builder.apply(sum_, (x,), (lonely, False)), "".join(c for c in labels if c in elsewhere)
+
+
+def matmul_labels(rank_a: int, rank_b: int) -> str:
+    """Labels of a @ b, as NumPy's matmul; ShapeError for scalars."""
+    if rank_a == 0 or rank_b == 0:
+        raise ShapeError("@ takes vectors and matrices", hint="write * to multiply by a number")
+    batch = max(rank_a, rank_b) - 2
+    stack = LETTERS[3 : 3 + max(batch, 0)]
+    a = ("a" if rank_a > 1 else "") + "b"
+    b = "b" + ("c" if rank_b > 1 else "")
+    stack_a, stack_b = (stack[len(stack) - max(r - 2, 0) :] for r in (rank_a, rank_b))
+    return canonical(stack_a + a, stack_b + b, stack + a[:-1] + b[1:])
+
+
+def _matmul(builder: Builder, operands: tuple[Basic, ...], statics: tuple[Any, ...], name: str | None) -> Basic:
+    ranks = (builder.type_of(a).rank for a in operands)
+    return builder.apply(contract, operands, (matmul_labels(*ranks),), name)
+
+
+def _einsum(builder: Builder, operands: tuple[Basic, ...], statics: tuple[Any, ...], name: str | None) -> Basic:
+    """Any number of operands, left to right; one operand is transposed and summed."""
+    parts, result = _einsum_labels(statics[0], len(operands))
+    for part, atom in zip(parts, operands, strict=True):
+        if len(part) != builder.type_of(atom).rank:
+            raise ShapeError(f"labels {part!r} for {builder.type_of(atom).rank} dimensions")
+        if len(set(part)) != len(part):
+            raise ShapeError(f"label twice in {part!r}", hint="diagonal(x) is the diagonal of a matrix")
+    x, labels = operands[0], parts[0]
+    for k in range(1, len(operands)):
+        later = "".join(parts[k + 1 :]) + result
+        kept = "".join(dict.fromkeys(c for c in labels + parts[k] if c in later))
+        last = k == len(operands) - 1
+        kept = result if last else kept
+        x, labels = _pair(builder, x, operands[k], labels, parts[k], kept, name if last else None), kept
+    if len(operands) > 1:
+        return x
+    x, labels = _presum(builder, x, labels, result)
+    order = tuple(labels.index(c) for c in result)
+    return builder.bind(name, x if order == tuple(range(len(order))) else builder.apply(transpose, (x,), (order,)))
+
+
+def _einsum_labels(text: Any, count: int) -> tuple[list[str], str]:
+    hint = 'einsum("ij,jk->ik", a, b)'
+    if not isinstance(text, str) or text.count("->") != 1:
+        raise ParseError("einsum takes labels first", hint=hint)
+    inputs, result = text.replace(" ", "").split("->")
+    parts = inputs.split(",")
+    if len(parts) != count:
+        raise ParseError(f"{len(parts)} groups of labels for {count} operands", hint=hint)
+    known = "".join(parts)
+    if not all(c.isascii() and c.isalpha() for c in known + result):
+        raise ParseError(f"labels are letters, not {text!r}", hint=hint)
+    for c in result:
+        if c not in known or result.count(c) > 1:
+            raise ParseError(f"label {c!r} of the result is not once among the operands'", hint=hint)
+    return parts, result
+
+
+def _contract_reference(a: Any, b: Any, labels: str) -> Any:
+    import numpy
+
+    return numpy.einsum(labels, a, b)
+
+
+def _contract_show(texts: tuple[str, ...], types: tuple[Type, ...], statics: tuple[Any, ...]) -> str:
+    if types[0].rank and types[1].rank and statics[0] == matmul_labels(types[0].rank, types[1].rank):
+        return f"{texts[0]} @ {texts[1]}"
+    return f'einsum("{statics[0]}", {texts[0]}, {texts[1]})'
+
+
+def matrix_form(labels: str) -> tuple[int, bool, int, bool] | None:
+    """A contraction as a product of matrices: (first operand, transposed, second operand, transposed).
+
+    None where it is not a product of two matrices, or of a matrix and a vector.
+    """
+    a, b, result = split(labels)
+    for first, x, second, y in ((0, a, 1, b), (1, b, 0, a)):
+        for turn_x in (False, True)[: len(x)]:
+            for turn_y in (False, True)[: len(y)]:
+                left, right = (x[::-1] if turn_x else x), (y[::-1] if turn_y else y)
+                if left and right and len(left) < 3 and len(right) < 3 and left[-1] == right[0]:
+                    if left[:-1] + right[1:] == result and left[-1] not in result:
+                        return first, turn_x, second, turn_y
+    return None
+
+
+contract = Operation(
+    name="contract", spelling="einsum", head=head("contract"), hidden=True,
+    parameters=(Parameter("labels", "static"), Parameter("a"), Parameter("b")), infer=_contract_infer,
+    doc="Products summed over the labels that the result lacks.", lowering=Contract(), pullback=_contract_pullback,
+    reference=_contract_reference, show=_contract_show,
+)  # fmt: skip
+matmul = Operation(
+    name="matmul", head=head("matmul"), parameters=(Parameter("a"), Parameter("b")), infer=_contract_infer, hidden=True,
+    doc="Matrix product, as NumPy's @.", syntax="a @ b", binding=20, define=_matmul,
+)  # fmt: skip
+einsum = Operation(
+    name="einsum", head=head("einsum"), parameters=(Parameter("labels", "static"), Parameter("x", "operands")),
+    infer=_contract_infer, doc="Products summed over the labels that the result lacks.", define=_einsum,
+)  # fmt: skip
+
+OPERATIONS = (contract, matmul, einsum)

@@ -1,0 +1,99 @@
+"""The one table of folding: what an operation on known atoms is, without an equation.
+
+In: a builder, operands, static arguments and the result's type.  Out: an atom, or None.
+Always holds: arithmetic is exact and bounded (no number longer than `LIMIT` bits is ever computed); identities are
+used only where the builder simplifies, and only if the result has the operand's shape (the builder checks).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sympy import Basic, Integer, Number, Rational, S
+
+from graphc.errors import ParseError
+from graphc.graph.builder import Builder
+from graphc.graph.types import Type
+
+LIMIT = 2048
+Operands = tuple[Basic, ...]
+
+
+def _exact(value: Any) -> Basic | None:
+    """The number, if it is a fraction of bounded length."""
+    return value if value.p.bit_length() <= LIMIT and value.q.bit_length() <= LIMIT else None
+
+
+def _rational(*atoms: Basic) -> bool:
+    return all(a.is_Rational for a in atoms)
+
+
+def add(b: Builder, x: Operands, _s: Any, _t: Type) -> Basic | None:
+    if _rational(*x):
+        return _exact(x[0] + x[1])
+    if b.simplify:
+        if x[0] == 0:
+            return x[1]
+        if x[1] == 0:
+            return x[0]
+    return None
+
+
+def subtract(b: Builder, x: Operands, _s: Any, _t: Type) -> Basic | None:
+    if _rational(*x):
+        return _exact(x[0] - x[1])
+    if b.simplify:
+        if x[1] == 0:
+            return x[0]
+        if x[0] == x[1] and x[0].is_Symbol and b.type_of(x[0]).shape == ():
+            return Integer(0)
+    return None
+
+
+def multiply(b: Builder, x: Operands, _s: Any, t: Type) -> Basic | None:
+    if _rational(*x):
+        return _exact(x[0] * x[1])
+    if b.simplify:
+        if x[0] == 1 and b.type_of(x[1]) == t:
+            return x[1]
+        if x[1] == 1 and b.type_of(x[0]) == t:
+            return x[0]
+        if 0 in x:
+            return Integer(0)
+    return None
+
+
+def divide(b: Builder, x: Operands, _s: Any, t: Type) -> Basic | None:
+    if _rational(*x) and x[1] != 0:
+        return _exact(x[0] / x[1])
+    if b.simplify:
+        if x[1] == 1 and b.type_of(x[0]) == t:
+            return x[0]
+        if x[0] == 0:
+            return Integer(0)
+    return None
+
+
+def negate(b: Builder, x: Operands, _s: Any, _t: Type) -> Basic | None:
+    if _rational(*x) or x[0] in (S.Infinity, S.NegativeInfinity):
+        return -x[0]
+    return None
+
+
+def power(b: Builder, x: Operands, _s: Any, t: Type) -> Basic | None:
+    base, exponent = x
+    if _rational(base) and exponent.is_Integer and not (base == 0 and exponent < 0):
+        bits = max(base.p.bit_length(), base.q.bit_length()) * abs(int(exponent))
+        if base in (0, 1, -1) or bits <= LIMIT:
+            return _exact(Rational(base.p, base.q) ** int(exponent))
+        raise ParseError(
+            f"{_short(base)}^{_short(exponent)} is a number of more than {LIMIT} bits",
+            hint="a program's numbers must fit a floating-point number",
+        )
+    if b.simplify and exponent == 1 and b.type_of(base) == t:
+        return base
+    return None
+
+
+def _short(value: Number) -> str:
+    return str(value) if value.p.bit_length() + value.q.bit_length() < 200 else "(a long number)"

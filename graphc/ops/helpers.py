@@ -1,0 +1,59 @@
+"""Functions that generated code calls, as text.
+
+In: nothing.  Out: `HELPERS`, source by name; a helper may call the helpers before it.
+Always holds: each is plain Python over scalars, compiled with `helper` (always inlined, its own fast-math flags), and
+gives its result in the type of its argument; the formula's source stands in the docstring.
+"""
+
+from __future__ import annotations
+
+HELPERS = {
+    "logaddexp_": '''
+@helper
+def logaddexp_(a, b):
+    """max(a, b) + log1p(exp(-|a - b|))."""
+    if a == b:
+        return a + real(0.6931471805599453)
+    top = a if a > b else b
+    return top + math.log1p(math.exp(-abs(a - b)))
+''',
+    "digamma_": '''
+@helper
+def digamma_(x):
+    """Recurrence up to 10, then the asymptotic series (Abramowitz and Stegun 1964, 6.3.5, 6.3.18); reflection below 0."""
+    x = float(x)
+    shift = 0.0
+    if x <= 0.0:
+        if x == math.floor(x):
+            return real(math.nan)
+        shift = -math.pi / math.tan(math.pi * x)
+        x = 1.0 - x
+    while x < 10.0:
+        shift -= 1.0 / x
+        x += 1.0
+    r = 1.0 / (x * x)
+    series = r * (1.0 / 12.0 - r * (1.0 / 120.0 - r * (1.0 / 252.0 - r * (1.0 / 240.0 - r * (1.0 / 132.0 - r * (
+        691.0 / 32760.0 - r / 12.0))))))
+    return real(shift + math.log(x) - 0.5 / x - series)
+''',
+    "polygamma_": '''
+@helper
+def polygamma_(n, x):
+    """Recurrence up to 20 + n, then the asymptotic series (Abramowitz and Stegun 1964, 6.4.6, 6.4.11); x > 0."""
+    x = float(x)
+    if x <= 0.0:
+        return real(math.nan)
+    sign = 1.0 if n % 2 == 1 else -1.0
+    factorial = math.gamma(n + 1.0)
+    total = 0.0
+    while x < 20.0 + n:
+        total += factorial / x ** (n + 1.0)
+        x += 1.0
+    total += math.gamma(float(n)) / x ** float(n) + factorial / (2.0 * x ** (n + 1.0))
+    # Bernoulli numbers B_2, B_4, ..., B_16
+    for k, bernoulli in ((1, 1.0 / 6.0), (2, -1.0 / 30.0), (3, 1.0 / 42.0), (4, -1.0 / 30.0), (5, 5.0 / 66.0),
+                         (6, -691.0 / 2730.0), (7, 7.0 / 6.0), (8, -3617.0 / 510.0)):
+        total += bernoulli * math.exp(math.lgamma(2.0 * k + n) - math.lgamma(2.0 * k + 1.0) - (2.0 * k + n) * math.log(x))
+    return real(sign * total)
+''',
+}

@@ -1,0 +1,572 @@
+"""Operations that move elements: broadcast, reshape, transpose, slice, pad, concatenate, gather.
+
+In: nothing.  Out: the records, in `OPERATIONS`.
+Always holds: each is linear in its real operands, and its derivative is another record of this file or a sum.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graphc.errors import ParseError, ShapeError
+from graphc.graph.operation import REQUIRED, Linearization, Operation, Parameter, Require, Value
+from graphc.graph.types import Dim, Size, Type, product, promote, shape_text, surely_different
+from graphc.ops.elementwise import head
+from graphc.ops.lowering import Access, Alias, Element, Scatter
+from graphc.ops.shape import Inferred, axis_number
+
+Shapes = tuple[tuple[Size, ...], ...]
+Index = tuple[str, ...]
+
+
+def size_code(size: Size) -> str:
+    """A dimension in generated code; the code generator names sizes `s_n`."""
+    if isinstance(size, int):
+        return str(size)
+    terms = (
+        "*".join((*([str(c)] if c != 1 or not names else []), *(f"s_{n}" for n in names))) for names, c in size.terms
+    )
+    return "(" + " + ".join(terms) + ")"
+
+
+def _shape(value: Any) -> tuple[Size, ...]:
+    shape = value if isinstance(value, tuple) else (value,)
+    for d in shape:
+        if not isinstance(d, (int, Dim)) or isinstance(d, bool) or (isinstance(d, int) and d < -1):
+            raise ParseError(f"a shape is a tuple of sizes, not {value}", hint="reshape(x, (n, 10))")
+    return shape
+
+
+# --- broadcast -----------------------------------------------------------------------------------------------------
+
+
+def _broadcast_infer(types: tuple[Type, ...], statics: tuple[Any, ...], require: Require) -> Inferred:
+    (t,), shape = types, _shape(statics[0])
+    if t.rank > len(shape):
+        raise ShapeError(f"shape {shape_text(t.shape)} does not broadcast to {shape_text(shape)}")
+    for mine, theirs in zip(t.shape, shape[len(shape) - t.rank :], strict=True):
+        if mine != 1:
+            require(mine, theirs)
+    return Type(shape, t.kind), (shape,)
+
+
+def _broadcast_read(index: Index, element: Element, shapes: Shapes, statics: tuple[Any, ...]) -> str:
+    return element(0, index)  # reading is right-aligned
+
+
+def _broadcast_pullback(at: Linearization) -> tuple[Value]:
+    from graphc.ops.reduction import unbroadcast
+
+    return (unbroadcast(at.cotangent, at.operands[0].shape),)
+
+
+def _broadcast_reference(x: Any, shape: tuple[int, ...]) -> Any:
+    import numpy
+
+    return numpy.broadcast_to(x, shape)
+
+
+broadcast = Operation(
+    name="broadcast", head=head("broadcast"), parameters=(Parameter("x"), Parameter("shape", "static")),
+    infer=_broadcast_infer, doc="The same elements, repeated to a larger shape.",
+    lowering=Access(_broadcast_read), pullback=_broadcast_pullback, reference=_broadcast_reference,
+    fold=lambda b, x, s, t: x[0] if b.simplify and b.type_of(x[0]) == t else None,
+)  # fmt: skip
+
+# --- reshape -------------------------------------------------------------------------------------------------------
+
+
+def _reshape_infer(types: tuple[Type, ...], statics: tuple[Any, ...], require: Require) -> Inferred:
+    (t,), shape = types, _shape(statics[0])
+    if -1 in shape:
+        known = product(d for d in shape if d != -1)
+        missing = _quotient(product(t.shape), known)
+        if shape.count(-1) > 1 or missing is None:
+            raise ShapeError(f"shape {shape_text(t.shape)} does not tell the -1 in {shape_text(shape)}")
+        shape = tuple(missing if d == -1 else d for d in shape)
+    have, want = product(t.shape), product(shape)
+    if surely_different(have, want):
+        raise ShapeError(f"{have} elements of {shape_text(t.shape)} do not fill {shape_text(shape)}")
+    if have != want:
+        require(have, want)
+    return Type(shape, t.kind), (shape,)
+
+
+def _quotient(a: Size, b: Size) -> Size | None:
+    """a / b where it is a dimension: all of a's terms contain b's single term."""
+    if isinstance(b, int) and isinstance(a, int):
+        return a // b if b and a % b == 0 else None
+    a_terms = a.terms if isinstance(a, Dim) else (((), a),)
+    b_terms = b.terms if isinstance(b, Dim) else (((), b),)
+    if len(b_terms) != 1:
+        return None
+    (names, coefficient), total = b_terms[0], 0
+    for mine, c in a_terms:
+        left = list(mine)
+        for name in names:
+            if name not in left:
+                return None
+            left.remove(name)
+        if not coefficient or c % coefficient:
+            return None
+        total = total + product([c // coefficient]) * (Dim(((tuple(left), 1),)) if left else 1)
+    return total
+
+
+reshape = Operation(
+    name="reshape", head=head("reshape"), parameters=(Parameter("x"), Parameter("shape", "static")),
+    infer=_reshape_infer, doc="The same elements in the same order, in another shape; one size may be -1.",
+    lowering=Alias(), pullback=lambda at: (reshape(at.cotangent, at.operands[0].shape),),
+    reference=lambda x, shape: x.reshape(shape),
+    fold=lambda b, x, s, t: x[0] if b.simplify and b.type_of(x[0]) == t else None,
+)  # fmt: skip
+
+# --- transpose -----------------------------------------------------------------------------------------------------
+
+
+def _transpose_infer(types: tuple[Type, ...], statics: tuple[Any, ...], require: Require) -> Inferred:
+    (t,), (axes,) = types, statics
+    axes = tuple(reversed(range(t.rank))) if axes is None else tuple(axis_number(a, t.rank) for a in axes)
+    if sorted(axes) != list(range(t.rank)):
+        raise ShapeError(f"the axes {axes} are no order of {t.rank} axes")
+    return Type(tuple(t.shape[a] for a in axes), t.kind), (axes,)
+
+
+def inverse(axes: tuple[int, ...]) -> tuple[int, ...]:
+    """The order of axes that undoes an order of axes."""
+    return tuple(sorted(range(len(axes)), key=axes.__getitem__))
+
+
+def _transpose_show(texts: tuple[str, ...], types: tuple[Type, ...], statics: tuple[Any, ...]) -> str:
+    if statics[0] == tuple(reversed(range(types[0].rank))):
+        return f"{texts[0]}.T" if texts[0].replace("_", "a").isalnum() else f"transpose({texts[0]})"
+    return f"transpose({texts[0]}, axes={statics[0]})"
+
+
+transpose = Operation(
+    name="transpose", head=head("transpose"), parameters=(Parameter("x"), Parameter("axes", "static", None)),
+    infer=_transpose_infer, doc="Axes in another order, all reversed by default; x.T is read too.", syntax="a.T",
+    lowering=Access(
+        lambda index, element, shapes, s: element(0, tuple(index[i] for i in inverse(s[0]))),
+    ),
+    pullback=lambda at: (transpose(at.cotangent, inverse(at.statics[0])),), reference=lambda x, axes: x.transpose(axes),
+    fold=lambda b, x, s, t: x[0] if b.simplify and s[0] == tuple(range(len(s[0]))) else None, show=_transpose_show,
+    latex="{0}^T",
+)  # fmt: skip
+
+# --- slice ---------------------------------------------------------------------------------------------------------
+# A bound is ("at", i) or ("range", start, length, step): normal form of what stands between the brackets.
+
+
+def _slice_infer(types: tuple[Type, ...], statics: tuple[Any, ...], require: Require) -> Inferred:
+    (t,), (bounds,) = types, statics
+    if bounds.count("...") > 1:
+        raise ParseError("more than one ... between brackets")
+    if "..." in bounds:
+        place = bounds.index("...")
+        missing = t.rank - len(bounds) + 1
+        bounds = bounds[:place] + (("slice", None, None, None),) * missing + bounds[place + 1 :]
+    if len(bounds) > t.rank:
+        raise ShapeError(f"{len(bounds)} indices for {t.rank} dimension{'s' * (t.rank != 1)} {shape_text(t.shape)}")
+    bounds += (("slice", None, None, None),) * (t.rank - len(bounds))
+    normal = tuple(_bound(b, d, require) for b, d in zip(bounds, t.shape, strict=True))
+    return Type(tuple(b[2] for b in normal if b[0] == "range"), t.kind), (normal,)
+
+
+def _bound(bound: Any, size: Size, require: Require) -> tuple[Any, ...]:
+    if isinstance(bound, (int, Dim)):
+        place = _from_end(bound, size)
+        require(place + 1, size, "<=")
+        if isinstance(place, int) and place < 0:
+            raise ShapeError(f"index {bound} is outside of size {size}")
+        return ("at", place)
+    if bound[0] != "slice":
+        return tuple(bound)
+    _, start, stop, step = bound
+    step = 1 if step is None else step
+    if not isinstance(step, int) or step == 0:
+        raise ParseError("the step of a slice is a whole number other than 0")
+    if isinstance(size, int) and all(v is None or isinstance(v, int) for v in (start, stop)):
+        known = range(*slice(start, stop, step).indices(size))
+        return ("range", known.start if len(known) else 0, len(known), step)
+    if step == -1 and start is None and stop is None:
+        return ("range", size - 1, size, -1)
+    if step != 1:
+        raise ShapeError(f"a slice of the symbolic size {size} has step 1 or is [::-1]", hint="give the size a number")
+    first = 0 if start is None else _from_end(start, size)
+    last = size if stop is None else _from_end(stop, size)
+    require(first, last, "<=")
+    require(last, size, "<=")
+    require(0, first, "<=")
+    return ("range", first, last - first, 1)
+
+
+def _from_end(place: Size, size: Size) -> Size:
+    return place + size if isinstance(place, int) and place < 0 else place
+
+
+def _slice_read(index: Index, element: Element, shapes: Shapes, statics: tuple[Any, ...]) -> str:
+    left, places = list(index), []
+    for bound in statics[0]:
+        if bound[0] == "at":
+            places.append(size_code(bound[1]))
+            continue
+        _, start, _, step = bound
+        i = left.pop(0)
+        scaled = i if step == 1 else f"{step}*{i}"
+        places.append(scaled if start == 0 else f"({size_code(start)} + {scaled})")
+    return element(0, tuple(places))
+
+
+def _bounds_text(bounds: tuple[Any, ...]) -> str:
+    shown = []
+    for bound in bounds:
+        if bound[0] == "at":
+            shown.append(str(bound[1]))
+            continue
+        _, start, length, step = bound
+        if step == -1 and start - length == -1:
+            shown.append(f"{'' if isinstance(start, Dim) else start}::-1")
+            continue
+        stop = start + length * step if step == 1 else start + (length - 1) * step + (1 if step > 0 else -1)
+        shown.append(f"{start}:{stop}" + ("" if step == 1 else f":{step}"))
+    return ", ".join(shown)
+
+
+slice_ = Operation(
+    name="slice", head=head("slice"), parameters=(Parameter("x"), Parameter("bounds", "static")), hidden=True,
+    infer=_slice_infer, doc="Part of an array: x[0], x[:, 1:3], x[..., ::2], bounds as in NumPy.", syntax="a[...]",
+    lowering=Access(_slice_read), pullback=lambda at: (embed(at.cotangent, at.operands[0].shape, at.statics[0]),),
+    reference=lambda x, bounds: x[_numpy_slices(bounds)],
+    show=lambda texts, types, s: f"{texts[0]}[{_bounds_text(s[0])}]",
+)  # fmt: skip
+
+
+def _numpy_slices(bounds: tuple[Any, ...]) -> tuple[Any, ...]:
+    out: list[Any] = []
+    for bound in bounds:
+        if bound[0] == "at":
+            out.append(bound[1])
+        else:
+            _, start, length, step = bound
+            stop = start + length * step
+            out.append(slice(start, stop if stop >= 0 else None, step))
+    return tuple(out)
+
+
+def _embed_infer(types: tuple[Type, ...], statics: tuple[Any, ...], require: Require) -> Inferred:
+    shape = _shape(statics[0])
+    # the same normal form whether it comes from a derivative or is read back: start, length and step
+    return Type(shape, types[0].kind), (shape, tuple(tuple(b) for b in statics[1]))
+
+
+def _embed_read(index: Index, element: Element, shapes: Shapes, statics: tuple[Any, ...]) -> str:
+    conditions, places = [], []
+    for i, bound in zip(index, statics[1], strict=True):
+        if bound[0] == "at":
+            conditions.append(f"{i} == {size_code(bound[1])}")
+            continue
+        _, start, length, step = bound
+        offset = i if start == 0 else f"({i} - {size_code(start)})"
+        if step == -1:
+            offset = f"({size_code(start)} - {i})"
+        elif step != 1:
+            conditions.append(f"{offset} % {step} == 0")
+            offset = f"({offset} // {step})"
+        conditions += [f"{offset} >= 0", f"{offset} < {size_code(length)}"]
+        places.append(offset)
+    return f"({element(0, tuple(places))} if ({' and '.join(conditions)}) else zero)"
+
+
+def _embed_reference(g: Any, shape: tuple[int, ...], bounds: tuple[Any, ...]) -> Any:
+    import numpy
+
+    out = numpy.zeros(shape, g.dtype)
+    out[_numpy_slices(bounds)] = g
+    return out
+
+
+embed = Operation(
+    name="embed", head=head("embed"),
+    parameters=(Parameter("x"), Parameter("shape", "static"), Parameter("bounds", "static")), infer=_embed_infer,
+    doc="Zeros of a shape with x in the place that a slice reads: the derivative of slicing.",
+    lowering=Access(_embed_read), pullback=lambda at: (slice_(at.cotangent, at.statics[1]),),
+    reference=_embed_reference, domain=((-3, 3),),
+)  # fmt: skip
+
+
+# --- pad, concatenate, stack ---------------------------------------------------------------------------------------
+
+
+def _pad_infer(types: tuple[Type, ...], statics: tuple[Any, ...], require: Require) -> Inferred:
+    (t,), (widths, value) = types, statics
+    if isinstance(widths, int):
+        widths = ((widths, widths),) * t.rank
+    if len(widths) == 2 and all(isinstance(w, int) for w in widths):
+        widths = (tuple(widths),) * t.rank
+    if len(widths) != t.rank or not all(len(w) == 2 and min(w) >= 0 for w in widths):
+        raise ShapeError(f"{len(widths)} widths for {t.rank} dimensions", hint="pad(x, ((1, 1), (0, 2)))")
+    shape = tuple(d + w[0] + w[1] for d, w in zip(t.shape, widths, strict=True))
+    return Type(shape, t.kind), (tuple(tuple(w) for w in widths), value)
+
+
+def _pad_read(index: Index, element: Element, shapes: Shapes, statics: tuple[Any, ...]) -> str:
+    widths, value = statics
+    inside, places = [], []
+    for i, (low, high), d in zip(index, widths, shapes[0], strict=True):
+        places.append(f"({i} - {low})" if low else i)
+        inside += [f"{i} >= {low}"] * bool(low) + [f"{i} < {size_code(d + low)}"] * bool(high)
+    fill = "zero" if value == 0 else f"real({float(value)!r})"
+    return f"({element(0, tuple(places))} if ({' and '.join(inside) or 'True'}) else {fill})"
+
+
+def _pad_reference(x: Any, widths: Any, value: Any) -> Any:
+    import numpy
+
+    return numpy.pad(x, widths, constant_values=float(value))
+
+
+def _pad_pullback(at: Linearization) -> tuple[Value]:
+    shape = at.operands[0].shape
+    bounds = tuple(("range", low, d, 1) for (low, _), d in zip(at.statics[0], shape, strict=True))
+    return (slice_(at.cotangent, bounds),)
+
+
+pad = Operation(
+    name="pad", head=head("pad"),
+    parameters=(Parameter("x"), Parameter("widths", "static"), Parameter("value", "static", 0)), infer=_pad_infer,
+    doc="More elements of one value around: pad(x, 1), pad(x, ((before, after), ...)).",
+    lowering=Access(_pad_read), pullback=_pad_pullback, reference=_pad_reference,
+)  # fmt: skip
+
+
+def _concat_infer(types: tuple[Type, ...], statics: tuple[Any, ...], require: Require) -> Inferred:
+    if not types:
+        raise ParseError("nothing to join", hint="concat(a, b, axis=0)")
+    rank = types[0].rank
+    if rank == 0 or any(t.rank != rank for t in types):
+        raise ShapeError("operands of different dimensions do not join", hint="stack(a, b) joins along a new axis")
+    axis = axis_number(statics[0], rank)
+    for t in types[1:]:
+        for i in range(rank):
+            if i != axis:
+                require(types[0].shape[i], t.shape[i])
+    total: Size = 0
+    for t in types:
+        total = total + t.shape[axis]
+    shape = tuple(total if i == axis else d for i, d in enumerate(types[0].shape))
+    return Type(shape, promote(t.kind for t in types)), (axis,)
+
+
+def _concat_starts(shapes: Shapes, axis: int) -> list[Size]:
+    starts: list[Size] = [0]
+    for shape in shapes:
+        starts.append(starts[-1] + shape[axis])
+    return starts
+
+
+def _concat_read(index: Index, element: Element, shapes: Shapes, statics: tuple[Any, ...]) -> str:
+    (axis,) = statics
+    starts = _concat_starts(shapes, axis)
+    code = ""
+    for k in reversed(range(len(shapes))):
+        place = index[axis] if starts[k] == 0 else f"({index[axis]} - {size_code(starts[k])})"
+        read = element(k, (*index[:axis], place, *index[axis + 1 :]))
+        code = f"({read} if {index[axis]} < {size_code(starts[k + 1])} else {code})" if code else read
+    return code
+
+
+def _concat_pullback(at: Linearization) -> tuple[Value, ...]:
+    (axis,) = at.statics
+    shapes = tuple(x.shape for x in at.operands)
+    starts = _concat_starts(shapes, axis)
+    return tuple(
+        slice_(
+            at.cotangent,
+            tuple(("range", starts[k] if i == axis else 0, d, 1) for i, d in enumerate(shape)),
+        )
+        for k, shape in enumerate(shapes)
+    )
+
+
+def _numpy_join(name: str) -> Any:
+    def reference(*arguments: Any) -> Any:
+        import numpy
+
+        return getattr(numpy, name)(arguments[:-1], axis=arguments[-1])
+
+    return reference
+
+
+concat = Operation(
+    name="concat", head=head("concat"), parameters=(Parameter("x", "operands"), Parameter("axis", "static", 0)),
+    infer=_concat_infer, doc="Arrays joined along an axis they have.", lowering=Access(_concat_read),
+    pullback=_concat_pullback, reference=_numpy_join("concatenate"),
+)  # fmt: skip
+
+
+def _stack_infer(types: tuple[Type, ...], statics: tuple[Any, ...], require: Require) -> Inferred:
+    if not types:
+        raise ParseError("an array without elements", hint="[1, 2, 3] is an array")
+    shape = types[0].shape
+    for t in types[1:]:
+        if t.rank != len(shape):
+            raise ShapeError("rows of different dimensions do not stack")
+        for a, b in zip(shape, t.shape, strict=True):
+            require(a, b)
+    axis = axis_number(statics[0], len(shape) + 1)
+    return Type((*shape[:axis], len(types), *shape[axis:]), promote(t.kind for t in types)), (axis,)
+
+
+def _stack_read(index: Index, element: Element, shapes: Shapes, statics: tuple[Any, ...]) -> str:
+    (axis,) = statics
+    rest, code = (*index[:axis], *index[axis + 1 :]), ""
+    for k in reversed(range(len(shapes))):
+        read = element(k, rest)
+        code = f"({read} if {index[axis]} == {k} else {code})" if code else read
+    return code
+
+
+def _stack_pullback(at: Linearization) -> tuple[Value, ...]:
+    (axis,) = at.statics
+    shape = at.operands[0].shape
+    whole = tuple(("range", 0, d, 1) for d in shape)
+    return tuple(slice_(at.cotangent, (*whole[:axis], ("at", k), *whole[axis:])) for k in range(len(at.operands)))
+
+
+def _stack_show(texts: tuple[str, ...], types: tuple[Type, ...], statics: tuple[Any, ...]) -> str:
+    inside = ", ".join(texts)
+    return f"[{inside}]" if statics[0] == 0 else f"stack({inside}, axis={statics[0]})"
+
+
+stack = Operation(
+    name="stack", head=head("stack"), parameters=(Parameter("x", "operands"), Parameter("axis", "static", 0)),
+    infer=_stack_infer, doc="Arrays joined along a new axis; [a, b] is read too.", syntax="[...]",
+    lowering=Access(_stack_read), pullback=_stack_pullback, reference=_numpy_join("stack"), show=_stack_show,
+)  # fmt: skip
+
+# --- gather and its transpose --------------------------------------------------------------------------------------
+
+
+def _gather_infer(types: tuple[Type, ...], statics: tuple[Any, ...], require: Require) -> Inferred:
+    x, k = types
+    axis = axis_number(statics[0], x.rank)
+    if k.kind == "real":
+        raise ShapeError("indices are real, not int", hint="declare them as input k[n]: int")
+    return Type(x.shape[:axis] + k.shape + x.shape[axis + 1 :], x.kind), (axis,)
+
+
+def _gather_read(index: Index, element: Element, shapes: Shapes, statics: tuple[Any, ...]) -> str:
+    (axis,), rank = statics, len(shapes[1])
+    k = element(1, index[axis : axis + rank])
+    size = size_code(shapes[0][axis])
+    place = f"({k} if {k} >= 0 else {k} + {size})"
+    read = element(0, (*index[:axis], place, *index[axis + rank :]))
+    return f"({read} if ({k} >= -{size} and {k} < {size}) else missing)"
+
+
+def _gather_reference(x: Any, k: Any, axis: int) -> Any:
+    import numpy
+
+    return numpy.take(x, k, axis=axis)
+
+
+gather = Operation(
+    name="gather", head=head("gather"), parameters=(Parameter("x"), Parameter("k"), Parameter("axis", "static", 0)),
+    infer=_gather_infer, doc="Elements of x at the places k along an axis; x[k] is read too.", lowering=Access(_gather_read),
+    pullback=lambda at: (scatter(at.cotangent, at.operands[1], at.operands[0].shape, at.statics[0]), None),
+    reference=_gather_reference,
+)  # fmt: skip
+
+
+def _scatter_infer(types: tuple[Type, ...], statics: tuple[Any, ...], require: Require) -> Inferred:
+    shape = _shape(statics[0])
+    return Type(shape, types[0].kind), (shape, axis_number(statics[1], len(shape)))
+
+
+def _scatter_place(index: Index, element: Element, shapes: Shapes, statics: tuple[Any, ...]) -> Index:
+    shape, axis = statics
+    rank = len(shapes[1])
+    k = element(1, index[axis : axis + rank])
+    return (*index[:axis], f"({k} if {k} >= 0 else {k} + {size_code(shape[axis])})", *index[axis + rank :])
+
+
+def _scatter_reference(g: Any, k: Any, shape: tuple[int, ...], axis: int) -> Any:
+    import numpy
+
+    out = numpy.zeros(shape, g.dtype)
+    numpy.add.at(out, (slice(None),) * axis + (k,), g)
+    return out
+
+
+scatter = Operation(
+    name="scatter", head=head("scatter"),
+    parameters=(Parameter("x"), Parameter("k"), Parameter("shape", "static"), Parameter("axis", "static", 0)),
+    infer=_scatter_infer, doc="Zeros of a shape with the elements of x added at the places k: the derivative of gather.",
+    lowering=Scatter(_scatter_place), pullback=lambda at: (gather(at.cotangent, at.operands[1], at.statics[1]), None),
+    reference=_scatter_reference,
+)  # fmt: skip
+
+
+def _one_hot_infer(types: tuple[Type, ...], statics: tuple[Any, ...], require: Require) -> Inferred:
+    (t,), (classes,) = types, statics
+    if t.kind == "real":
+        raise ShapeError("class numbers are real, not int", hint="declare them as input k[n]: int")
+    return Type((*t.shape, _shape(classes)[0])), (classes,)
+
+
+def _one_hot_reference(k: Any, classes: int) -> Any:
+    import numpy
+
+    return (numpy.asarray(k)[..., None] == numpy.arange(classes)).astype(float)
+
+
+one_hot = Operation(
+    name="one_hot", head=head("one_hot"), parameters=(Parameter("k"), Parameter("classes", "static", REQUIRED)),
+    infer=_one_hot_infer, doc="1 at the place k of a new last axis, 0 elsewhere.",
+    lowering=Access(lambda index, element, shapes, s: f"(real(1) if {element(0, index[:-1])} == {index[-1]} else real(0))"),
+    reference=_one_hot_reference,
+)  # fmt: skip
+
+# --- diagonals -----------------------------------------------------------------------------------------------------
+
+
+def _diagonal_infer(types: tuple[Type, ...], statics: tuple[Any, ...], require: Require) -> Inferred:
+    (t,) = types
+    if t.rank != 2:
+        raise ShapeError("only a matrix has a diagonal")
+    require(t.shape[0], t.shape[1])
+    return Type(t.shape[:1], t.kind), ()
+
+
+def _diagonal_matrix_infer(types: tuple[Type, ...], statics: tuple[Any, ...], require: Require) -> Inferred:
+    (t,) = types
+    if t.rank != 1:
+        raise ShapeError("a diagonal matrix is made of a vector")
+    return Type(t.shape * 2, t.kind), ()
+
+
+def _numpy_diag(x: Any) -> Any:
+    import numpy
+
+    return numpy.diag(x)
+
+
+diagonal = Operation(
+    name="diagonal", head=head("diagonal"), parameters=(Parameter("x"),), infer=_diagonal_infer,
+    doc="Diagonal of a square matrix, as a vector.",
+    lowering=Access(lambda index, element, shapes, s: element(0, (index[0], index[0]))),
+    pullback=lambda at: (diagonal_matrix(at.cotangent),), reference=_numpy_diag,
+)  # fmt: skip
+diagonal_matrix = Operation(
+    name="diagonal_matrix", head=head("diagonal_matrix"), parameters=(Parameter("x"),), infer=_diagonal_matrix_infer,
+    doc="Square matrix with a vector on its diagonal.",
+    lowering=Access(
+        lambda index, element, shapes, s: f"({element(0, (index[0],))} if {index[0]} == {index[1]} else zero)"
+    ),
+    pullback=lambda at: (diagonal(at.cotangent),), reference=_numpy_diag,
+)  # fmt: skip
+
+OPERATIONS = (
+    broadcast, reshape, transpose, slice_, embed, pad, concat, stack, gather, scatter, one_hot, diagonal, diagonal_matrix,
+)  # fmt: skip

@@ -1,0 +1,1 @@
+"""Running programs: compiled functions, and a slow evaluator as their oracle."""
