@@ -17,11 +17,11 @@ from sympy import Basic, Integer, Symbol
 
 from graphc.errors import DerivativeError
 from graphc.graph.builder import Builder
-from graphc.graph.graph import Equation, Graph, Origin, operands, statics, symbols_of
+from graphc.graph.graph import Equation, Graph, Origin, needed, operands, statics, symbols_of
 from graphc.graph.operation import Linearization, Operation, Value, operation_of
-from graphc.graph.types import Type
+from graphc.graph.types import Type, shape_text
 from graphc.ops import GRADIENT
-from graphc.ops.algebra import accumulate, along, branch_condition, mask_intersection, mask_union, select, unbroadcast
+from graphc.ops.algebra import accumulate, along, branch_condition, mask_intersection, mask_union, real, select, unbroadcast
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,10 @@ def gradient(graph: Graph, wrt: tuple[Symbol, ...], value: Symbol | None = None)
     value = value or the_value(graph)
     adjoints = reverse(builder, graph.equations, value, wrt)
     outputs = tuple(gradient_symbol(builder, adjoints, s) for s in wrt)
-    return builder.graph(
+    found = builder.graph(
         graph, outputs=outputs, updates=(), objective=None, optimizer=None, metrics=(), data=None, training=()
     )
+    return _without_unused(found, (*outputs, *(e.target for e in graph.equations)))
 
 
 def the_value(graph: Graph) -> Symbol:
@@ -72,7 +73,7 @@ def the_value(graph: Graph) -> Symbol:
         )
     if graph.types[value].shape != ():
         raise DerivativeError(
-            f"{value.name} has shape {graph.types[value].shape}; only a number has a gradient",
+            f"{value.name} has shape {shape_text(graph.types[value].shape)}; only a number has a gradient",
             hint=f"sum({value.name}) or mean({value.name}) makes a number of it",
         )
     return value
@@ -87,7 +88,7 @@ def gradient_symbol(builder: Builder, adjoints: Adjoints, s: Symbol) -> Symbol:
     name = builder.fresh(f"{s.name}_bar")
     if isinstance(shaped, Symbol) and shaped.name.startswith(f"{s.name}_bar"):
         return shaped
-    return builder.bind(name, shaped)  # type: ignore[return-value]
+    return builder.bind(name, shaped)
 
 
 def expand_gradients(graph: Graph) -> Graph:
@@ -96,6 +97,7 @@ def expand_gradients(graph: Graph) -> Graph:
         return graph
     builder = Builder(simplify=True)
     builder.reserve(s.name for s in graph.types)
+    builder.reserve(graph.sizes)
     for leaf in graph.leaves():
         builder.types[leaf] = graph.types[leaf]
     memo: dict[Symbol, Adjoints] = {}
@@ -110,9 +112,17 @@ def expand_gradients(graph: Graph) -> Graph:
         if value not in memo:
             memo[value] = reverse(builder, tuple(builder.equations), value, groups[value])
         builder.origin = Origin("gradient", (value, variable))
-        found = along(builder, memo[value].adjoint.get(variable, Integer(0)), graph.types[equation.target])
+        found = real(builder, memo[value].adjoint.get(variable, Integer(0)))  # it was read as a real one
+        found = along(builder, found, graph.types[equation.target])
         builder.add(Equation(equation.target, found, equation.origin), graph.types[equation.target])
-    return builder.graph(graph)
+    return _without_unused(builder.graph(graph), tuple(e.target for e in graph.equations))
+
+
+def _without_unused(graph: Graph, kept: tuple[Symbol, ...]) -> Graph:
+    """Without factors that were made for operands that depend on nothing that is differentiated for."""
+    equations = needed(graph, kept)
+    types = {s: graph.types[s] for s in (*graph.leaves(), *(e.target for e in equations))}
+    return graph.replace(equations=equations, types=types)
 
 
 def _gradients_by_value(graph: Graph) -> dict[Basic, tuple[Symbol, ...]]:

@@ -16,7 +16,7 @@ from sympy import Basic, Number, Symbol
 from graphc.errors import GraphcError, ShapeError
 from graphc.graph.graph import Equation, Graph, Origin
 from graphc.graph.operation import Operation, Value, node, operation_of
-from graphc.graph.types import Size, Type, shape_text, surely_different
+from graphc.graph.types import Size, Type, shape_text, sizes_of, surely_different
 
 _SYMBOLS: dict[str, Symbol] = {}
 
@@ -73,6 +73,7 @@ class Builder:
     def adopt(self, graph: Graph) -> None:
         """Start from the symbols and equations of a graph."""
         self.reserve(s.name for s in graph.types)
+        self.reserve(graph.sizes)
         for leaf in graph.leaves():
             self.types[leaf] = graph.types[leaf]
         for equation in graph.equations:
@@ -88,6 +89,8 @@ class Builder:
 
     def fresh(self, stem: str | None = None) -> str:
         """A name nobody has: the stem itself, or numbered."""
+        if not self._count:
+            self._reserve_sizes()
         if stem is not None and stem not in self._reserved:
             return stem
         while True:
@@ -95,6 +98,12 @@ class Builder:
             name = f"{stem}_{self._count}" if stem else f"{self._prefix}{self._count}"
             if name not in self._reserved:
                 return name
+
+    def _reserve_sizes(self) -> None:
+        """No symbol is called as a size is."""
+        for type_ in self.types.values():
+            for d in type_.shape:
+                self._reserved |= sizes_of(d)
 
     def type_of(self, atom: Basic) -> Type:
         """Type of a symbol or number; a number is a scalar, int where it is an integer."""
@@ -121,7 +130,7 @@ class Builder:
         types = tuple(self.type_of(a) for a in operands)
         try:
             if operation.define is not None:  # its errors name the operation that was written
-                return operation.define(self, operands, statics, name)  # type: ignore[no-any-return]
+                return operation.define(self, operands, statics, name)
             type_, statics = operation.infer(types, statics, self.require)
         except GraphcError as error:
             raise self._explained(error, operation, operands, types) from None
@@ -168,6 +177,9 @@ class Builder:
     def _explained(
         self, error: GraphcError, operation: Operation, operands: tuple[Basic, ...], types: tuple[Type, ...]
     ) -> GraphcError:
+        if not operands:
+            error.message = f"{operation.syntax or operation.written}: {error.reason}"
+            return error
         shown = ", ".join(
             f"{a.name if isinstance(a, Symbol) else a} {shape_text(t.shape)}"
             for a, t in zip(operands, types, strict=True)

@@ -16,7 +16,7 @@ from typing import Any
 
 from sympy import Basic, Number, Symbol
 
-from graphc.graph.types import Type
+from graphc.graph.types import Dim, Type, is_name, sizes_of
 
 
 class Static(Basic):  # type: ignore[misc]
@@ -192,7 +192,9 @@ def focus(graph: Graph, outputs: tuple[Symbol, ...]) -> Graph:
     """The part of a graph that computes `outputs`, with the inputs and parameters it needs, and nothing else."""
     equations = needed(graph, outputs)
     used = set(outputs).union(*(symbols_of(e.expr) for e in equations)) if equations else set(outputs)
+    used |= _definers(graph, used, equations)
     kept = used | {e.target for e in equations}
+    known = {name for s in graph.inputs if s in used for d in graph.types[s].shape for name in sizes_of(d)}
     return graph.replace(
         inputs=tuple(s for s in graph.inputs if s in used),
         params=tuple(s for s in graph.params if s in used),
@@ -200,9 +202,54 @@ def focus(graph: Graph, outputs: tuple[Symbol, ...]) -> Graph:
         equations=equations,
         outputs=outputs,
         types={s: t for s, t in graph.types.items() if s in kept},
+        sizes=tuple(name for name in graph.sizes if name in known),
         initial={s: i for s, i in graph.initial.items() if s in used},
         updates=(),
         objective=None,
         optimizer=None,
         metrics=(),
     )
+
+
+def _definers(graph: Graph, used: set[Basic], equations: tuple[Equation, ...]) -> set[Symbol]:
+    """Inputs that must stay for the sizes they name, where no used input names them before they are needed."""
+    first: dict[str, Symbol] = {}
+    for s in graph.inputs:
+        for d in graph.types[s].shape:
+            if isinstance(d, Dim) and is_name(d):
+                first.setdefault(d.terms[0][0][0], s)
+    extra: set[Symbol] = set()
+    known: set[str] = set()
+
+    def ask(names: set[str]) -> None:
+        extra.update(first[name] for name in names - known if name in first)
+        known.update(names)
+
+    for s in graph.inputs:
+        if s in used:
+            for d in graph.types[s].shape:
+                if isinstance(d, Dim) and is_name(d):
+                    known.update(sizes_of(d))
+                else:
+                    ask(sizes_of(d))
+    for s in (*graph.params, *graph.states):
+        if s in used:
+            for d in graph.types[s].shape:
+                ask(sizes_of(d))
+    for equation in equations:
+        for value in statics(equation.expr):
+            ask(_sizes_in(value))
+    return extra
+
+
+def _sizes_in(value: Any) -> set[str]:
+    """Sizes in a static argument, however deep."""
+    names: set[str] = set()
+    todo = [value]
+    while todo:
+        item = todo.pop()
+        if isinstance(item, tuple):
+            todo += item
+        elif isinstance(item, Dim):
+            names |= sizes_of(item)
+    return names

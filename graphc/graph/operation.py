@@ -118,7 +118,9 @@ class Operation:
 
     def bind(self, arguments: tuple[Any, ...], named: Mapping[str, Any]) -> Call:
         """Sort a call's arguments; ParseError where they do not fit the parameters."""
-        left, given, ops, stats = list(arguments), dict(named), [], []
+        left, given = list(arguments), dict(named)
+        ops: list[Any] = []
+        stats: list[Any] = []
         for p in self.parameters:
             if p.role == "operands":
                 while left and _is_operand(left[0]):

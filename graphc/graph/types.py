@@ -76,6 +76,11 @@ def size_named(name: str) -> Dim:
     return Dim((((name,), 1),))
 
 
+def is_name(size: Size) -> bool:
+    """True for a size by itself, and for a number."""
+    return isinstance(size, int) or (len(size.terms) == 1 and size.terms[0][1] == 1 and len(size.terms[0][0]) == 1)
+
+
 def sizes_of(size: Size) -> set[str]:
     """Names of sizes that occur in a dimension."""
     return set() if isinstance(size, int) else {name for names, _ in size.terms for name in names}

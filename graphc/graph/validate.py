@@ -6,7 +6,7 @@ Always holds: what passes has every symbol bound before use, assigned once, type
 
 from __future__ import annotations
 
-from sympy import Symbol
+from sympy import Basic, Symbol
 
 from graphc.graph.graph import Graph, operands, statics, symbols_of
 from graphc.graph.operation import operation_of
@@ -20,7 +20,8 @@ def validate(graph: Graph) -> Graph:
     for equation in graph.equations:
         target, expr = equation.target, equation.expr
         assert target not in bound, f"{target.name} is assigned twice"
-        assert equation.origin is not None and equation.origin.rule, f"{target.name} has no origin"
+        assert equation.origin, f"{target.name} has no origin"
+        assert equation.origin.rule, f"{target.name} has no origin"
         for s in symbols_of(expr):
             assert s in bound, f"{s.name} is used before it is bound, in {target.name}"
         assert graph.types[target] == _inferred(graph, equation.expr), (
@@ -34,20 +35,20 @@ def validate(graph: Graph) -> Graph:
     return graph
 
 
-def _inferred(graph: Graph, expr: object) -> Type:
-    operation = operation_of(expr)  # type: ignore[arg-type]
-    atoms = operands(expr)  # type: ignore[arg-type]
+def _inferred(graph: Graph, expr: Basic) -> Type:
+    operation = operation_of(expr)
+    atoms = operands(expr)
     if operation is None:
         return _type(graph, atoms[0])
     types = tuple(_type(graph, a) for a in atoms if a is not expr)
-    return operation.infer(types, statics(expr), _trust)[0]  # type: ignore[arg-type]
+    return operation.infer(types, statics(expr), _trust)[0]
 
 
 def _trust(a: Size, b: Size, relation: str = "==") -> None:
     """Dimensions were compared when the graph was built."""
 
 
-def _type(graph: Graph, atom: object) -> Type:
+def _type(graph: Graph, atom: Basic) -> Type:
     if isinstance(atom, Symbol):
         return graph.types[atom]
-    return Type((), "int" if atom.is_Integer else "real")  # type: ignore[attr-defined]
+    return Type((), "int" if atom.is_Integer else "real")

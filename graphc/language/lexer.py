@@ -11,6 +11,7 @@ import re
 import unicodedata
 from bisect import bisect_right
 from dataclasses import dataclass
+from itertools import takewhile
 
 from graphc.errors import ParseError
 from graphc.graph.graph import Span
@@ -95,7 +96,7 @@ def tokenize(source: Source) -> list[Token]:
         elif kind == "superscript":
             word = word.translate(_SUPERSCRIPTS)
         elif kind == "number":
-            _check_number(source, start, word, text[position : position + 2])
+            _check_number(source, start, word, text[position : position + 20])
         tokens.append(Token(kind, word, start, position, spaced))
         spaced = False
     tokens.append(Token("end", "", len(text), len(text), False))
@@ -116,12 +117,13 @@ def _plain_name(word: str) -> str:
 
 
 def _check_number(source: Source, start: int, word: str, after: str) -> None:
+    name = "".join(takewhile(str.isalnum, after))
     if word.endswith(".") and after[:1].isalpha():
         raise source.error(
-            start, f"{word}{after} is not clear", hint=f"write {word[:-1]}*{after[0]}, or {word}0*{after[0]}"
+            start, f"{word}{name} is not clear", hint=f"write {word[:-1]}*{name}, or {word}0*{name}"
         )
     if word == "0" and after[:1] in tuple("xXbBoO") and after[1:2].isdigit():
-        raise source.error(start, "numbers are written in decimal", hint=f"for a product write 0*{after}")
+        raise source.error(start, "numbers are written in decimal", hint=f"for a product write 0*{name}")
     if after[:1] == "_":
         raise source.error(start, "digits are not grouped by _", hint="write 1000 or 1e3")
     _, _, exponent = word.lower().partition("e")

@@ -98,6 +98,8 @@ class Parser:
                 hint = f"no bracket is open here; delete {token.text}"
             elif token.kind == "=":
                 hint = "an equation is: name = expression; equality is =="
+            elif self.at and self.tokens[self.at - 1].kind == "name" and token.kind == "name":
+                hint = "names are separated by commas"
             raise self.error(token, f"unexpected {token.text!r}", hint)
 
     def _statement(self, out: list[Statement]) -> None:
@@ -108,7 +110,10 @@ class Parser:
                 self.at += 1
                 reader(token, out)
                 return
-        if token.kind == "name" and token.text == "return":
+        if token.kind == "name" and token.text == "minimize" and self._begins_operand(following):
+            self.at += 1
+            self._read_minimize(token, out)
+        elif token.kind == "name" and token.text == "return" and following.kind != "=":
             self.at += 1
             out.append(Statement("return", token.start, code=self.expression()))
         elif token.kind == "name" and following.kind == "=":
@@ -121,11 +126,20 @@ class Parser:
         else:
             out.append(Statement("expression", token.start, code=self.expression()))
 
+    def _begins_operand(self, token: Token) -> bool:
+        """True for a token that begins an expression of its own: after `minimize` and a space, `(a + b)`, `2x`, `-J`."""
+        if not token.spaced:
+            return False
+        if token.kind in ("-", "+"):
+            return not self.tokens[self.at + 2].spaced
+        return token.kind in ("number", "(", "|")
+
     def _expect(self, kind: str, hint: str) -> Token:
         token = self.tokens[self.at]
         if token.kind != kind:
+            kind = {"name": "a name", "string": "a file's name in quotes", "number": "a number"}.get(kind, repr(kind))
             found = "the end of the line" if token.kind in ("newline", "end") else repr(token.text)
-            raise self.error(token, f"expected {kind!r}, found {found}", hint)
+            raise self.error(token, f"expected {kind}, found {found}", hint)
         self.at += 1
         return token
 
@@ -151,7 +165,9 @@ class Parser:
     def _declarations(self, kind: str, out: list[Statement]) -> None:
         while True:
             name = self._expect("name", f"{kind} x[n, 10], y")
-            like, dims, data, code = None, self._dims(), {}, []
+            like, dims = None, self._dims()
+            data: dict[str, Any] = {}
+            code: Code = []
             if self._accept("name", "like"):
                 like = self._expect("name", "state m like W = 0").text
             if self._accept(":"):
@@ -183,10 +199,11 @@ class Parser:
         raise self.error(token, "random values inside a step are not supported yet", hint="param W[3] ~ normal(0, 1)")
 
     def _read_output(self, token: Token, out: list[Statement]) -> None:
-        names = [self._expect("name", "output a, b").text]
-        while self._accept(","):
-            names.append(self._expect("name", "output a, b").text)
-        out.append(Statement("output", token.start, data=tuple(names)))
+        while True:
+            name = self._expect("name", "output a, b")
+            out.append(Statement("output", name.start, data=(name.text,)))
+            if not self._accept(","):
+                return
 
     def _read_metric(self, token: Token, out: list[Statement]) -> None:
         name = self._expect("name", "metric accuracy = mean(argmax(y, axis=1) == k)")
@@ -303,6 +320,16 @@ class Parser:
         return _Expression(self, stop).read()
 
 
+_CHOICE = "a choice is where(condition, a, b)"
+_PROGRAMMING = "a program is a list of equations: y = sin(x)"
+_WORDS = {  # of programming languages; no names where a product would be read
+    "if": _CHOICE, "else": _CHOICE, "elif": _CHOICE, "then": _CHOICE,
+    "is": "equality is ==", "in": _PROGRAMMING, "for": _PROGRAMMING, "while": _PROGRAMMING, "import": _PROGRAMMING,
+    "from": _PROGRAMMING, "let": _PROGRAMMING, "print": _PROGRAMMING, "return": "output y names a result",
+    "class": _PROGRAMMING, "def": "def f(x): return x^2 is a line of its own", "del": _PROGRAMMING,
+    "try": _PROGRAMMING, "raise": _PROGRAMMING, "with": "minimize J with adam(lr=1e-3)", "mod": "write mod(a, b)",
+    "xor": "write a != b", "minimise": "write minimize J",
+}  # fmt: skip
 _KEYWORDS = {"input", "param", "state", "random", "output", "metric", "minimize", "train", "data", "def"}
 
 
@@ -411,7 +438,7 @@ class _Expression:
             return True
         if kind == "superscript":
             raise parser.error(token, "a superscript without a base", hint="x² is x^2")
-        hint = "write x^2, x**2 or x²" if kind == "^" else None
+        hint = {"^": "write x^2, x**2 or x²", "=": "= defines a name, == compares"}.get(kind)
         raise parser.error(token, f"expected a number, a name or a bracket; found {token.text!r}", hint)
 
     def _name(self, token: Token) -> Any:
@@ -495,6 +522,9 @@ class _Expression:
         """Two operands side by side: a product where it is unmistakable, else an error that shows the readings."""
         parser, left, right = self.parser, self._left_text(), self._right_text(token)
         exponent = self.stack and not isinstance(self.stack[-1], _Open) and self._in_exponent()
+        for word in (self.last_token, token):
+            if word.kind == "name" and word.text in _WORDS:
+                raise parser.error(word, f"{word.text!r} is not read", hint=_WORDS[word.text])
         if token.kind in ("[", "string") or (token.kind == "|" and self.last != "number"):
             raise parser.error(
                 token,
@@ -512,21 +542,28 @@ class _Expression:
         if exponent and self.last in ("number", "name"):
             base = self._base_text()
             if base in CALLS and token.kind == "(":
-                hint = f"the inverse function is a{base}(x)" if f"a{base}" in CALLS else f"write {base}(x)^{left}"
+                minus = isinstance(top := self.stack[-1], tuple) and top[1] == "-"
+                hint = f"write {base}(x)^{left}"
+                if minus:
+                    inverse = f"the inverse function is a{base}(x), " if f"a{base}" in CALLS else ""
+                    hint = f"{inverse}the reciprocal 1/{base}(x)" if left == "1" else f"write {base}(x)^(-{left})"
                 raise parser.error(token, f"{base} is a function and needs ( after it", hint=hint)
             raise parser.error(
                 token,
                 f"{base}^{left} {right} has two readings",
-                hint=f"write {base}^{left}*{right} or {base}^({left}*{right})",
+                hint=f"write {base}^{left} * {right} or {base}^({left}*{right})",
             )
         if token.kind == "name" and self.last == "name" and not token.spaced:
-            raise parser.error(token, f"unexpected {token.text!r}")
+            raise parser.error(token, f"unexpected {token.text!r}", hint=f"write {left}*{right}")
         binding = INFIX["*"].binding + 1  # 2x*3y is (2x)*(3y)
         self._reduce(binding + 1)
         top = self.stack[-1] if self.stack else None
         if isinstance(top, tuple) and top[1] == "/":
+            above = self._text_before(top[3])
             raise parser.error(
-                token, f"/{left} {right} has two readings", hint=f"write .../({left}*{right}) or .../{left}*{right}"
+                token,
+                f"{above}/{left} {right} has two readings",
+                hint=f"write {above}/({left}*{right}) or {above}/{left} * {right}",
             )
         self._reduce(binding)
         self.stack.append(("binary", "*", binding, token.start))
@@ -540,16 +577,32 @@ class _Expression:
         return False
 
     def _left_text(self) -> str:
-        return self.last_token.text
+        return self._token_text(self.parser.at - 1)
 
     def _base_text(self) -> str:
         power = next(e for e in reversed(self.stack) if isinstance(e, tuple) and e[1] == "^")
-        before = [t for t in self.parser.tokens[max(0, self.parser.at - 40) : self.parser.at] if t.end <= power[3]]
-        return before[-1].text if before and before[-1].kind in ("name", "number") else "(...)"
+        return self._text_before(power[3])
+
+    def _text_before(self, position: int) -> str:
+        """The operand that ends before an operator's position."""
+        at = self.parser.at - 1
+        while at >= 0 and self.parser.tokens[at].end > position:
+            at -= 1
+        return self._token_text(at)
+
+    def _token_text(self, at: int) -> str:
+        """The operand that ends with a token, as it is shown in an error."""
+        token = self.parser.tokens[max(at, 0)]
+        if token.kind == "superscript" and at > 0:
+            return self._token_text(at - 1) + self.parser.source.text[token.start : token.end]
+        if token.kind == "attribute" and at > 0:
+            return self._token_text(at - 1) + token.text
+        return {")": "(...)", "]": "[...]", "|": "|...|"}.get(token.kind, token.text)
 
     def _right_text(self, token: Token) -> str:
         following = self.parser.tokens[self.parser.at + 1]
-        return f"{token.text}(...)" if following.kind == "(" else "(...)" if token.kind == "(" else token.text
+        brackets = {"(": "(...)", "[": "[...]", "|": "|...|"}
+        return f"{token.text}(...)" if following.kind == "(" else brackets.get(token.kind, token.text)
 
     # --- brackets ----------------------------------------------------------------------------------------------
 

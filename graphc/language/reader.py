@@ -20,12 +20,13 @@ from graphc.errors import GraphcError, ParseError, ShapeError
 from graphc.graph.builder import Builder
 from graphc.graph.graph import Data, Graph, Initial, Optimizer, Origin, focus
 from graphc.graph.operation import Operation
-from graphc.graph.types import Dim, Type, size_named
+from graphc.graph.types import Dim, Type, shape_text, size_named
 from graphc.language.lexer import Source
 from graphc.language.parser import Code, Definition, Statement, parse_statements
 from graphc.ops import ABSOLUTE, ARRAY, CALLS, GATHER, INFIX, PREFIX, SIZE, SUBSCRIPT, TRANSPOSE
 
 CONSTANTS: dict[str, Any] = {"pi": S.Pi, "e": S.Exp1, "inf": S.Infinity}
+ESCAPE = "math."  # before a function or constant whose name the program has given to something else: math.sum(x)
 _LITERALS: dict[str, Any] = {"none": None, "None": None, "true": True, "True": True, "false": False, "False": False}
 _GREEK = frozenset(
     [
@@ -117,7 +118,7 @@ class Reader:
         self.initial: dict[Symbol, Initial] = {}
         self.updates: dict[Symbol, Basic] = {}
         self.metrics: list[Symbol] = []
-        self.outputs: tuple[str, ...] = ()
+        self.outputs: list[tuple[str, int]] = []
         self.objective: Symbol | None = None
         self.optimizer: Optimizer | None = None
         self.data: Data | None = None
@@ -156,24 +157,25 @@ class Reader:
 
     def _outputs(self) -> tuple[Symbol, ...]:
         if self.outputs:
-            return tuple(self._named_output(name) for name in self.outputs)
+            return tuple(self._named_output(name, position) for name, position in self.outputs)
         if self.objective is not None:
             return (self.objective,)
         if self.last is None:
             raise ParseError("the program computes nothing", hint="end it with an equation: J = ...", line=1, column=1)
         return (self._symbol(self.last),)
 
-    def _named_output(self, name: str) -> Symbol:
+    def _named_output(self, name: str, position: int) -> Symbol:
         value = self.env.get(name)
         if not isinstance(value, (Basic, Dim)):
-            raise ParseError(f"output {name} is not in the program", hint=_near(name, self.env))
+            hint = _near(name, self.env) or f"{name} = ... defines it"
+            raise self.source.error(position, f"output {name} is not in the program", hint)
         return self._symbol(value)
 
     def _symbol(self, value: Any) -> Symbol:
         atom = self._atom(value)
         if isinstance(atom, Symbol):
             return atom
-        return self.builder.bind(self.builder.fresh(), atom)  # type: ignore[return-value]
+        return self.builder.bind(self.builder.fresh(), atom)
 
     # --- the machine -------------------------------------------------------------------------------------------
 
@@ -282,19 +284,21 @@ class Reader:
             return frame.env[name]
         if name in self.sizes:
             return size_named(name)
-        if name in CONSTANTS:
-            return CONSTANTS[name]
-        if name in _LITERALS:
-            return _LITERALS[name]
+        plain = name.removeprefix(ESCAPE)
+        if plain in CONSTANTS:
+            return CONSTANTS[plain]
+        if plain in _LITERALS:
+            return _LITERALS[plain]
         function = name in CALLS or name in self.definitions or name in prelude() or name in DISTRIBUTIONS
         if function and name not in _GREEK:
             raise ParseError(
                 f"{name} is a function and needs ( after it", hint=_function_hint(frame.source, name, position)
             )
         if frame.macro:
-            raise ParseError(
-                f"{name} is not known inside {frame.macro}", hint="a def knows its parameters and its own names"
-            )
+            known = "a def knows its parameters and its own names"
+            if frame.macro not in self.definitions and frame.macro not in prelude():
+                known = "numbers, sizes and x.shape may be used"
+            raise ParseError(f"{name} is not known inside {frame.macro}", hint=known)
         if self.declared or "." in name:
             raise ParseError(
                 f"{name} is not declared",
@@ -372,9 +376,12 @@ class Reader:
         self, frame: _Frame, argument: tuple[str, int, tuple[str, ...]], name: str | None, depth: int
     ) -> _Frame | None:
         function, positional, names = argument
+        if function not in frame.env:
+            function = function.removeprefix(ESCAPE)
         named = dict(zip(names, _popped(frame.stack, len(names)), strict=True))
         arguments = _popped(frame.stack, positional)
-        if function in frame.env or function in self.sizes or (not frame.macro and function in CONSTANTS):
+        shadowed = function == argument[0] and (function in frame.env or function in self.sizes)
+        if shadowed or (not frame.macro and function in CONSTANTS):
             raise ParseError(f"{function} is no function", hint=f"for a product write {function}*(...)")
         definition = self.definitions.get(function)
         if definition is None and function in CALLS:
@@ -435,10 +442,10 @@ class Reader:
             prefix = f"{definition.name}.{prefix}"
         return _Frame(definition.body, definition.origin, env, prefix, name, definition.name)
 
-    def constant(self, code: Code, source: Source) -> Any:
+    def constant(self, code: Code, source: Source, what: str = "a default value") -> Any:
         """Value of code that uses no names of the program: a default, a number."""
         position = self._position
-        frame = _Frame((), source, {}, macro="a default value")
+        frame = _Frame((), source, {}, macro=what)
         self._evaluate(frame, code, lambda f, v: f.env.__setitem__("return ", v))
         value = self.run(frame)
         self._position = position
@@ -461,6 +468,7 @@ class Reader:
     # --- statements --------------------------------------------------------------------------------------------
 
     def _do_assign(self, frame: _Frame, s: Statement) -> None:
+        _free_name(s.name)
         if s.name in frame.env and not frame.macro:
             what = "a declaration" if frame.env[s.name] in (*self.inputs, *self.params, *self.states) else "an equation"
             raise ParseError(
@@ -500,7 +508,7 @@ class Reader:
 
     def _do_prime(self, frame: _Frame, s: Statement) -> None:
         owner = frame.env.get(s.name)
-        if owner not in (*self.params, *self.states):
+        if not isinstance(owner, Symbol) or owner not in (*self.params, *self.states):
             raise ParseError(
                 f"{s.name} is no parameter or state: only those have a next value",
                 hint=_near(s.name, [p.name for p in (*self.params, *self.states)]) or f"param {s.name} = 0",
@@ -510,18 +518,19 @@ class Reader:
 
         def then(f: _Frame, value: Any) -> None:
             atom = self._atom(value)
+            self._position = s.position
             have, want = self.builder.type_of(atom).shape, self.builder.type_of(owner).shape
             if have != want and have != ():
-                raise ShapeError(f"{s.name}' has shape {have}, {s.name} has {want}")
+                raise ShapeError(f"{s.name}' has shape {shape_text(have)}, {s.name} has {shape_text(want)}")
             self.updates[owner] = atom
 
         self._evaluate(frame, s.code, then)
 
     def _do_output(self, frame: _Frame, s: Statement) -> None:
-        self.outputs += s.data
+        self.outputs += [(name, s.position) for name in s.data]
 
     def _do_metric(self, frame: _Frame, s: Statement) -> None:
-        symbol = frame.env[s.name]
+        symbol, self._position = frame.env[s.name], s.position
         if self.builder.type_of(symbol).shape != ():
             raise ShapeError(f"metric {s.name} is an array", hint="mean(...) makes a number of it")
         self.metrics.append(symbol)
@@ -544,7 +553,7 @@ class Reader:
     def _optimizer(self, name: str, arguments: list[tuple[str, Code]], position: int) -> Optimizer:
         self._position = position
         definition = self.definitions.get(name)
-        values = tuple((key, self._number(self.constant(code, self.source), key)) for key, code in arguments)
+        values = tuple((key, self._number(self.constant(code, self.source, key), key)) for key, code in arguments)
         return checked_optimizer(name, values, definition)
 
     def _number(self, value: Any, what: str) -> Any:
@@ -567,7 +576,7 @@ class Reader:
                 raise ParseError(
                     f"train has no {key}", hint=_near(key, TRAINING) or f"train takes {', '.join(TRAINING)}"
                 )
-            self.training.append((key, self._number(self.constant(code, frame.source), key)))
+            self.training.append((key, self._number(self.constant(code, frame.source, key), key)))
 
     # --- declarations ------------------------------------------------------------------------------------------
 
@@ -583,15 +592,19 @@ class Reader:
         self._declare(frame, s, self.states)
 
     def _declare(self, frame: _Frame, s: Statement, into: list[Symbol]) -> None:
+        _free_name(s.name)
         if s.name in frame.env:
             raise ParseError(f"{s.name} is declared twice")
-        if s.name in self.sizes and not frame.macro:
-            raise ParseError(f"{s.name} is the name of a size", hint="give one of the two another name")
         if s.data["like"] is not None:
             like = self._lookup(frame, s.data["like"], s.position)
+            if not isinstance(like, Symbol) or like not in self.builder.types:
+                raise ParseError(f"{s.data['like']} has no shape", hint="state m like W = 0, W being a parameter")
             shape = self.builder.type_of(like).shape
         else:
             shape = tuple(self._dimension(frame, code, s.kind) for code in s.dims or ())
+            self._position = s.position
+            if s.name in self.sizes and not frame.macro:
+                raise ParseError(f"{s.name} is the name of a size", hint="give one of the two another name")
         name = f"{frame.prefix}.{s.name}" if frame.prefix else s.name
         symbol = self.builder.declare(
             self.builder.fresh(name) if frame.macro else name, Type(shape, s.data.get("kind", "real"))
@@ -633,11 +646,13 @@ class Reader:
         inner = object.__new__(Reader)
         inner.__dict__.update(self.__dict__)
         inner.builder, inner.inputs, inner.declared = builder, [], True
-        env = {"shape": tuple(Integer(d) if isinstance(d, int) else d for d in shape)}
-        env.update({k: v for k, v in frame.env.items() if isinstance(v, (Dim, tuple, Integer, Rational))})
-        shapes = {k: v for k, v in frame.env.items() if isinstance(v, Symbol) and v in self.builder.types}
-        for key, known in shapes.items():
-            env[key] = builder.declare(known.name, self.builder.types[known])
+        env: dict[str, Any] = {"shape": tuple(Integer(d) if isinstance(d, int) else d for d in shape)}
+        for key in {argument for what, argument, _ in s.code if what == "name"} & frame.env.keys():
+            known = frame.env[key]
+            if isinstance(known, Symbol) and known in self.builder.types:
+                env[key] = builder.declare(known.name, self.builder.types[known])
+            elif isinstance(known, (Dim, tuple, Integer, Rational)):
+                env[key] = known
         code, called = s.code, s.code[-1][1][0] if s.code[-1][0] == "call" else None
         if s.data.get("random") and len(code) == 1 and code[0][0] == "name":
             code, called = [("call", (code[0][1], 0, ()), code[0][2])], code[0][1]
@@ -649,7 +664,7 @@ class Reader:
         result: list[Any] = []
         inner._evaluate(inner_frame, code, lambda f, v: result.append(v))
         inner.run(inner_frame)
-        value = result[0]
+        value, self._position = result[0], s.position
         if s.data.get("random") and not isinstance(value, Draw):
             raise ParseError(
                 f"{s.name} ~ needs a distribution", hint="param W[3] ~ normal(0, 1), or W[3] = 0 for a number"
@@ -660,7 +675,9 @@ class Reader:
         symbols = tuple(inner._symbol(a) for a in atoms)
         if value.distribution == "constant" and builder.type_of(symbols[0]).shape not in ((), shape):
             raise ShapeError(
-                f"the initial value of {s.name} has shape {builder.type_of(symbols[0]).shape}, {s.name} has {shape}"
+                f"the initial value of {s.name} has shape {shape_text(builder.type_of(symbols[0]).shape)}, "
+                f"{s.name} has {shape_text(shape)}",
+                hint="a number is the value of every element",
             )
         whole = Graph((), (), tuple(builder.equations), symbols, dict(builder.types), sizes=tuple(self.sizes))
         values = focus(whole, symbols)
@@ -706,13 +723,20 @@ def checked_optimizer(
     return Optimizer(name, arguments, definition.source if definition else None)
 
 
+def _free_name(name: str) -> None:
+    """Names that mean a value or an operator everywhere are nobody's."""
+    if name in _LITERALS or name in INFIX or name in PREFIX or name == "return":
+        raise ParseError(f"{name} is a word of the language", hint="choose another name")
+
+
 def _all_names(statements: tuple[Statement, ...]) -> Iterator[str]:
     for s in statements:
         if s.name:
             yield s.name
-        for what, argument, _ in s.code:
-            if what == "name":
-                yield argument
+        for code in (s.code, *(s.dims or ())):
+            for what, argument, _ in code:
+                if what == "name" and "." not in argument:
+                    yield argument
 
 
 def _popped(stack: list[Any], count: int) -> tuple[Any, ...]:

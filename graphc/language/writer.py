@@ -13,9 +13,10 @@ from sympy import Basic, S, Symbol
 
 from graphc.graph.graph import Data, Equation, Graph, operands, statics
 from graphc.graph.operation import Operation, operation_of
-from graphc.graph.types import Dim, Size, Type
+from graphc.graph.types import Dim, Size, Type, is_name, sizes_of
 
 ATOM = 100
+ESCAPE = "math."  # before a function or constant whose name the program has given to something else
 _CONSTANTS = {S.Pi: "pi", S.Exp1: "e", S.Infinity: "inf"}
 
 
@@ -99,7 +100,7 @@ def expression_text(
         if p.role == "static":
             value = rest.pop(0)
             if value != p.default:
-                parts.append(f"{p.name}={static_text(value)}" if p.default is not None or True else "")
+                parts.append(f"{p.name}={static_text(value)}")
         elif p.role == "operands":
             parts += [t for t, _ in left]
             left = []
@@ -141,6 +142,21 @@ def equation_expression(expr: Basic, types: Mapping[Symbol, Type]) -> str:
     return expression_text(
         operation, tuple(atom_text(a) for a in arguments), tuple(atom_type(a, types) for a in arguments), statics(expr)
     )[0]
+
+
+def _escaped(expr: Basic, types: Mapping[Symbol, Type], taken: set[str]) -> str:
+    """A right-hand side, where functions and constants may have lost their names to the program's own."""
+    operation = operation_of(expr)
+    text = equation_expression(expr, types)
+    if operation is not None and operation.written in taken and text.startswith(f"{operation.written}("):
+        return ESCAPE + text
+    if not taken.isdisjoint(_CONSTANTS.values()) and any(a in _CONSTANTS for a in (expr, *expr.args)):
+        named = {a: Symbol(ESCAPE + name, real=True) for a, name in _CONSTANTS.items() if name in taken}
+        if operation is None:
+            return str(named.get(expr, expr).name) if expr in named else text
+        renamed = Basic.__new__(type(expr), *(named.get(a, a) for a in expr.args))
+        return equation_expression(renamed, {**types, **{s: Type() for s in named.values()}})
+    return text
 
 
 def atom_type(atom: Basic, types: Mapping[Symbol, Type]) -> Type:
@@ -205,27 +221,35 @@ def program_text(graph: Graph) -> str:
     lines: list[str] = []
     if graph.optimizer is not None and graph.optimizer.source:
         lines += [graph.optimizer.source, ""]
-    inputs = sorted(graph.inputs, key=lambda s: any(isinstance(d, Dim) and not _plain(d) for d in graph.types[s].shape))
-    lines += [_declaration(graph, s, "input") for s in (graph.inputs if inputs == list(graph.inputs) else inputs)]
+    lines += [_declaration(graph, s, "input") for s in _readable_order(graph)]
     lines += [_declaration(graph, s, "param") for s in graph.params]
     lines += [_declaration(graph, s, "state") for s in graph.states]
     if graph.data is not None:
         lines.append(_data_text(graph.data))
     if graph.training:
         lines.append("train " + ", ".join(f"{k}={number_text(v)}" for k, v in graph.training))
+    taken = {s.name for s in graph.types} | set(graph.sizes)
     for equation in graph.equations:
         word = "metric " if equation.target in graph.metrics else ""
-        lines.append(f"{word}{equation.target.name} = {equation_expression(equation.expr, graph.types)}")
-    lines += [f"{owner.name}' = {atom_text(value)[0]}" for owner, value in graph.updates]
+        lines.append(f"{word}{equation.target.name} = {_escaped(equation.expr, graph.types, taken)}")
+    lines += [f"{owner.name}' = {_escaped(value, graph.types, taken)}" for owner, value in graph.updates]
     if graph.objective is not None:
         lines.append(f"minimize {graph.objective.name}{_optimizer_text(graph)}")
-    if graph.outputs != _default_outputs(graph):
+    if graph.outputs and graph.outputs != _default_outputs(graph):
         lines.append("output " + ", ".join(s.name for s in graph.outputs))
     return "\n".join(lines)
 
 
-def _plain(d: Dim) -> bool:
-    return len(d.terms) == 1 and d.terms[0][1] == 1 and len(d.terms[0][0]) == 1
+def _readable_order(graph: Graph) -> tuple[Symbol, ...]:
+    """The inputs as they stand, if each size is first met by itself; else those that name sizes come first."""
+    known: set[str] = set()
+    for s in graph.inputs:
+        for d in graph.types[s].shape:
+            if isinstance(d, Dim) and is_name(d):
+                known |= sizes_of(d)
+            elif not sizes_of(d) <= known:
+                return tuple(sorted(graph.inputs, key=lambda s: not all(is_name(d) for d in graph.types[s].shape)))
+    return graph.inputs
 
 
 def _default_outputs(graph: Graph) -> tuple[Symbol, ...]:

@@ -7,7 +7,7 @@ Always holds: names are unique; no other file fills this table.
 from __future__ import annotations
 
 from graphc.graph.operation import Operation, bind_table
-from graphc.ops import composite, contraction, elementwise, movement, program, reduction, special
+from graphc.ops import algebra, composite, contraction, elementwise, movement, program, reduction, special
 
 OPERATIONS: tuple[Operation, ...] = (
     *elementwise.OPERATIONS,
@@ -32,3 +32,4 @@ PREFIX: dict[str, Operation] = {
 }
 SUBSCRIPT, TRANSPOSE, ARRAY = BY_NAME["slice"], BY_NAME["transpose"], BY_NAME["stack"]
 GATHER, SIZE, GRADIENT, ABSOLUTE = BY_NAME["gather"], program.size_atom, program.grad, BY_NAME["abs"]
+AVERAGE = algebra.average

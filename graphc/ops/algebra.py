@@ -10,9 +10,12 @@ from sympy import Basic, Integer
 
 from graphc.graph.builder import Builder
 from graphc.graph.operation import operation_of
-from graphc.graph.types import Size, Type
-from graphc.ops.elementwise import add, logical_and, logical_not, logical_or, where
+from graphc.graph.types import Size, Type, product
+from graphc.ops.elementwise import add, divide, logical_and, logical_not, logical_or, where
 from graphc.ops.movement import broadcast
+from graphc.ops.program import as_real
+from graphc.ops.program import size_atom
+from graphc.ops.reduction import sum_
 from graphc.ops.reduction import unbroadcast as unbroadcast_value
 
 
@@ -26,6 +29,11 @@ def along(builder: Builder, atom: Basic, type_: Type) -> Basic:
     if builder.type_of(atom).shape == type_.shape:
         return atom
     return builder.apply(broadcast, (atom,), (type_.shape,))
+
+
+def real(builder: Builder, atom: Basic) -> Basic:
+    """The atom as a real number."""
+    return atom if builder.type_of(atom).kind == "real" else builder.apply(as_real, (atom,))
 
 
 def unbroadcast(builder: Builder, atom: Basic, shape: tuple[Size, ...]) -> Basic:
@@ -58,3 +66,12 @@ def branch_condition(builder: Builder, expr: Basic, operand: int) -> Basic | Non
         return None
     condition: Basic = expr.args[0]
     return condition if operand == 1 else builder.apply(logical_not, (condition,))
+
+
+def average(builder: Builder, atom: Basic, name: str) -> Basic:
+    """The mean over all elements, under a name."""
+    shape = builder.type_of(atom).shape
+    if shape == ():
+        return builder.bind(name, atom)
+    total = builder.apply(sum_, (atom,), (None, False))
+    return builder.apply(divide, (total, size_atom(builder, product(shape))), (), name)

@@ -42,7 +42,8 @@ def _softmax_reference(x: Any, axes: tuple[int, ...]) -> Any:
 def _logsumexp_reference(x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
     import numpy
 
-    return numpy.logaddexp.reduce(x, axis=axes, keepdims=keepdims)
+    ufunc: Any = numpy.logaddexp
+    return ufunc.reduce(x, axis=axes, keepdims=keepdims)
 
 
 def _log_softmax_reference(x: Any, axes: tuple[int, ...]) -> Any:
@@ -79,23 +80,23 @@ def _norm_pullback(at: Linearization) -> tuple[Value]:
 
 AXIS = (Parameter("x"), Parameter("axis", "static", -1))
 
-softmax = Operation(
+softmax: Operation = Operation(
     name="softmax", head=head("softmax"), parameters=AXIS, infer=_softmax_infer,
     doc="exp(x)/sum(exp(x)) along an axis, the last by default.", pullback=_softmax_pullback,
     reference=_softmax_reference, show=_show_axis("softmax"), latex="\\operatorname{{softmax}}\\left({0}\\right)",
 )  # fmt: skip
-log_softmax = Operation(
+log_softmax: Operation = Operation(
     name="log_softmax", head=head("log_softmax"), parameters=AXIS, infer=_softmax_infer,
     doc="log(softmax(x)), accurate and without overflow.", pullback=_log_softmax_pullback,
     reference=_log_softmax_reference, show=_show_axis("log_softmax"),
     latex="\\log\\operatorname{{softmax}}\\left({0}\\right)",
 )  # fmt: skip
-logsumexp = Operation(
+logsumexp: Operation = Operation(
     name="logsumexp", head=head("logsumexp"), parameters=AXES, infer=infer_reduction("real"),
     doc="log(sum(exp(x))) along axes, without overflow.", pullback=_logsumexp_pullback,
     reference=_logsumexp_reference, show=show_axes("logsumexp"), latex="\\log\\sum\\exp {0}",
 )  # fmt: skip
-norm = Operation(
+norm: Operation = Operation(
     name="norm", head=head("norm"), parameters=AXES, infer=infer_reduction("real"),
     doc="sqrt(sum(x^2)) along axes, without overflow; its derivative at the origin is 0.", pullback=_norm_pullback,
     reference=_norm_reference, show=show_axes("norm"), latex="\\left\\|{0}\\right\\|",

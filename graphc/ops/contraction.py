@@ -161,23 +161,24 @@ def matrix_form(labels: str) -> tuple[int, bool, int, bool] | None:
         for turn_x in (False, True)[: len(x)]:
             for turn_y in (False, True)[: len(y)]:
                 left, right = (x[::-1] if turn_x else x), (y[::-1] if turn_y else y)
-                if left and right and len(left) < 3 and len(right) < 3 and left[-1] == right[0]:
-                    if left[:-1] + right[1:] == result and left[-1] not in result:
-                        return first, turn_x, second, turn_y
+                if not (left and right) or len(left) > 2 or len(right) > 2 or left[-1] != right[0]:
+                    continue
+                if left[:-1] + right[1:] == result and left[-1] not in result:
+                    return first, turn_x, second, turn_y
     return None
 
 
-contract = Operation(
+contract: Operation = Operation(
     name="contract", spelling="einsum", head=head("contract"), hidden=True,
     parameters=(Parameter("labels", "static"), Parameter("a"), Parameter("b")), infer=_contract_infer,
     doc="Products summed over the labels that the result lacks.", lowering=Contract(), pullback=_contract_pullback,
     reference=_contract_reference, show=_contract_show,
 )  # fmt: skip
-matmul = Operation(
+matmul: Operation = Operation(
     name="matmul", head=head("matmul"), parameters=(Parameter("a"), Parameter("b")), infer=_contract_infer, hidden=True,
     doc="Matrix product, as NumPy's @.", syntax="a @ b", binding=20, define=_matmul,
 )  # fmt: skip
-einsum = Operation(
+einsum: Operation = Operation(
     name="einsum", head=head("einsum"), parameters=(Parameter("labels", "static"), Parameter("x", "operands")),
     infer=_contract_infer, doc="Products summed over the labels that the result lacks.", define=_einsum,
 )  # fmt: skip

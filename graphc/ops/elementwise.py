@@ -62,31 +62,31 @@ def _numpy(name: str) -> Callable[..., Any]:
 
 # --- arithmetic ----------------------------------------------------------------------------------------------------
 
-add = elementwise(
+add: Operation = elementwise(
     "add", "a b", "Sum, elementwise with broadcasting.", "{0} + {1}",
     kind="same", cast="same", own=sympy.Add, syntax="a + b", binding=10, commutative=True, hidden=True,
     partials=lambda y, a, b: (1, 1), fold=fold.add, reference=_numpy("add"), exact=lambda mp, a, b: a + b,
     latex="{0} + {1}", special=(((1, 2), 3),),
 )  # fmt: skip
-subtract = elementwise(
+subtract: Operation = elementwise(
     "subtract", "a b", "Difference, elementwise with broadcasting.", "{0} - {1}",
     kind="same", cast="same", syntax="a - b", binding=10, hidden=True, partials=lambda y, a, b: (1, -1),
     fold=fold.subtract, reference=lambda a, b: _signed(a) - _signed(b), exact=lambda mp, a, b: a - b,
     latex="{0} - {1}", special=(((1, 2), -1),),
 )  # fmt: skip
-multiply = elementwise(
+multiply: Operation = elementwise(
     "multiply", "a b", "Product, elementwise with broadcasting.", "{0} * {1}",
     kind="same", cast="same", own=sympy.Mul, syntax="a * b", binding=20, commutative=True, hidden=True,
     partials=lambda y, a, b: (b, a), fold=fold.multiply, reference=_numpy("multiply"), exact=lambda mp, a, b: a * b,
     latex="{0} \\cdot {1}", special=(((3, 2), 6),),
 )  # fmt: skip
-divide = elementwise(
+divide: Operation = elementwise(
     "divide", "a b", "Quotient, elementwise with broadcasting.", "{0} / {1}",
     syntax="a / b", binding=20, hidden=True, partials=lambda y, a, b: (1 / b, -a / (b * b)), fold=fold.divide,
     reference=_numpy("true_divide"), exact=lambda mp, a, b: a / b, latex="\\frac{{{0}}}{{{1}}}",
     domain=((-3, 3), (0.5, 3)), cost=4, special=(((1, 0), float("inf")), ((3, 2), 1.5)),
 )  # fmt: skip
-negate = elementwise(
+negate: Operation = elementwise(
     "negate", "a", "Negation.", "-{0}",
     kind="same", cast="same", syntax="-a", binding=25, hidden=True, partials=lambda y, a: (-1,), fold=fold.negate,
     reference=lambda a: -_signed(a), exact=lambda mp, a: -a, latex="-{0}", special=(((2,), -2),),
@@ -96,7 +96,7 @@ negate = elementwise(
 def _signed(a: Any) -> Any:
     import numpy
 
-    return a.astype(numpy.int64) if getattr(a, "dtype", None) == bool else a
+    return a.astype(numpy.int64) if getattr(a, "dtype", None) == numpy.bool_ else a
 
 
 def _power_partials(y: Value, a: Value, b: Value) -> tuple[Any, Any]:
@@ -120,7 +120,7 @@ def _power_code(atoms: tuple[Any, ...]) -> str | None:
     return {sympy.Rational(1, 2): "math.sqrt({0})", sympy.Rational(-1, 2): "real(1) / math.sqrt({0})"}.get(b)
 
 
-power = elementwise(
+power: Operation = elementwise(
     "power", "a b", "Power a^b; right-associative.", "{0} ** {1}",
     own=sympy.Pow, syntax="a ^ b", binding=30, others=("pow",), hidden=True, partials=_power_partials, fold=fold.power,
     special_code=_power_code, reference=lambda a, b: _float_power(a, b), exact=lambda mp, a, b: mp.power(a, b),
@@ -131,9 +131,8 @@ power = elementwise(
 def _float_power(a: Any, b: Any) -> Any:
     import numpy
 
-    kind = numpy.result_type(
-        *(numpy.asarray(v).dtype for v in (a, b) if numpy.asarray(v).dtype.kind == "f") or (float,)
-    )
+    kinds = [numpy.asarray(v).dtype for v in (a, b) if numpy.asarray(v).dtype.kind == "f"]
+    kind = numpy.result_type(*kinds or [numpy.dtype(float)])
     return numpy.power(numpy.asarray(a, kind), numpy.asarray(b, kind))
 
 
@@ -150,12 +149,12 @@ def _comparison(name: str, sign: str, ufunc: str, doc: str, latex: str) -> Opera
     )  # fmt: skip
 
 
-less = _comparison("less", "<", "less", "True where a < b.", "<")
-less_equal = _comparison("less_equal", "<=", "less_equal", "True where a <= b.", "\\le")
-greater = _comparison("greater", ">", "greater", "True where a > b.", ">")
-greater_equal = _comparison("greater_equal", ">=", "greater_equal", "True where a >= b.", "\\ge")
-equal = _comparison("equal", "==", "equal", "True where a equals b.", "=")
-not_equal = _comparison("not_equal", "!=", "not_equal", "True where a differs from b.", "\\ne")
+less: Operation = _comparison("less", "<", "less", "True where a < b.", "<")
+less_equal: Operation = _comparison("less_equal", "<=", "less_equal", "True where a <= b.", "\\le")
+greater: Operation = _comparison("greater", ">", "greater", "True where a > b.", ">")
+greater_equal: Operation = _comparison("greater_equal", ">=", "greater_equal", "True where a >= b.", "\\ge")
+equal: Operation = _comparison("equal", "==", "equal", "True where a equals b.", "=")
+not_equal: Operation = _comparison("not_equal", "!=", "not_equal", "True where a differs from b.", "\\ne")
 
 
 def _truth(template: str, binding: int, name: str, syntax: str, arguments: str, doc: str, **fields: Any) -> Operation:
@@ -164,15 +163,15 @@ def _truth(template: str, binding: int, name: str, syntax: str, arguments: str, 
     )
 
 
-logical_and = _truth(
+logical_and: Operation = _truth(
     "({0} and {1})", 3, "and", "a and b", "a b", "Both.", reference=_numpy("logical_and"),
     exact=lambda mp, a, b: bool(a) and bool(b), latex="{0} \\land {1}",
 )  # fmt: skip
-logical_or = _truth(
+logical_or: Operation = _truth(
     "({0} or {1})", 2, "or", "a or b", "a b", "One or both.", reference=_numpy("logical_or"),
     exact=lambda mp, a, b: bool(a) or bool(b), latex="{0} \\lor {1}",
 )  # fmt: skip
-logical_not = _truth(
+logical_not: Operation = _truth(
     "(not {0})", 4, "not", "not a", "a", "The opposite.", reference=_numpy("logical_not"),
     exact=lambda mp, a: not a, latex="\\lnot {0}",
 )  # fmt: skip
@@ -193,7 +192,7 @@ def _where_pullback(at: Linearization) -> tuple[Any, ...]:
     return None, where(c, at.cotangent, 0), where(c, 0, at.cotangent)
 
 
-where = Operation(
+where: Operation = Operation(
     name="where", head=head("where"), parameters=(Parameter("condition"), Parameter("a"), Parameter("b")),
     infer=_where_infer, doc="a where the condition holds, else b; the untaken one never reaches a gradient.",
     lowering=Scalar("({1} if {0} else {2})", cast="choice"), elementwise=True, pullback=_where_pullback,
@@ -220,14 +219,14 @@ def _extremum_pullback(wins: Operation) -> Callable[[Linearization], tuple[Any, 
     return partials
 
 
-maximum = elementwise(
+maximum: Operation = elementwise(
     "maximum", "a b", "The larger; with one argument a reduction. NaN wins.",
     "({0} if ({0} >= {1} or {0} != {0}) else {1})",
     kind="same", cast="same", spelling="max", associative=True, commutative=True, pullback=_extremum_pullback(greater),
     reference=_numpy("maximum"), exact=lambda mp, a, b: a if a >= b else b, latex="\\max\\left({0}, {1}\\right)",
     special=(((2, 2), 2), ((float("nan"), 1), float("nan")), ((1, float("nan")), float("nan"))),
 )  # fmt: skip
-minimum = elementwise(
+minimum: Operation = elementwise(
     "minimum", "a b", "The smaller; with one argument a reduction. NaN wins.",
     "({0} if ({0} <= {1} or {0} != {0}) else {1})",
     kind="same", cast="same", spelling="min", associative=True, commutative=True, pullback=_extremum_pullback(less),
@@ -237,39 +236,39 @@ minimum = elementwise(
 
 # --- parts of a number ---------------------------------------------------------------------------------------------
 
-absolute = elementwise(
+absolute: Operation = elementwise(
     "abs", "x", "Absolute value; |x| is read too. Its derivative at 0 is 0.", "abs({0})",
     kind="same", cast="same", own=sympy.Abs, partials=lambda y, x: (sign(x),), reference=_numpy("abs"),
     exact=lambda mp, x: mp.fabs(x), latex="\\left|{0}\\right|", special=(((0,), 0), ((-2,), 2)),
 )  # fmt: skip
-sign = elementwise(
+sign: Operation = elementwise(
     "sign", "x", "-1, 0 or 1; derivative 0.",
     "(real(1) if {0} > real(0) else (real(-1) if {0} < real(0) else {0}))",
     own=sympy.sign, partials=lambda y, x: (0,), reference=_numpy("sign"), exact=lambda mp, x: mp.sign(x),
     latex="\\operatorname{{sign}}\\left({0}\\right)", special=(((0,), 0), ((-2,), -1)),
 )  # fmt: skip
-floor = elementwise(
+floor: Operation = elementwise(
     "floor", "x", "Largest whole number at most x; derivative 0.", "np.floor({0})",
     own=sympy.floor, partials=lambda y, x: (0,), reference=_numpy("floor"), exact=lambda mp, x: mp.floor(x),
     latex="\\left\\lfloor {0} \\right\\rfloor", special=(((-0.5,), -1), ((2,), 2)),
 )  # fmt: skip
-ceil = elementwise(
+ceil: Operation = elementwise(
     "ceil", "x", "Smallest whole number at least x; derivative 0.", "np.ceil({0})",
     own=sympy.ceiling, partials=lambda y, x: (0,), reference=_numpy("ceil"), exact=lambda mp, x: mp.ceil(x),
     latex="\\left\\lceil {0} \\right\\rceil", special=(((0.5,), 1),),
 )  # fmt: skip
-round_ = elementwise(
+round_: Operation = elementwise(
     "round", "x", "Nearest whole number, halves to even; derivative 0.", "np.rint({0})",
     partials=lambda y, x: (0,), reference=_numpy("rint"), exact=lambda mp, x: mp.nint(x),
     latex="\\operatorname{{round}}\\left({0}\\right)", special=(((0.5,), 0), ((1.5,), 2)),
 )  # fmt: skip
-mod = elementwise(
+mod: Operation = elementwise(
     "mod", "a b", "Remainder of a/b with the sign of b.", "{0} % {1}",
     kind="same", cast="same", partials=lambda y, a, b: (1, -floor(a / b)), reference=_numpy("mod"),
     exact=lambda mp, a, b: a - b * mp.floor(a / b), latex="{0} \\bmod {1}", domain=((-3, 3), (0.5, 3)),
     special=(((-1, 3), 2), ((1, -3), -2)), cost=10,
 )  # fmt: skip
-threshold = elementwise(
+threshold: Operation = elementwise(
     "threshold", "x", "1 where x >= 0, else 0; derivative 0.", "(real(1) if {0} >= real(0) else ({0} if {0} != {0} else real(0)))",
     partials=lambda y, x: (0,), reference=lambda x: _heaviside(x), exact=lambda mp, x: mp.mpf(1 if x >= 0 else 0),
     latex="\\theta\\left({0}\\right)", special=(((0,), 1), ((-1,), 0)),
@@ -299,29 +298,29 @@ def _named(name: str) -> str:
     return f"\\operatorname{{{{{name}}}}}\\left({{0}}\\right)"
 
 
-exp = _function("exp", "e^x.", lambda y, x: y, own=sympy.exp, special=(((0,), 1), ((1000,), float("inf"))))
-expm1 = _function("expm1", "e^x - 1, accurate near 0.", lambda y, x: y + 1, latex="e^{{{0}}} - 1", special=(((0,), 0),))
-log = _function(
+exp: Operation = _function("exp", "e^x.", lambda y, x: y, own=sympy.exp, special=(((0,), 1), ((1000,), float("inf"))))
+expm1: Operation = _function("expm1", "e^x - 1, accurate near 0.", lambda y, x: y + 1, latex="e^{{{0}}} - 1", special=(((0,), 0),))
+log: Operation = _function(
     "log", "Natural logarithm.", lambda y, x: 1 / x, own=sympy.log, others=("ln",), domain=((0.1, 5),),
     special=(((1,), 0), ((0,), float("-inf"))),
 )  # fmt: skip
-log1p = _function(
+log1p: Operation = _function(
     "log1p", "log(1 + x), accurate near 0.", lambda y, x: 1 / (1 + x), domain=((-0.9, 5),),
     latex="\\log\\left(1 + {0}\\right)", special=(((0,), 0),),
 )  # fmt: skip
-log2 = _function(
+log2: Operation = _function(
     "log2", "Logarithm to base 2.", lambda y, x: 1 / (x * log(_like(x, 2))), domain=((0.1, 5),),
     exact=lambda mp, x: mp.log(x, 2), latex="\\log_2\\left({0}\\right)", special=(((8,), 3),),
 )  # fmt: skip
-log10 = _function(
+log10: Operation = _function(
     "log10", "Logarithm to base 10.", lambda y, x: 1 / (x * log(_like(x, 10))), domain=((0.1, 5),),
     latex="\\log_{{10}}\\left({0}\\right)", special=(((1000,), 3),),
 )  # fmt: skip
-sqrt = _function(
+sqrt: Operation = _function(
     "sqrt", "Square root.", lambda y, x: 1 / (2 * y), domain=((0.1, 5),), latex="\\sqrt{{{0}}}", cost=6,
     special=(((4,), 2), ((0,), 0)),
 )  # fmt: skip
-cbrt = _function(
+cbrt: Operation = _function(
     "cbrt", "Cube root, also of negative numbers.", lambda y, x: 1 / (3 * y * y), template="np.cbrt({0})",
     domain=((0.1, 5),), exact=lambda mp, x: mp.sign(x) * mp.cbrt(mp.fabs(x)), latex="\\sqrt[3]{{{0}}}",
     special=(((-8,), -2),),
@@ -332,18 +331,18 @@ def _like(x: Value, n: int) -> Value:
     return x.builder.value(sympy.Integer(n))
 
 
-sigmoid = elementwise(
+sigmoid: Operation = elementwise(
     "sigmoid", "x", "Logistic function 1/(1 + exp(-x)).", "real(1) / (real(1) + math.exp(-{0}))", others=("logistic",),
     partials=lambda y, x: (y * (1 - y),), reference=lambda x: _expit(x), exact=lambda mp, x: 1 / (1 + mp.exp(-x)),
     latex="\\sigma\\left({0}\\right)", cost=25, special=(((0,), 0.5), ((-1000,), 0), ((1000,), 1)),
 )  # fmt: skip
-softplus = elementwise(
+softplus: Operation = elementwise(
     "softplus", "x", "log(1 + exp(x)) without overflow; its derivative is the logistic function.",
     "(({0} if {0} > real(0) else real(0)) + math.log1p(math.exp(-abs({0}))))", partials=lambda y, x: (sigmoid(x),),
     reference=lambda x: _logaddexp(x, 0), exact=lambda mp, x: mp.log(1 + mp.exp(x)), latex=_named("softplus"), cost=45,
     special=(((1000,), 1000), ((-1000,), 0)),
 )  # fmt: skip
-logaddexp = elementwise(
+logaddexp: Operation = elementwise(
     "logaddexp", "a b", "log(exp(a) + exp(b)) without overflow.",
     "logaddexp_({0}, {1})", helpers=("logaddexp_",), commutative=True,
     partials=lambda y, a, b: (sigmoid(a - b), sigmoid(b - a)), reference=_numpy("logaddexp"),
@@ -366,37 +365,37 @@ def _logaddexp(a: Any, b: Any) -> Any:
 
 # --- trigonometry and hyperbolic functions -------------------------------------------------------------------------
 
-sin = _function("sin", "Sine.", lambda y, x: cos(x), own=sympy.sin, special=(((0,), 0),))
-cos = _function("cos", "Cosine.", lambda y, x: -sin(x), own=sympy.cos, special=(((0,), 1),))
-tan = _function("tan", "Tangent.", lambda y, x: 1 + y * y, own=sympy.tan, domain=((-1.2, 1.2),), special=(((0,), 0),))
-asin = _function(
+sin: Operation = _function("sin", "Sine.", lambda y, x: cos(x), own=sympy.sin, special=(((0,), 0),))
+cos: Operation = _function("cos", "Cosine.", lambda y, x: -sin(x), own=sympy.cos, special=(((0,), 1),))
+tan: Operation = _function("tan", "Tangent.", lambda y, x: 1 + y * y, own=sympy.tan, domain=((-1.2, 1.2),), special=(((0,), 0),))
+asin: Operation = _function(
     "asin", "Inverse sine.", lambda y, x: 1 / sqrt(1 - x * x), own=sympy.asin, others=("arcsin",),
     domain=((-0.9, 0.9),), reference=_numpy("arcsin"), latex="\\arcsin\\left({0}\\right)",
 )  # fmt: skip
-acos = _function(
+acos: Operation = _function(
     "acos", "Inverse cosine.", lambda y, x: -1 / sqrt(1 - x * x), own=sympy.acos, others=("arccos",),
     domain=((-0.9, 0.9),), reference=_numpy("arccos"), latex="\\arccos\\left({0}\\right)",
 )  # fmt: skip
-atan = _function(
+atan: Operation = _function(
     "atan", "Inverse tangent.", lambda y, x: 1 / (1 + x * x), own=sympy.atan, others=("arctan",),
     reference=_numpy("arctan"), latex="\\arctan\\left({0}\\right)",
 )  # fmt: skip
-sinh = _function("sinh", "Hyperbolic sine.", lambda y, x: cosh(x), own=sympy.sinh)
-cosh = _function("cosh", "Hyperbolic cosine.", lambda y, x: sinh(x), own=sympy.cosh)
-tanh = _function("tanh", "Hyperbolic tangent.", lambda y, x: 1 - y * y, own=sympy.tanh, special=(((1000,), 1),))
-asinh = _function(
+sinh: Operation = _function("sinh", "Hyperbolic sine.", lambda y, x: cosh(x), own=sympy.sinh)
+cosh: Operation = _function("cosh", "Hyperbolic cosine.", lambda y, x: sinh(x), own=sympy.cosh)
+tanh: Operation = _function("tanh", "Hyperbolic tangent.", lambda y, x: 1 - y * y, own=sympy.tanh, special=(((1000,), 1),))
+asinh: Operation = _function(
     "asinh", "Inverse hyperbolic sine.", lambda y, x: 1 / sqrt(x * x + 1), own=sympy.asinh, others=("arcsinh",),
     reference=_numpy("arcsinh"), latex=_named("asinh"),
 )  # fmt: skip
-acosh = _function(
+acosh: Operation = _function(
     "acosh", "Inverse hyperbolic cosine.", lambda y, x: 1 / sqrt(x * x - 1), own=sympy.acosh, others=("arccosh",),
     domain=((1.1, 5),), reference=_numpy("arccosh"), latex=_named("acosh"),
 )  # fmt: skip
-atanh = _function(
+atanh: Operation = _function(
     "atanh", "Inverse hyperbolic tangent.", lambda y, x: 1 / (1 - x * x), own=sympy.atanh, others=("arctanh",),
     domain=((-0.9, 0.9),), reference=_numpy("arctanh"), latex=_named("atanh"),
 )  # fmt: skip
-atan2 = elementwise(
+atan2: Operation = elementwise(
     "atan2", "y x", "Angle of the point (x, y), between -pi and pi.", "math.atan2({0}, {1})", own=sympy.atan2,
     others=("arctan2",), partials=lambda z, y, x: (x / (x * x + y * y), -y / (x * x + y * y)),
     reference=_numpy("arctan2"), exact=lambda mp, y, x: mp.atan2(y, x), latex=_named("atan2").replace("{0}", "{0}, {1}"),
@@ -409,7 +408,7 @@ def _hypot_partials(y: Value, a: Value, b: Value) -> tuple[Any, Any]:
     return where(at_origin, 0, a / y), where(at_origin, 0, b / y)
 
 
-hypot = elementwise(
+hypot: Operation = elementwise(
     "hypot", "a b", "sqrt(a^2 + b^2) without overflow; derivative 0 at the origin.", "math.hypot({0}, {1})",
     partials=_hypot_partials, reference=_numpy("hypot"), exact=lambda mp, a, b: mp.hypot(a, b), commutative=True,
     latex="\\sqrt{{{0}^2 + {1}^2}}", cost=15, special=(((3, 4), 5), ((0, 0), 0)),

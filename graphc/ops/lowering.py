@@ -36,10 +36,11 @@ class Scalar(Lowering):
 class Access(Lowering):
     """The result is a rearrangement: `read(index, element, shapes, statics)` is code for one element of it.
 
-    `movable`: only indices are changed, so that a read costs nothing more than the read it stands for.
+    `permutes`: it only reorders axes, in the order that the first static argument says.
     """
 
     read: Callable[[tuple[str, ...], Element, tuple[tuple[Size, ...], ...], tuple[Any, ...]], str]
+    permutes: bool = False
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from sympy import Basic, Symbol
+
 from graphc.errors import ParseError, ShapeError
 from graphc.graph.operation import REQUIRED, Linearization, Operation, Parameter, Require, Value
 from graphc.graph.types import Dim, Size, Type, product, promote, shape_text, surely_different
@@ -42,6 +44,8 @@ def _shape(value: Any) -> tuple[Size, ...]:
 
 def _broadcast_infer(types: tuple[Type, ...], statics: tuple[Any, ...], require: Require) -> Inferred:
     (t,), shape = types, _shape(statics[0])
+    if -1 in shape:
+        raise ShapeError(f"a size of {shape_text(shape)} is negative")
     if t.rank > len(shape):
         raise ShapeError(f"shape {shape_text(t.shape)} does not broadcast to {shape_text(shape)}")
     for mine, theirs in zip(t.shape, shape[len(shape) - t.rank :], strict=True):
@@ -66,7 +70,7 @@ def _broadcast_reference(x: Any, shape: tuple[int, ...]) -> Any:
     return numpy.broadcast_to(x, shape)
 
 
-broadcast = Operation(
+broadcast: Operation = Operation(
     name="broadcast", head=head("broadcast"), parameters=(Parameter("x"), Parameter("shape", "static")),
     infer=_broadcast_infer, doc="The same elements, repeated to a larger shape.",
     lowering=Access(_broadcast_read), pullback=_broadcast_pullback, reference=_broadcast_reference,
@@ -100,7 +104,8 @@ def _quotient(a: Size, b: Size) -> Size | None:
     b_terms = b.terms if isinstance(b, Dim) else (((), b),)
     if len(b_terms) != 1:
         return None
-    (names, coefficient), total = b_terms[0], 0
+    names, coefficient = b_terms[0]
+    total: Size = 0
     for mine, c in a_terms:
         left = list(mine)
         for name in names:
@@ -113,7 +118,7 @@ def _quotient(a: Size, b: Size) -> Size | None:
     return total
 
 
-reshape = Operation(
+reshape: Operation = Operation(
     name="reshape", head=head("reshape"), parameters=(Parameter("x"), Parameter("shape", "static")),
     infer=_reshape_infer, doc="The same elements in the same order, in another shape; one size may be -1.",
     lowering=Alias(), pullback=lambda at: (reshape(at.cotangent, at.operands[0].shape),),
@@ -126,6 +131,8 @@ reshape = Operation(
 
 def _transpose_infer(types: tuple[Type, ...], statics: tuple[Any, ...], require: Require) -> Inferred:
     (t,), (axes,) = types, statics
+    if axes is not None and not isinstance(axes, tuple):
+        raise ParseError(f"the axes of a transpose are a tuple, not {axes}", hint="transpose(x, axes=(0, 2, 1))")
     axes = tuple(reversed(range(t.rank))) if axes is None else tuple(axis_number(a, t.rank) for a in axes)
     if sorted(axes) != list(range(t.rank)):
         raise ShapeError(f"the axes {axes} are no order of {t.rank} axes")
@@ -139,15 +146,16 @@ def inverse(axes: tuple[int, ...]) -> tuple[int, ...]:
 
 def _transpose_show(texts: tuple[str, ...], types: tuple[Type, ...], statics: tuple[Any, ...]) -> str:
     if statics[0] == tuple(reversed(range(types[0].rank))):
-        return f"{texts[0]}.T" if texts[0].replace("_", "a").isalnum() else f"transpose({texts[0]})"
+        name = texts[0].replace("_", "a")
+        return f"{texts[0]}.T" if name.isalnum() and not name[0].isdigit() else f"transpose({texts[0]})"
     return f"transpose({texts[0]}, axes={statics[0]})"
 
 
-transpose = Operation(
+transpose: Operation = Operation(
     name="transpose", head=head("transpose"), parameters=(Parameter("x"), Parameter("axes", "static", None)),
     infer=_transpose_infer, doc="Axes in another order, all reversed by default; x.T is read too.", syntax="a.T",
     lowering=Access(
-        lambda index, element, shapes, s: element(0, tuple(index[i] for i in inverse(s[0]))),
+        lambda index, element, shapes, s: element(0, tuple(index[i] for i in inverse(s[0]))), permutes=True
     ),
     pullback=lambda at: (transpose(at.cotangent, inverse(at.statics[0])),), reference=lambda x, axes: x.transpose(axes),
     fold=lambda b, x, s, t: x[0] if b.simplify and s[0] == tuple(range(len(s[0]))) else None, show=_transpose_show,
@@ -176,11 +184,17 @@ def _slice_infer(types: tuple[Type, ...], statics: tuple[Any, ...], require: Req
 def _bound(bound: Any, size: Size, require: Require) -> tuple[Any, ...]:
     if isinstance(bound, (int, Dim)):
         place = _from_end(bound, size)
+        if (isinstance(place, int) and place < 0) or (isinstance(left := size - place, int) and left < 1):
+            raise ShapeError(f"index {bound} is outside of size {size}", hint="the first element is x[0], the last x[-1]")
         require(place + 1, size, "<=")
-        if isinstance(place, int) and place < 0:
-            raise ShapeError(f"index {bound} is outside of size {size}")
         return ("at", place)
-    if bound[0] != "slice":
+    if bound[0] == "at":
+        require(bound[1] + 1, size, "<=")
+        return tuple(bound)
+    if bound[0] == "range":
+        _, start, length, step = bound
+        if step in (1, -1):
+            require(start + length if step == 1 else start + 1, size, "<=")
         return tuple(bound)
     _, start, stop, step = bound
     step = 1 if step is None else step
@@ -233,12 +247,12 @@ def _bounds_text(bounds: tuple[Any, ...]) -> str:
     return ", ".join(shown)
 
 
-slice_ = Operation(
+slice_: Operation = Operation(
     name="slice", head=head("slice"), parameters=(Parameter("x"), Parameter("bounds", "static")), hidden=True,
     infer=_slice_infer, doc="Part of an array: x[0], x[:, 1:3], x[..., ::2], bounds as in NumPy.", syntax="a[...]",
     lowering=Access(_slice_read), pullback=lambda at: (embed(at.cotangent, at.operands[0].shape, at.statics[0]),),
     reference=lambda x, bounds: x[_numpy_slices(bounds)],
-    show=lambda texts, types, s: f"{texts[0]}[{_bounds_text(s[0])}]",
+    show=lambda texts, types, s: f"{texts[0]}[{_bounds_text(s[0]) or '...'}]",
 )  # fmt: skip
 
 
@@ -286,7 +300,7 @@ def _embed_reference(g: Any, shape: tuple[int, ...], bounds: tuple[Any, ...]) ->
     return out
 
 
-embed = Operation(
+embed: Operation = Operation(
     name="embed", head=head("embed"),
     parameters=(Parameter("x"), Parameter("shape", "static"), Parameter("bounds", "static")), infer=_embed_infer,
     doc="Zeros of a shape with x in the place that a slice reads: the derivative of slicing.",
@@ -300,14 +314,27 @@ embed = Operation(
 
 def _pad_infer(types: tuple[Type, ...], statics: tuple[Any, ...], require: Require) -> Inferred:
     (t,), (widths, value) = types, statics
+    hint = "pad(x, 1), or pad(x, ((before, after), ...)) with a pair for each axis"
     if isinstance(widths, int):
         widths = ((widths, widths),) * t.rank
-    if len(widths) == 2 and all(isinstance(w, int) for w in widths):
-        widths = (tuple(widths),) * t.rank
-    if len(widths) != t.rank or not all(len(w) == 2 and min(w) >= 0 for w in widths):
-        raise ShapeError(f"{len(widths)} widths for {t.rank} dimensions", hint="pad(x, ((1, 1), (0, 2)))")
+    if isinstance(widths, tuple) and len(widths) == 2 and all(isinstance(w, int) for w in widths):
+        widths = (widths,) * t.rank
+    if not isinstance(widths, tuple) or not all(_is_pair(w) for w in widths):
+        raise ParseError(f"the widths of a padding are pairs of whole numbers, not {widths}", hint=hint)
+    if len(widths) != t.rank:
+        raise ShapeError(f"{len(widths)} widths for {t.rank} dimension{'s' * (t.rank != 1)}", hint=hint)
+    if not isinstance(value, (int, Basic)) or isinstance(value, Symbol):
+        raise ParseError("the value around is a number", hint="pad(x, 1, value=0)")
     shape = tuple(d + w[0] + w[1] for d, w in zip(t.shape, widths, strict=True))
-    return Type(shape, t.kind), (tuple(tuple(w) for w in widths), value)
+    return Type(shape, t.kind if isinstance(value, int) else "real"), (widths, value)
+
+
+def _is_pair(value: Any) -> bool:
+    return (
+        isinstance(value, tuple)
+        and len(value) == 2
+        and all(isinstance(w, int) and not isinstance(w, bool) and w >= 0 for w in value)
+    )
 
 
 def _pad_read(index: Index, element: Element, shapes: Shapes, statics: tuple[Any, ...]) -> str:
@@ -332,7 +359,7 @@ def _pad_pullback(at: Linearization) -> tuple[Value]:
     return (slice_(at.cotangent, bounds),)
 
 
-pad = Operation(
+pad: Operation = Operation(
     name="pad", head=head("pad"),
     parameters=(Parameter("x"), Parameter("widths", "static"), Parameter("value", "static", 0)), infer=_pad_infer,
     doc="More elements of one value around: pad(x, 1), pad(x, ((before, after), ...)).",
@@ -398,7 +425,7 @@ def _numpy_join(name: str) -> Any:
     return reference
 
 
-concat = Operation(
+concat: Operation = Operation(
     name="concat", head=head("concat"), parameters=(Parameter("x", "operands"), Parameter("axis", "static", 0)),
     infer=_concat_infer, doc="Arrays joined along an axis they have.", lowering=Access(_concat_read),
     pullback=_concat_pullback, reference=_numpy_join("concatenate"),
@@ -439,7 +466,7 @@ def _stack_show(texts: tuple[str, ...], types: tuple[Type, ...], statics: tuple[
     return f"[{inside}]" if statics[0] == 0 else f"stack({inside}, axis={statics[0]})"
 
 
-stack = Operation(
+stack: Operation = Operation(
     name="stack", head=head("stack"), parameters=(Parameter("x", "operands"), Parameter("axis", "static", 0)),
     infer=_stack_infer, doc="Arrays joined along a new axis; [a, b] is read too.", syntax="[...]",
     lowering=Access(_stack_read), pullback=_stack_pullback, reference=_numpy_join("stack"), show=_stack_show,
@@ -471,7 +498,7 @@ def _gather_reference(x: Any, k: Any, axis: int) -> Any:
     return numpy.take(x, k, axis=axis)
 
 
-gather = Operation(
+gather: Operation = Operation(
     name="gather", head=head("gather"), parameters=(Parameter("x"), Parameter("k"), Parameter("axis", "static", 0)),
     infer=_gather_infer, doc="Elements of x at the places k along an axis; x[k] is read too.", lowering=Access(_gather_read),
     pullback=lambda at: (scatter(at.cotangent, at.operands[1], at.operands[0].shape, at.statics[0]), None),
@@ -499,7 +526,7 @@ def _scatter_reference(g: Any, k: Any, shape: tuple[int, ...], axis: int) -> Any
     return out
 
 
-scatter = Operation(
+scatter: Operation = Operation(
     name="scatter", head=head("scatter"),
     parameters=(Parameter("x"), Parameter("k"), Parameter("shape", "static"), Parameter("axis", "static", 0)),
     infer=_scatter_infer, doc="Zeros of a shape with the elements of x added at the places k: the derivative of gather.",
@@ -510,6 +537,8 @@ scatter = Operation(
 
 def _one_hot_infer(types: tuple[Type, ...], statics: tuple[Any, ...], require: Require) -> Inferred:
     (t,), (classes,) = types, statics
+    if not isinstance(classes, (int, Dim)) or isinstance(classes, bool):
+        raise ParseError(f"the number of classes is a whole number, not {classes}", hint="one_hot(k, 10)")
     if t.kind == "real":
         raise ShapeError("class numbers are real, not int", hint="declare them as input k[n]: int")
     return Type((*t.shape, _shape(classes)[0])), (classes,)
@@ -521,7 +550,7 @@ def _one_hot_reference(k: Any, classes: int) -> Any:
     return (numpy.asarray(k)[..., None] == numpy.arange(classes)).astype(float)
 
 
-one_hot = Operation(
+one_hot: Operation = Operation(
     name="one_hot", head=head("one_hot"), parameters=(Parameter("k"), Parameter("classes", "static", REQUIRED)),
     infer=_one_hot_infer, doc="1 at the place k of a new last axis, 0 elsewhere.",
     lowering=Access(lambda index, element, shapes, s: f"(real(1) if {element(0, index[:-1])} == {index[-1]} else real(0))"),
@@ -552,13 +581,13 @@ def _numpy_diag(x: Any) -> Any:
     return numpy.diag(x)
 
 
-diagonal = Operation(
+diagonal: Operation = Operation(
     name="diagonal", head=head("diagonal"), parameters=(Parameter("x"),), infer=_diagonal_infer,
     doc="Diagonal of a square matrix, as a vector.",
     lowering=Access(lambda index, element, shapes, s: element(0, (index[0], index[0]))),
     pullback=lambda at: (diagonal_matrix(at.cotangent),), reference=_numpy_diag,
 )  # fmt: skip
-diagonal_matrix = Operation(
+diagonal_matrix: Operation = Operation(
     name="diagonal_matrix", head=head("diagonal_matrix"), parameters=(Parameter("x"),), infer=_diagonal_matrix_infer,
     doc="Square matrix with a vector on its diagonal.",
     lowering=Access(

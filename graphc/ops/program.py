@@ -23,6 +23,8 @@ def _grad_infer(types: tuple[Type, ...], statics: tuple[Any, ...], require: Requ
     value, variable = types
     if value.shape != ():
         raise ShapeError("only a scalar has a gradient", hint="sum(...) or mean(...) makes one of an array")
+    if variable.kind != "real":
+        raise ShapeError(f"the variable is {variable.kind}; only real values have gradients")
     return Type(variable.shape, "real"), ()
 
 
@@ -43,22 +45,34 @@ def _count(builder: Builder, operands: tuple[Basic, ...], statics: tuple[Any, ..
     return size_atom(builder, product(shape[i] for i in axes), name)
 
 
-grad = Operation(
+grad: Operation = Operation(
     name="grad", head=head("grad"), parameters=(Parameter("value"), Parameter("variable")), infer=_grad_infer,
     doc="Gradient of a scalar, in the shape of the variable.", latex="\\nabla_{{{1}}} {0}",
 )  # fmt: skip
-stop_gradient = elementwise(
+stop_gradient: Operation = elementwise(
     "stop_gradient", "x", "x itself, as a constant for derivatives.", "{0}", kind="same", cast="same",
     partials=lambda y, x: (None,), reference=lambda x: x, exact=lambda mp, x: x,
 )  # fmt: skip
-size_ = Operation(
+as_real: Operation = elementwise(
+    "as_real", "x", "The same number as a real one, of an int or a bool.", "{0}",
+    partials=lambda y, x: (1,), reference=lambda x: _to_float(x), exact=lambda mp, x: mp.mpf(x), latex="{0}",
+)  # fmt: skip
+
+
+def _to_float(x: Any) -> Any:
+    import numpy
+
+    return x if getattr(x, "dtype", None) is not None and x.dtype.kind == "f" else numpy.asarray(x, float)
+
+
+size_: Operation = Operation(
     name="size", head=head("size"), parameters=(Parameter("dimension", "static"),), infer=_size_infer, hidden=True,
     doc="A symbolic size as a number.", lowering=Measure(), reference=lambda size: size,
     show=lambda texts, types, s: str(s[0]), latex="{s0}",
 )  # fmt: skip
-count = Operation(
+count: Operation = Operation(
     name="count", head=head("count"), parameters=(Parameter("x"), Parameter("axis", "static", None)),
     infer=_size_infer, doc="Number of elements along axes.", define=_count,
 )  # fmt: skip
 
-OPERATIONS = (grad, stop_gradient, size_, count)
+OPERATIONS = (grad, stop_gradient, as_real, size_, count)

@@ -14,7 +14,7 @@ from graphc.graph.types import Type
 from graphc.ops.elementwise import equal, head, multiply, where
 from graphc.ops.lowering import Reduce
 from graphc.ops.movement import broadcast, reshape
-from graphc.ops.shape import Inferred, axes_tuple, reduced
+from graphc.ops.shape import Inferred, axes_tuple, reduced, truth
 
 AXES = (Parameter("x"), Parameter("axis", "static", None), Parameter("keepdims", "static", False))
 
@@ -24,8 +24,8 @@ def infer_reduction(kind: str | None = None) -> Callable[..., Inferred]:
 
     def infer(types: tuple[Type, ...], statics: tuple[Any, ...], require: Require) -> Inferred:
         (t,), (axis, keepdims) = types, statics
-        axes = axes_tuple(axis, t.rank)
-        return Type(reduced(t.shape, axes, bool(keepdims)), kind or _numeric(t.kind)), (axes, bool(keepdims))
+        axes, keepdims = axes_tuple(axis, t.rank), truth(keepdims, "keepdims")
+        return Type(reduced(t.shape, axes, keepdims), kind or _numeric(t.kind)), (axes, keepdims)
 
     return infer
 
@@ -57,9 +57,12 @@ def show_axes(name: str) -> Callable[..., str]:
 
 
 def kept(value: Value, like: Value, axes: tuple[int, ...]) -> Value:
-    """A reduction's result (or its cotangent) with the reduced axes as axes of size 1."""
+    """A reduction's result (or its cotangent) so that it broadcasts to the operand's shape."""
     shape = reduced(like.shape, axes, True)
-    return value if value.shape == shape else reshape(value, shape)
+    if value.shape == shape or axes == tuple(range(len(axes))):  # leading axes need none to broadcast
+        return value
+    spread: Value = reshape(value, shape)
+    return spread
 
 
 def _sum_pullback(at: Linearization) -> tuple[Value]:
@@ -111,29 +114,29 @@ def _argmax_infer(types: tuple[Type, ...], statics: tuple[Any, ...], require: Re
     return result, (axes, keepdims)
 
 
-sum_ = Operation(
+sum_: Operation = Operation(
     name="sum", head=head("sum"), parameters=AXES, infer=infer_reduction(), doc="Sum along axes.",
     lowering=Reduce("0", "{0} + {1}"), pullback=_sum_pullback, reference=_numpy("sum"), show=show_axes("sum"),
     latex="\\sum {0}",
 )  # fmt: skip
-prod = Operation(
+prod: Operation = Operation(
     name="prod", head=head("prod"), parameters=AXES, infer=infer_reduction(), doc="Product along axes.",
     lowering=Reduce("1", "{0} * {1}"), pullback=_product_pullback, reference=_numpy("prod"), show=show_axes("prod"),
     latex="\\prod {0}",
 )  # fmt: skip
-largest = Operation(
+largest: Operation = Operation(
     name="reduce_max", spelling="max", head=head("reduce_max"), parameters=AXES, infer=infer_reduction(),
     doc="Largest along axes; ties share the gradient equally.",
     lowering=Reduce("-inf", "({0} if ({0} >= {1} or {0} != {0}) else {1})"), pullback=_extremum_pullback,
     reference=_numpy("max"), show=show_axes("max"), latex="\\max {0}",
 )  # fmt: skip
-smallest = Operation(
+smallest: Operation = Operation(
     name="reduce_min", spelling="min", head=head("reduce_min"), parameters=AXES, infer=infer_reduction(),
     doc="Smallest along axes; ties share the gradient equally.",
     lowering=Reduce("inf", "({0} if ({0} <= {1} or {0} != {0}) else {1})"), pullback=_extremum_pullback,
     reference=_numpy("min"), show=show_axes("min"), latex="\\min {0}",
 )  # fmt: skip
-argmax = Operation(
+argmax: Operation = Operation(
     name="argmax", head=head("argmax"), parameters=AXES, infer=_argmax_infer,
     doc="Place of the largest along one axis, the first of several; no derivative.",
     lowering=Reduce("-inf", "({0} > {1} or ({0} != {0} and {1} == {1}))", arguments=True),
@@ -148,7 +151,8 @@ def unbroadcast(value: Value, shape: tuple[Any, ...]) -> Value:
     if value.shape == shape:
         return value
     if not value.shape:
-        return broadcast(value, shape)  # a number that stands for a constant array
+        constant: Value = broadcast(value, shape)  # a number that stands for a constant array
+        return constant
     added = len(value.shape) - len(shape)
     stretched = tuple(i for i, d in enumerate(value.shape) if i >= added and shape[i - added] == 1 and d != 1)
     axes = tuple(range(added)) + stretched

@@ -53,7 +53,7 @@ def elementwise(kind: str) -> Infer:
 def axis_number(axis: Any, rank: int) -> int:
     """An axis counted from the front."""
     if not isinstance(axis, int) or isinstance(axis, bool):
-        raise ParseError(f"an axis is a whole number, not {axis}")
+        raise ParseError(f"an axis is a whole number, not {axis}", hint="axis=1, axis=(0, 1), axis=none for all")
     if not -rank <= axis < rank:
         raise ShapeError(f"axis {axis} is outside of {rank} dimension{'s' * (rank != 1)}")
     return axis % rank
@@ -67,6 +67,13 @@ def axes_tuple(axis: Any, rank: int) -> tuple[int, ...]:
     if len(set(axes)) != len(axes):
         raise ShapeError(f"an axis is named twice in {axis}")
     return axes
+
+
+def truth(value: Any, what: str) -> bool:
+    """A static argument that is true or false."""
+    if not isinstance(value, int) or value not in (0, 1):
+        raise ParseError(f"{what} is true or false, not {value}")
+    return bool(value)
 
 
 def reduced(shape: tuple[Size, ...], axes: tuple[int, ...], keepdims: bool) -> tuple[Size, ...]:

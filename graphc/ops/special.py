@@ -31,27 +31,27 @@ def _bell(x: Value) -> Value:
     return exp(-(x * x)) * (2 / pi ** sympy.Rational(1, 2))  # type: ignore[no-any-return]
 
 
-erf = elementwise(
+erf: Operation = elementwise(
     "erf", "x", "Error function.", "math.erf({0})", own=sympy.erf, partials=lambda y, x: (_bell(x),),
     reference=_scipy("erf"), exact=lambda mp, x: mp.erf(x), latex="\\operatorname{{erf}}\\left({0}\\right)", cost=30,
     special=(((0,), 0),),
 )  # fmt: skip
-erfc = elementwise(
+erfc: Operation = elementwise(
     "erfc", "x", "1 - erf(x), accurate for large x.", "math.erfc({0})", own=sympy.erfc, partials=lambda y, x: (-_bell(x),),
     reference=_scipy("erfc"), exact=lambda mp, x: mp.erfc(x), latex="\\operatorname{{erfc}}\\left({0}\\right)", cost=30,
     special=(((0,), 1),),
 )  # fmt: skip
-gamma = elementwise(
+gamma: Operation = elementwise(
     "gamma", "x", "Gamma function.", "math.gamma({0})", own=sympy.gamma, partials=lambda y, x: (y * digamma(x),),
     reference=_scipy("gamma"), exact=lambda mp, x: mp.gamma(x), latex="\\Gamma\\left({0}\\right)", domain=((0.5, 5),),
     cost=60, special=(((5,), 24),),
 )  # fmt: skip
-loggamma = elementwise(
+loggamma: Operation = elementwise(
     "loggamma", "x", "Logarithm of |gamma(x)|.", "math.lgamma({0})", own=sympy.loggamma,
     partials=lambda y, x: (digamma(x),), reference=_scipy("gammaln"), exact=lambda mp, x: mp.log(mp.fabs(mp.gamma(x))),
     latex="\\log\\Gamma\\left({0}\\right)", domain=((0.5, 5),), cost=60, special=(((1,), 0),),
 )  # fmt: skip
-digamma = elementwise(
+digamma: Operation = elementwise(
     "digamma", "x", "Derivative of loggamma.", "digamma_({0})", helpers=("digamma_",),
     partials=lambda y, x: (polygamma(1, x),), reference=_scipy("digamma"), exact=lambda mp, x: mp.digamma(x),
     latex="\\psi\\left({0}\\right)", domain=((0.5, 5),), cost=60,
@@ -69,7 +69,7 @@ def _polygamma_infer(types: tuple[Any, ...], statics: tuple[Any, ...], require: 
     return shaped("real")(types, statics, require)
 
 
-polygamma = Operation(
+polygamma: Operation = Operation(
     name="polygamma", head=head("polygamma"), parameters=(Parameter("n", "static"), Parameter("x")),
     infer=_polygamma_infer, doc="n-th derivative of digamma, for whole n from 1 to 20.",
     lowering=Scalar("polygamma_({s0}, {0})", helpers=("polygamma_",), cost=90), elementwise=True,

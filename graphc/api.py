@@ -1,0 +1,187 @@
+"""The public calls: a program in, a function, a derivation or a trained network out.
+
+In: programs (text, a path, a SymPy expression, a Graph).  Out: `Function`, `Graph`, `Derivation`, `Run`.
+Always holds: a text that an earlier process compiled goes straight to its stored module; SymPy is imported only where a
+graph is really needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from graphc.errors import DataError
+
+if TYPE_CHECKING:
+    from graphc.explain.check import Report
+    from graphc.explain.derivation import Derivation
+    from graphc.graph.graph import Graph
+    from graphc.run.function import Function
+    from graphc.training.loop import Run
+
+DTYPES = ("float32", "float64")
+
+
+def parse(text: str) -> Graph:
+    """Read a program's text.  Raises ParseError or ShapeError with line, column and hint."""
+    from graphc.language.reader import parse
+
+    return parse(text)
+
+
+def from_sympy(expr: Any) -> Graph:
+    """A SymPy expression as a program; GraphcError names what is not supported."""
+    from graphc.language.sympy_reader import from_sympy
+
+    return from_sympy(expr)
+
+
+def grad(program: Any, wrt: Any = None) -> Graph:
+    """The graph whose outputs are the gradients of a program's value, not simplified; DerivativeError if there are none."""
+    from graphc.compiler import plain_gradient, read
+
+    return plain_gradient(read(program), wrt)
+
+
+def simplify(program: Any) -> Graph:
+    """The graph in its safe, short form."""
+    from graphc.compiler import read
+    from graphc.rewrite import simplify
+
+    return simplify(read(program))
+
+
+def derive(program: Any, wrt: Any = None, at: Mapping[str, Any] | None = None) -> Derivation:
+    """The derivation of a program's gradient, step by step; numbers beside the symbols where `at` gives a point."""
+    from graphc.compiler import read
+    from graphc.explain.derivation import derive
+
+    return derive(read(program), wrt, at)
+
+
+def check(program: Any, at: Mapping[str, Any] | None = None, samples: int = 20, seed: int = 0) -> Report:
+    """Compare the gradient with finite differences and, for programs of numbers, with 50-digit arithmetic."""
+    from graphc.compiler import read
+    from graphc.explain.check import check
+
+    return check(read(program), at, samples, seed)
+
+
+def compile(program: Any, dtype: str = "float64") -> Function:  # noqa: A001
+    """Compile a program to value and gradient.  dtype is float64 or float32."""
+    from graphc.codegen.cache import store_program, stored_program
+    from graphc.run.function import Function
+
+    width = _width(dtype)
+    text = _text(program)
+    key = None if text is None else f"function\0{width}\0{text}"
+    if key is not None and (found := stored_program(key)) is not None:
+        return Function(found, lambda: _compiled(text, width)[1])
+    artifact, work = _compiled(program if text is None else text, width)
+    if key is not None:
+        store_program(key, artifact)
+    return Function(artifact, lambda: work, work)
+
+
+def _compiled(program: Any, dtype: str) -> tuple[Any, Any]:
+    from graphc.compiler import Compilation, compile_function, read
+
+    graph = read(program)
+    work = Compilation(graph)
+    return compile_function(graph, dtype, work), work
+
+
+def train(
+    program: Any,
+    data: Mapping[str, Any],
+    *,
+    optimizer: str | None = None,
+    batch_size: int | None = None,
+    epochs: int | None = None,
+    seed: int | None = None,
+    dtype: str = "float32",
+    shuffle: bool = True,
+    params: Mapping[str, Any] | None = None,
+    order: Any = None,
+    validation: Any = None,
+    stop: Any = None,
+    callback: Any = None,
+) -> Run:
+    """Train a program's parameters on data.
+
+    optimizer: "adam(lr=1e-3)" instead of the program's; batch_size: None is the program's, else the whole set;
+    epochs: None is the program's, else 1; params: first values by name; order: indices (epochs, examples);
+    validation: a fraction to hold out, or data; stop: a loss, or {"loss": ..., "change": ...};
+    callback(epoch, history) may return True to stop.  Raises DataError, ShapeError, TrainingError.
+    """
+    from graphc.training.loop import Settings, Trainer, read_stop
+
+    if not isinstance(data, Mapping):
+        raise DataError(f"data are a dictionary of arrays by name, not {type(data).__name__}", hint='{"x": X, "t": T}')
+    text = _text(program)
+    artifact = training_artifact(program if text is None else text, optimizer, _width(dtype))
+    said = dict(artifact.training)
+    chosen = batch_size if batch_size is not None else said.get("batch")
+    loss, change = read_stop(stop)
+    settings = Settings(
+        batch_size=None if chosen is None else int(chosen),
+        epochs=int(epochs if epochs is not None else said.get("epochs", 1)),
+        seed=int(seed if seed is not None else said.get("seed", 0)),
+        shuffle=shuffle,
+        order=order,
+        stop_loss=loss,
+        stop_change=change,
+    )
+    held = validation if validation is not None else said.get("holdout")
+
+    def complete(leaves: Any, sizes: dict[str, int]) -> Any:
+        from graphc.compiler import complete_leaves, read, training_graph
+
+        return complete_leaves(training_graph(read(program), optimizer), leaves, sizes)
+
+    run = Trainer(artifact, data, settings, params, held, complete).run(callback)
+    run.predictor = lambda name, values: predict(program, name, values, dtype)
+    return run
+
+
+def training_artifact(program: Any, optimizer: str | None, dtype: str) -> Any:
+    """The generated training loop of a program; from the cache where its text was seen before."""
+    from graphc.codegen.cache import store_program, stored_program
+
+    text = program if isinstance(program, str) else None
+    key = None if text is None else f"train\0{dtype}\0{optimizer}\0{text}"
+    if key is not None and (found := stored_program(key)) is not None:
+        return found
+    from graphc.compiler import Compilation, compile_training, read
+
+    graph = read(program)
+    artifact = compile_training(graph, dtype, optimizer, Compilation(graph))
+    if key is not None:
+        store_program(key, artifact)
+    return artifact
+
+
+def predict(program: Any, name: str, values: Mapping[str, Any], dtype: str = "float32") -> Any:
+    """Value of one equation of a program, from the inputs and parameters it needs; the rest may be missing or extra."""
+    from graphc.compiler import part_for, read
+
+    part = part_for(read(program), name)
+    needed = {s.name for s in part.leaves()}
+    return compile(part, dtype)(**{k: v for k, v in values.items() if k in needed})
+
+
+def _text(program: Any) -> str | None:
+    """The program's text, where it is one."""
+    if isinstance(program, Path):
+        from graphc.program_file import read_file
+
+        return read_file(program)
+    return program if isinstance(program, str) else None
+
+
+def _width(dtype: Any) -> str:
+    name = getattr(dtype, "__name__", None) or str(dtype)
+    if name not in DTYPES:
+        raise DataError(f"dtype is float32 or float64, not {name}")
+    return name

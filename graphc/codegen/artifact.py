@@ -1,0 +1,111 @@
+"""What code generation leaves behind: everything a program needs to run, without SymPy.
+
+In: nothing.  Out: `Artifact`, and its JSON text.
+Always holds: `Artifact.from_json(a.to_json()) == a`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from graphc.graph.types import Dim, Size
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """An array or number that is given from outside.  `initial` is (distribution, arguments) where it is known."""
+
+    name: str
+    shape: tuple[Size, ...]
+    kind: str
+    role: str  # input, param, state
+    initial: tuple[str, tuple[Any, ...]] | None = None
+
+
+@dataclass(frozen=True)
+class Check:
+    """Two dimensions that the data must make equal (or a <= b), and where the program says so."""
+
+    a: Size
+    b: Size
+    relation: str
+    line: int | None = None
+    column: int | None = None
+    source_line: str | None = None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A function of the generated module: its name and the types of its arguments ("real", "real[2]" for a matrix)."""
+
+    name: str
+    arguments: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Memory of a training step: pieces (kind, size) of the arenas, and where each leaf of the step is kept."""
+
+    slots: tuple[tuple[str, Size], ...]
+    batch: str | None
+    batched: tuple[str, ...]
+    whole: tuple[str, ...]
+    metrics: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A compiled program: source text, entries, leaves, outputs, checks."""
+
+    source: str
+    dtype: str
+    entries: tuple[Entry, ...]
+    leaves: tuple[Leaf, ...]
+    outputs: tuple[str, ...]
+    output_shapes: tuple[tuple[Size, ...], ...]
+    output_kinds: tuple[str, ...]
+    gradients: tuple[str, ...] = ()
+    pointwise: bool = False
+    differentiable: str | None = None  # why there is no gradient
+    sizes: tuple[str, ...] = ()
+    checks: tuple[Check, ...] = ()
+    layout: Layout | None = None
+    optimizer: str = ""
+    training: tuple[tuple[str, Any], ...] = field(default=())
+    data: tuple[str, tuple[tuple[str, tuple[int | str, ...]], ...]] | None = None
+
+    def entry(self, name: str) -> Entry:
+        """An entry by its name."""
+        return next(e for e in self.entries if e.name == name)
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), default=_encode)
+
+    @staticmethod
+    def from_json(text: str) -> Artifact:
+        table = _decode(json.loads(text))
+        layout = table["layout"]
+        return Artifact(**{
+            **table,
+            "entries": tuple(Entry(**e) for e in table["entries"]),
+            "leaves": tuple(Leaf(**e) for e in table["leaves"]),
+            "checks": tuple(Check(**e) for e in table["checks"]),
+            "layout": Layout(**layout) if layout is not None else None,
+        })  # fmt: skip
+
+
+def _encode(value: Any) -> Any:
+    raise TypeError(f"{value!r} has no JSON form")
+
+
+def _decode(value: Any) -> Any:
+    """Lists as tuples, {"terms": ...} as a dimension."""
+    if isinstance(value, list):
+        return tuple(_decode(v) for v in value)
+    if isinstance(value, dict):
+        if set(value) == {"terms"}:
+            return Dim(_decode(value["terms"]))
+        return {k: _decode(v) for k, v in value.items()}
+    return value

@@ -1,0 +1,148 @@
+"""Which memory: a place in an arena for every stored symbol.
+
+In: a schedule, and the symbols whose memory is given from outside.  Out: `Plan`.
+Always holds: two symbols share memory only if one is dead before the kernel that writes the other; a parameter's next
+value is written in place where no later kernel reads the old one; sizes stay symbolic until the sizes are known.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sympy import Basic, Symbol
+
+from graphc.codegen.schedule import Kernel, Schedule, lowering_of
+from graphc.graph.graph import operands
+from graphc.graph.types import Size, product, surely_at_most
+from graphc.ops.lowering import Access, Scatter
+
+
+@dataclass
+class Slot:
+    """A piece of the arena of one kind."""
+
+    kind: str
+    size: Size
+
+
+@dataclass
+class Plan:
+    """`slot` of each stored symbol that has one; `places` in place of its owner; `copies` after the last kernel."""
+
+    slots: list[Slot] = field(default_factory=list)
+    slot: dict[Symbol, int] = field(default_factory=dict)
+    in_place: dict[Symbol, Symbol] = field(default_factory=dict)
+    copies: list[tuple[Symbol, Basic]] = field(default_factory=list)
+
+
+def reads(plan: Schedule, kernel: Kernel) -> dict[Symbol, bool]:
+    """Stored symbols that a kernel reads, and whether every read is at the reader's own index."""
+    found: dict[Symbol, bool] = {}
+    computed = {e.target for e in kernel.equations}
+    for equation in kernel.equations:
+        lowering = lowering_of(equation)
+        for k, atom in enumerate(operands(equation.expr)):
+            if atom is equation.expr:
+                continue
+            direct = kernel.kind == "loop" and not isinstance(lowering, Access) and not (isinstance(lowering, Scatter) and k)
+            for s, at_index in memory_behind(plan, atom, direct, kernel.space):
+                if s not in computed or not at_index:
+                    found[s] = found.get(s, True) and at_index
+    return found
+
+
+def memory_behind(plan: Schedule, atom: Basic, direct: bool, space: tuple[Size, ...]) -> list[tuple[Symbol, bool]]:
+    """The symbols with memory that reading an atom touches, and whether at the reader's own index."""
+    found: list[tuple[Symbol, bool]] = []
+    todo = [(atom, direct)]
+    while todo:
+        current, at_index = todo.pop()
+        root = plan.root(current)
+        if not isinstance(root, Symbol):
+            continue
+        if root in plan.virtual:
+            expr = plan.virtual[root].expr
+            todo += [(a, False) for a in operands(expr) if a is not expr]
+        else:
+            found.append((root, at_index and plan.graph.types[root].shape == space))
+    return found
+
+
+def plan_memory(schedule: Schedule, given: set[Symbol]) -> Plan:
+    """Places for all stored symbols that are not `given`."""
+    return _Planner(schedule, given).run()
+
+
+class _Planner:
+    def __init__(self, schedule: Schedule, given: set[Symbol]) -> None:
+        self.schedule, self.given = schedule, given
+        self.plan = Plan()
+        self.kernel_reads = [reads(schedule, k) for k in schedule.kernels]
+        self.last: dict[Symbol, int] = {}
+        for place, table in enumerate(self.kernel_reads):
+            for s in table:
+                self.last[s] = place
+
+    def run(self) -> Plan:
+        self._updates()
+        schedule, end = self.schedule, len(self.schedule.kernels)
+        for atom in (*schedule.graph.outputs, *schedule.graph.metrics):
+            self._keep(atom, end)
+        for _, value in self.plan.copies:
+            self._keep(value, end)
+        free: list[int] = []
+        dying: dict[int, list[int]] = {}
+        for place, kernel in enumerate(schedule.kernels):
+            free += dying.pop(place - 1, [])
+            for equation in kernel.equations:
+                s = equation.target
+                if s not in schedule.stored or s in self.given or s in self.plan.in_place:
+                    continue
+                slot = self._take(s, free)
+                self.plan.slot[s] = slot
+                dying.setdefault(max(self.last.get(s, place), place), []).append(slot)
+        return self.plan
+
+    def _keep(self, atom: Basic, end: int) -> None:
+        root = self.schedule.root(atom)
+        if not isinstance(root, Symbol):
+            return
+        for s, _ in memory_behind(self.schedule, root, False, ()):
+            self.last[s] = end
+
+    def _take(self, s: Symbol, free: list[int]) -> int:
+        """A free slot that surely holds s, the smallest known to; else a new one."""
+        type_ = self.schedule.graph.types[s]
+        size, slots = product(type_.shape), self.plan.slots
+        fitting = [i for i in free if slots[i].kind == type_.kind and surely_at_most(size, slots[i].size)]
+        if fitting:
+            best = fitting[0]
+            for i in fitting[1:]:
+                if surely_at_most(slots[i].size, slots[best].size):
+                    best = i
+            free.remove(best)
+            return best
+        slots.append(Slot(type_.kind, size))
+        return len(slots) - 1
+
+    # --- next values of parameters -----------------------------------------------------------------------------
+
+    def _updates(self) -> None:
+        taken: set[Basic] = set()
+        for owner, value in self.schedule.graph.updates:
+            root = self.schedule.root(value)
+            if root not in taken and isinstance(root, Symbol) and self._in_place(owner, root):
+                self.plan.in_place[root] = owner
+            else:
+                self.plan.copies.append((owner, value))
+            taken.add(root)
+
+    def _in_place(self, owner: Symbol, root: Symbol) -> bool:
+        types = self.schedule.graph.types
+        if types[owner] != types[root] or root in self.schedule.virtual or root in self.schedule.graph.leaves():
+            return False
+        place = next(i for i, k in enumerate(self.schedule.kernels) if any(e.target == root for e in k.equations))
+        if self.last.get(owner, -1) > place:
+            return False
+        here = self.kernel_reads[place].get(owner, True)
+        return here and self.schedule.kernels[place].kind == "loop"

@@ -1,0 +1,97 @@
+"""What generated modules import.
+
+In: nothing.  Out: decorators for kernels and helpers, BLAS products, and the shuffle.
+Always holds: no SymPy here; everything works on NumPy arrays in plain Python too (`plain`), so that a generated module
+can be run without Numba.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+from llvmlite import binding, ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+FAST = {"reassoc", "contract", "arcp", "nsz"}  # never nnan or ninf: NaN must stay NaN
+
+kernel: Callable[..., Any] = numba.njit(
+    error_model="numpy", fastmath=FAST, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True
+)
+point: Callable[..., Any] = numba.njit(error_model="numpy", fastmath=FAST, nogil=True, forceinline=True)
+helper: Callable[..., Any] = numba.njit(error_model="numpy", fastmath=False, nogil=True, forceinline=True)
+
+_ROUTINES = {types.float64: "dgemm", types.float32: "sgemm"}
+
+
+def bind_blas() -> None:
+    """Tell LLVM where SciPy's matrix products are; a module that uses them does so when it is imported."""
+    from graphc.codegen.blas import address
+
+    for routine in _ROUTINES.values():
+        binding.add_symbol(f"graphc_{routine}", address(routine))
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _gemm(typing: Any, ta: Any, tb: Any, m: Any, n: Any, k: Any, alpha: Any, a: Any, ao: Any, b: Any, bo: Any, beta: Any, c: Any, co: Any) -> Any:
+    signature = types.void(ta, tb, m, n, k, alpha, a, ao, b, bo, beta, c, co)
+    routine = f"graphc_{_ROUTINES[c.dtype]}"
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        char, number, real = ir.IntType(8), ir.IntType(32), context.get_value_type(c.dtype)
+        pointer = char.as_pointer()
+
+        def stored(value: Any, type_: Any) -> Any:
+            place = cgutils.alloca_once(builder, type_)
+            builder.store(value, place)
+            return builder.bitcast(place, pointer)
+
+        def flag(value: Any) -> Any:
+            code = builder.select(cgutils.is_true(builder, value), ir.Constant(char, ord("T")), ir.Constant(char, ord("N")))
+            return stored(code, char)
+
+        def data(array: Any, kind: Any, offset: Any) -> Any:
+            start = context.make_array(kind)(context, builder, array).data
+            return builder.bitcast(builder.gep(start, [offset]), pointer)
+
+        def whole(value: Any) -> Any:
+            return builder.trunc(value, number)
+
+        ta_, tb_, m_, n_, k_, alpha_, a_, ao_, b_, bo_, beta_, c_, co_ = args
+        rows, columns, inner = whole(m_), whole(n_), whole(k_)
+        lda = builder.select(cgutils.is_true(builder, ta_), rows, inner)
+        ldb = builder.select(cgutils.is_true(builder, tb_), inner, columns)
+        # row-major C = A B is column-major C^T = B^T A^T: operands change places, flags stay
+        arguments = [
+            flag(tb_), flag(ta_), stored(columns, number), stored(rows, number), stored(inner, number),
+            stored(alpha_, real), data(b_, b, bo_), stored(ldb, number), data(a_, a, ao_), stored(lda, number),
+            stored(beta_, real), data(c_, c, co_), stored(columns, number),
+        ]  # fmt: skip
+        function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(ir.VoidType(), [pointer] * 13), routine)
+        builder.call(function, arguments)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@numba.njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)  # type: ignore[untyped-decorator]
+def gemm(ta: bool, tb: bool, batch: int, m: int, n: int, k: int, alpha: Any, a: Any, b: Any, beta: Any, c: Any) -> None:
+    """c = alpha op(a) op(b) + beta c for row-major matrices, `batch` times along leading axes."""
+    for i in range(batch):
+        _gemm(ta, tb, m, n, k, alpha, a, i * m * k, b, i * k * n, beta, c, i * m * n)
+
+
+@numba.njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)  # type: ignore[untyped-decorator]
+def shuffle(order: Any, state: Any) -> None:
+    """Fisher and Yates's shuffle, with the generator splitmix64 (Steele, Lea and Flood 2014); state[0] goes on."""
+    for i in range(len(order) - 1, 0, -1):
+        state[0] += np.uint64(0x9E3779B97F4A7C15)
+        z = state[0]
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        z = z ^ (z >> np.uint64(31))
+        j = np.int64(z % np.uint64(i + 1))
+        order[i], order[j] = order[j], order[i]

@@ -1,0 +1,189 @@
+"""The training loop as text.
+
+In: the graph of one step (loss, metrics, next values of parameters), primitive operations only.
+Out: two functions of a module, `train` and `evaluate`, and the layout of their memory.
+Always holds: nothing is allocated inside a step; `train` runs whole epochs: shuffle, gather, step, update; the last,
+short batch runs through the same code with a smaller size.
+"""
+
+from __future__ import annotations
+
+from sympy import Symbol
+
+from graphc.codegen.artifact import Layout
+from graphc.codegen.loops import cast_code, number_code
+from graphc.codegen.memory import Plan, plan_memory
+from graphc.codegen.module import Key, ModuleWriter, arena_views, memory_key, used_sizes
+from graphc.codegen.schedule import Schedule, lowering_of, schedule
+from graphc.graph.graph import Graph
+from graphc.graph.types import Size, product
+from graphc.ops.lowering import Measure
+from graphc.ops.movement import size_code
+
+KINDS = ("real", "int", "bool")
+
+
+def batch_size_name(graph: Graph) -> str | None:
+    """The size that counts examples: the leading symbolic size of the first input that has one."""
+    for s in graph.inputs:
+        shape = graph.types[s].shape
+        if shape and not isinstance(shape[0], int) and len(shape[0].terms) == 1:
+            (names, coefficient), *_ = shape[0].terms
+            if coefficient == 1 and len(names) == 1:
+                return names[0]
+    return None
+
+
+def write_training(writer: ModuleWriter, step: Graph, forward: Graph) -> Layout:
+    """Add `train` (of `step`) and `evaluate` (of `forward`) to the module."""
+    batch = batch_size_name(step)
+    rows = _Rows(step, batch)
+    plan = _LoopText(writer, step, rows, learn=True)
+    plan.write("train")
+    _LoopText(writer, forward, rows, learn=False).write("evaluate")
+    return Layout(
+        slots=tuple((s.kind, s.size) for s in plan.memory_plan.slots),
+        batch=batch,
+        batched=tuple(s.name for s in rows.batched),
+        whole=tuple(s.name for s in rows.whole),
+        metrics=tuple(s.name for s in step.metrics),
+    )
+
+
+class _Rows:
+    """Which inputs are given an example a row, and how long a row is."""
+
+    def __init__(self, graph: Graph, batch: str | None) -> None:
+        self.batch = batch
+        self.batched: list[Symbol] = []
+        self.whole: list[Symbol] = []
+        self.length: dict[Symbol, Size] = {}
+        for s in graph.inputs:
+            shape = graph.types[s].shape
+            if batch is None:
+                self.batched.append(s)
+                self.length[s] = product(shape)
+            elif shape and str(shape[0]) == batch:
+                self.batched.append(s)
+                self.length[s] = product(shape[1:])
+            else:
+                self.whole.append(s)
+
+
+class _LoopText:
+    """The text of `train` or `evaluate`."""
+
+    def __init__(self, writer: ModuleWriter, graph: Graph, rows: _Rows, learn: bool) -> None:
+        self.writer, self.graph, self.rows, self.learn = writer, graph, rows, learn
+        self.plan: Schedule = schedule(graph)
+        self.memory_plan: Plan = plan_memory(self.plan, set(graph.leaves()))
+        self.memory: dict[str, str] = {}
+
+    def write(self, name: str) -> None:
+        """Add the function to the module."""
+        names, rows = self.writer.names, self.rows
+        sizes = sorted(used_sizes(self.graph) - {rows.batch})
+        data = [names("d", s.name) for s in (*rows.batched, *rows.whole)]
+        arguments = [f"s_{s}" for s in sizes] + [f"{k}_values" for k in KINDS] + data
+        arguments += ["order", "given", "state", "epochs", "examples", "batch", "shuffled", "totals"]
+        types = ["int"] * len(sizes) + [f"{k}[1]" for k in KINDS]
+        types += [f"{self.graph.types[s].kind}[1]" for s in (*rows.batched, *rows.whole)]
+        types += ["int[1]", "bool", "uint[1]", "int", "int", "int", "bool", "float64[2]"]
+        self.writer.add_function(name, arguments, self._lines(), types)
+
+    def _lines(self) -> list[str]:
+        rows = self.rows
+        lines = [f"s_{rows.batch} = min(batch, examples)"] if rows.batch is not None else []
+        slots, slot_lines = arena_views(self.memory_plan)
+        lines += slot_lines
+        self.memory.update({f"slot {k}": slot for k, slot in enumerate(slots)})
+        lines += self._leaf_views()
+        step = self._step()
+        lines += self._spare
+        lines += ["for epoch in range(epochs):"]
+        if self.learn:
+            lines += ["    if shuffled:", "        shuffle(order, state)"]
+        lines += ["    first = epoch * examples if given else 0", "    for start in range(0, examples, batch):"]
+        lines += ["        count = min(batch, examples - start)"]
+        if rows.batch is not None:
+            lines.append(f"        s_{rows.batch} = count")
+        lines += [f"        {line}" for line in (*self._gather(), *step)]
+        results = (self.graph.outputs[0], *self.graph.metrics)
+        lines += [f"        totals[epoch, {k}] += count * {self._number(s)}" for k, s in enumerate(results)]
+        lines += [f"        {line}" for line in self._update_lines]
+        return lines
+
+    def _leaf_views(self) -> list[str]:
+        """Views of parameters and states in their flat arrays, and a place for each input's batch."""
+        names, lines = self.writer.names, []
+        starts: dict[str, Size] = dict.fromkeys(KINDS, 0)
+        for s in (*self.graph.params, *self.graph.states):
+            type_ = self.graph.types[s]
+            start, stop = starts[type_.kind], starts[type_.kind] + product(type_.shape)
+            starts[type_.kind] = stop
+            self.memory[s.name] = names("f", s.name)
+            lines.append(f"{self.memory[s.name]} = {type_.kind}_values[{size_code(start)}:{size_code(stop)}]")
+        for s in self.rows.batched:
+            self.memory[s.name] = names("f", s.name)
+            size = product(self.graph.types[s].shape)
+            kind = {"real": "real", "int": "np.int64", "bool": "np.bool_"}[self.graph.types[s].kind]
+            lines.append(f"{self.memory[s.name]} = np.empty({size_code(size)}, {kind})")
+        for s in self.rows.whole:
+            self.memory[s.name] = names("d", s.name)
+        return lines
+
+    def _gather(self) -> list[str]:
+        """Rows of the batch, in the order of the epoch."""
+        lines: list[str] = []
+        for s in self.rows.batched:
+            size, target, source = size_code(self.rows.length[s]), self.memory[s.name], self.writer.names("d", s.name)
+            lines += [
+                "for i in range(count):",
+                f"    row = order[first + start + i] * {size}",
+                f"    place = i * {size}",
+                f"    for j in range({size}):",
+                f"        {target}[place + j] = {source}[row + j]",
+            ]
+        return lines
+
+    def _step(self) -> list[str]:
+        key = memory_key(self.memory_plan)
+        lines: list[str] = []
+        for kernel in self.plan.kernels:
+            lines += self.writer.kernel_call(self.plan, kernel, self.memory, key)
+        self._spare: list[str] = []
+        self._update_lines = self._copies(key) if self.learn else []
+        return lines
+
+    def _number(self, s: Symbol) -> str:
+        """Code for a scalar result."""
+        root = self.plan.root(s)
+        if not isinstance(root, Symbol):
+            return number_code(root, "real")
+        if root in self.plan.virtual:
+            assert isinstance(lowering_of(self.plan.virtual[root]), Measure)
+            return size_code(self.plan.virtual[root].expr.args[0].value)
+        place = self.memory[memory_key(self.memory_plan)(root)]
+        return f"np.float64({place}[0])"
+
+    def _copies(self, key: Key) -> list[str]:
+        """Next values that could not be written in place: first those that are other leaves are set aside."""
+        aside, lines = [], []
+        for k, (owner, value) in enumerate(self.memory_plan.copies):
+            size = size_code(product(self.graph.types[owner].shape))
+            target, root = self.memory[owner.name], self.plan.root(value)
+            kind = self.graph.types[owner].kind
+            if not isinstance(root, Symbol):
+                code = number_code(root, kind)
+            elif root in self.plan.virtual:
+                code = cast_code(size_code(self.plan.virtual[root].expr.args[0].value), "int", kind)
+            else:
+                source, have = self.memory[key(root)], self.graph.types[root]
+                if root in self.graph.leaves():
+                    spare = f"spare_{k}"
+                    self._spare.append(f"{spare} = np.empty_like({source})")
+                    aside += [f"for j in range({size_code(product(have.shape))}):", f"    {spare}[j] = {source}[j]"]
+                    source = spare
+                code = cast_code(f"{source}[j]" if have.shape or not self.graph.types[owner].shape else f"{source}[0]", have.kind, kind)
+            lines += [f"for j in range({size}):", f"    {target}[j] = {code}"]
+        return aside + lines

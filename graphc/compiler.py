@@ -1,0 +1,438 @@
+"""The compiler: the stages in order.
+
+    stage          takes -> gives                                    where
+    read           text, file, SymPy, Graph -> Graph                 language
+    optimize       Graph -> Graph with next values of parameters     language.expand   (training only)
+    stabilise      Graph -> Graph, safe at the extremes              rewrite
+    differentiate  Graph -> Graph with gradients                     differentiate
+    simplify       Graph -> shorter Graph                            rewrite
+    expand         Graph -> Graph of primitive operations            language.expand
+    tidy           Graph -> shorter Graph of primitive operations    rewrite
+    generate       Graphs -> source text                             codegen
+    run            source text -> jitted functions                   codegen.cache, run, train
+
+In: a program.  Out: an `Artifact`, and the history of how it came about.
+Always holds: every stage leaves (name, graph, seconds, steps) in the history; the artifact alone is enough to run.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from sympy import Basic, Symbol
+
+from graphc.codegen.artifact import Artifact, Check, Entry, Leaf
+from graphc.codegen.module import ModuleWriter, argument_type, array_function
+from graphc.codegen.training import write_training
+from graphc.differentiate.reverse import expand_gradients, gradient, the_value
+from graphc.errors import DataError, DerivativeError, GraphcError, ParseError, ShapeError
+from graphc.graph.builder import Builder, Constraint
+from graphc.graph.graph import Equation, Graph, Optimizer, Origin, focus, operands, prune, statics
+from graphc.graph.operation import operation_of
+from graphc.graph.types import Dim, Type, size_named, sizes_of
+from graphc.language.expand import expand, with_optimizer
+from graphc.language.reader import Reader, checked_optimizer, parse
+from graphc.ops import AVERAGE
+from graphc.program_file import read_file
+from graphc.rewrite import simplify, stabilise, tidy
+from graphc.run.evaluate import evaluate
+
+FORWARD = (("stabilise", stabilise), ("differentiate", expand_gradients), ("simplify", simplify), ("expand", expand), ("tidy", tidy))
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One arrow of the pipeline: its name, the graph it left, its seconds, and the steps it took."""
+
+    name: str
+    graph: Graph
+    seconds: float
+    steps: tuple[Any, ...] = ()
+
+
+@dataclass
+class Compilation:
+    """A program on its way: the graph as read, and what the stages left."""
+
+    graph: Graph
+    history: list[Stage] = field(default_factory=list)
+
+    def run(self, name: str, stage: Callable[[Graph], Graph], graph: Graph) -> Graph:
+        """Run one stage and note it."""
+        start = time.perf_counter()
+        result = stage(graph)
+        self.history.append(Stage(name, result, time.perf_counter() - start))
+        return result
+
+    def lower(self, graph: Graph) -> Graph:
+        """Down to primitive operations."""
+        for name, stage in FORWARD:
+            graph = self.run(name, stage, graph)
+        return prune(graph)
+
+
+def read(program: Any) -> Graph:
+    """A program as a graph: text, a path to a .gc file, a SymPy expression, or a graph."""
+    if isinstance(program, Graph):
+        return program
+    if isinstance(program, str):
+        return parse(program)
+    if isinstance(program, Path):
+        return parse(read_file(program))
+    if isinstance(program, Basic) or hasattr(program, "free_symbols"):
+        from graphc.language.sympy_reader import from_sympy
+
+        return from_sympy(program)
+    raise ParseError(
+        f"a program is text, a path, a SymPy expression or a Graph, not {type(program).__name__}",
+        hint='graphc.compile("cos(x^2)")',
+    )
+
+
+# --- functions -------------------------------------------------------------------------------------------------------
+
+
+def wrt_symbols(graph: Graph, wrt: Any = None) -> tuple[Symbol, ...]:
+    """What is differentiated for: the names asked, else the parameters, else all real inputs."""
+    if wrt is not None:
+        names = [wrt] if isinstance(wrt, (str, Symbol)) else list(wrt)
+        return tuple(_named(graph, getattr(n, "name", n)) for n in names)
+    chosen = graph.params or tuple(s for s in graph.inputs if graph.types[s].kind == "real")
+    if not chosen:
+        raise DerivativeError("the program has no parameters or real inputs to differentiate for", hint="input x; x^2")
+    return chosen
+
+
+def _named(graph: Graph, name: str) -> Symbol:
+    for s in graph.types:
+        if s.name == name:
+            return s
+    names = ", ".join(s.name for s in graph.leaves())
+    raise DerivativeError(f"{name} is not in the program", hint=f"it has {names}" if names else None)
+
+
+def gradient_graph(graph: Graph, wrt: Any = None) -> Graph:
+    """The simplified graph of the gradients of a program's value."""
+    value = the_value(graph)
+    symbols = wrt_symbols(focus(graph, (value,)) if wrt is None and not graph.params else graph, wrt)
+    part = focus(graph, (value,)) if all(s in graph.leaves() for s in symbols) else graph
+    part = part.replace(
+        inputs=tuple(s for s in graph.inputs if s in part.inputs or s in symbols),
+        params=tuple(s for s in graph.params if s in part.params or s in symbols),
+        types={**{s: graph.types[s] for s in symbols}, **part.types},
+    )
+    safe = stabilise(part)
+    names = {s.name: s for s in safe.types}
+    return prune(simplify(gradient(safe, tuple(names.get(s.name, s) for s in symbols), names.get(value.name, value))))
+
+
+def plain_gradient(graph: Graph, wrt: Any = None) -> Graph:
+    """The graph of the gradients as differentiation leaves it."""
+    value = the_value(graph)
+    return prune(gradient(graph, wrt_symbols(graph, wrt), value))
+
+
+def part_for(graph: Graph, name: str) -> Graph:
+    """The part of a program that computes one of its equations."""
+    found = next((s for s in graph.types if s.name == name), None)
+    if found is None:
+        names = ", ".join(e.target.name for e in graph.equations if e.origin.span is not None)
+        raise DataError(f"{name} is not in the program", hint=f"it computes {names}"[:300])
+    return focus(graph, (found,))
+
+
+def is_pointwise(graph: Graph) -> bool:
+    """True where all that is given is scalar: the program is then a function of arrays, elementwise."""
+    leaves = graph.leaves()
+    return bool(leaves) and all(graph.types[s].shape == () for s in leaves) and all(graph.types[o].shape == () for o in graph.outputs)
+
+
+def compile_function(graph: Graph, dtype: str, work: Compilation) -> Artifact:
+    """Generate code for a program's value and gradient."""
+    value = focus(graph, graph.outputs)
+    leaves = value.leaves()
+    forward = work.lower(value)
+    both, gradients, refusal = _both(value, work)
+    pointwise = is_pointwise(value)
+    start = time.perf_counter()
+    writer = ModuleWriter(dtype, graph.sizes)
+    types = [argument_type(value.types[s]) for s in leaves]
+    _write_entry(writer, "forward", forward, leaves, types, pointwise, dtype)
+    if both is not None:
+        backward = prune(both.replace(outputs=both.outputs[1:]))
+        _write_entry(writer, "backward", backward, leaves, types, pointwise, dtype)
+        _write_entry(writer, "value_and_grad", both, leaves, types, pointwise, dtype)
+    source = writer.text(_title(value))
+    work.history.append(Stage("generate", both or forward, time.perf_counter() - start))
+    return Artifact(
+        source=source,
+        dtype=dtype,
+        entries=tuple(writer.entries),
+        leaves=tuple(_leaf(value, s) for s in leaves),
+        outputs=tuple(o.name for o in value.outputs),
+        output_shapes=tuple(value.types[o].shape for o in value.outputs),
+        output_kinds=tuple(value.types[o].kind for o in value.outputs),
+        gradients=gradients,
+        pointwise=pointwise,
+        differentiable=refusal,
+        sizes=graph.sizes,
+        checks=_checks(value),
+    )
+
+
+def _both(value: Graph, work: Compilation) -> tuple[Graph | None, tuple[str, ...], str | None]:
+    """Value and gradients in one graph of primitive operations; why not, where there are none."""
+    try:
+        target = the_value(value)
+        symbols = wrt_symbols(value)
+        safe = work.run("stabilise", stabilise, value)
+        derived = work.run("differentiate", lambda g: gradient(g, symbols, target), safe)
+        whole = derived.replace(outputs=(target, *derived.outputs))
+        simple = work.run("simplify", simplify, whole)
+        primitive = work.run("expand", expand, simple)
+        return prune(work.run("tidy", tidy, primitive)), tuple(s.name for s in symbols), None
+    except DerivativeError as error:
+        return None, (), str(error)
+
+
+def _write_entry(
+    writer: ModuleWriter, name: str, graph: Graph, leaves: tuple[Symbol, ...], types: list[str], pointwise: bool, dtype: str
+) -> None:
+    """One function of the module; a pointwise program has it twice, for one point and for arrays of points."""
+    names = [writer.names("a", s.name) for s in leaves]
+    if pointwise and writer.point_function(name, graph, leaves):
+        call = f"{name}_point({', '.join(_typed(n, t) for n, t in zip(names, types, strict=True))})"
+        packed = call
+        if name == "value_and_grad":
+            results = [f"r{k}" for k in range(len(graph.outputs))]
+            packed_lines = [f"{', '.join(results)}, = {call}", f"return {results[0]}, ({', '.join(results[1:])},)"]
+        else:
+            packed_lines = [f"return {packed}"]
+        writer.add_function(name, names, packed_lines, types)
+        point = f"{name}_point"
+    else:
+        arguments, lines = array_function(writer, name, graph, leaves)
+        if name == "value_and_grad":
+            head, _, inside = lines[-1].partition("(")
+            first, _, rest = inside.rstrip(")").rstrip(",").partition(", ")
+            lines[-1] = f"{head}{first}, ({rest},)"
+        writer.add_function(name, arguments, lines, types)
+        point = ""
+    if pointwise:
+        _write_points(writer, name, point, names, types, graph)
+
+
+def _typed(name: str, type_: str) -> str:
+    return f"real({name})" if type_ == "real" else name
+
+
+def _write_points(writer: ModuleWriter, name: str, point: str, names: list[str], types: list[str], graph: Graph) -> None:
+    """The same for arrays of points."""
+    results = [f"o{k}" for k in range(len(graph.outputs))]
+    at = ", ".join(f"{n}[i]" for n in names)
+    bare = name == "forward" and len(results) == 1
+    if point:
+        targets = ", ".join(f"{r}[i]" for r in results)
+        line = f"{targets}{'' if bare else ','} = {point}({at})"
+    else:
+        kernel = f"{name}_one"
+        writer.functions[-1] = writer.functions[-1].replace(f"def {name}(", f"@kernel\ndef {kernel}(", 1)
+        writer.functions.append(f"def {name}({', '.join(names)}):\n    return {kernel}({', '.join(names)})")
+        targets = ", ".join(f"{r}[i]" for r in results)
+        if name == "value_and_grad":
+            targets = f"{results[0]}[i], ({', '.join(f'{r}[i]' for r in results[1:])},)"
+            line = f"v, g = {kernel}({at})"
+            extra = ["    o0[i] = v", *(f"    {r}[i] = g[{k}]" for k, r in enumerate(results[1:]))]
+            body = [f"for i in range({names[0]}.size):", f"    {line}", *extra]
+            writer.add_function(f"{name}_points", names + results, body, [f"{t}[1]" for t in types] + _results(graph))
+            return
+        line = f"{targets}{'' if bare else ','} = {kernel}({at})"
+    body = [f"for i in range({names[0]}.size):", f"    {line}"]
+    writer.add_function(f"{name}_points", names + results, body, [f"{t}[1]" for t in types] + _results(graph))
+
+
+def _results(graph: Graph) -> list[str]:
+    return [f"{graph.types[o].kind}[1]" for o in graph.outputs]
+
+
+def _title(graph: Graph) -> str:
+    names = ", ".join(o.name for o in graph.outputs).encode("ascii", "replace").decode()
+    return f"{names[:80]} and gradients."
+
+
+def _leaf(graph: Graph, s: Symbol) -> Leaf:
+    role = "input" if s in graph.inputs else "param" if s in graph.params else "state"
+    type_ = graph.types[s]
+    return Leaf(s.name, type_.shape, type_.kind, role, _known_initial(graph, s))
+
+
+def _known_initial(graph: Graph, s: Symbol) -> tuple[str, tuple[Any, ...]] | None:
+    """The distribution and its arguments, where they need no sizes."""
+    initial = graph.initial.get(s)
+    if initial is None or any(sizes_of(d) for t in initial.values.types.values() for d in t.shape):
+        return None
+    if any(isinstance(v, Dim) for e in initial.values.equations for v in statics(e.expr)):
+        return None
+    return initial.distribution, initial_arguments(graph, s, {})
+
+
+def initial_arguments(graph: Graph, s: Symbol, sizes: dict[str, int]) -> tuple[Any, ...]:
+    """Arguments of the distribution of a parameter's initial value."""
+    values = graph.initial[s].values
+    primitive = expand(values)
+    found = evaluate(primitive, {}, primitive.outputs, sizes)
+    return tuple(found[o].tolist() for o in primitive.outputs)
+
+
+def _checks(graph: Graph) -> tuple[Check, ...]:
+    """Relations of dimensions that only the data can decide."""
+    found: dict[tuple[Any, ...], Check] = {}
+
+    def note(origin: Origin) -> Callable[..., None]:
+        def require(a: Any, b: Any, relation: str = "==") -> None:
+            if a == b or (relation == "<=" and isinstance(b - a, int)):
+                return
+            span = origin.span
+            where = (span.line, span.column, span.source_line) if span else (None, None, None)
+            found.setdefault((a, b, relation), Check(a, b, relation, *where))
+
+        return require
+
+    for equation in graph.equations:
+        operation = operation_of(equation.expr)
+        if operation is not None:
+            types = tuple(_atom_type(graph, a) for a in operands(equation.expr) if a is not equation.expr)
+            operation.infer(types, statics(equation.expr), note(equation.origin))
+    return tuple(found.values())
+
+
+def _atom_type(graph: Graph, atom: Basic) -> Type:
+    return graph.types[atom] if isinstance(atom, Symbol) else Type((), "int" if atom.is_Integer else "real")
+
+
+# --- training --------------------------------------------------------------------------------------------------------
+
+
+def batched(graph: Graph, size: str = "n") -> Graph:
+    """A program of scalars as one of a batch: inputs get an axis of examples, the objective becomes its mean."""
+    value = graph.objective or graph.outputs[0]
+    while size in {s.name for s in graph.types} | set(graph.sizes):
+        size += "_"
+    builder = Builder()
+    builder.reserve(s.name for s in graph.types)
+    builder.reserve([size])
+    mapped: dict[Basic, Basic] = {}
+    for s in graph.inputs:
+        builder.types[s] = Type((size_named(size),), graph.types[s].kind)
+    for s in (*graph.params, *graph.states):
+        builder.types[s] = graph.types[s]
+    summary = {value, *graph.metrics}
+    for equation in graph.equations:
+        builder.origin = equation.origin
+        _lift(builder, equation, mapped, equation.target in summary)
+    return builder.graph(
+        graph,
+        sizes=(*graph.sizes, size),
+        outputs=tuple(mapped.get(o, o) for o in graph.outputs),
+        objective=mapped.get(value, value),
+        updates=tuple((owner, mapped.get(v, v)) for owner, v in graph.updates),
+        metrics=tuple(mapped.get(m, m) for m in graph.metrics),
+    )
+
+
+def _lift(builder: Builder, equation: Equation, mapped: dict[Basic, Basic], mean: bool) -> None:
+    """One equation over examples; a value that is minimised or measured is averaged, under its own name."""
+    operation = operation_of(equation.expr)
+    atoms = tuple(mapped.get(a, a) for a in operands(equation.expr) if a is not equation.expr or operation is None)
+    name = builder.fresh() if mean else equation.target.name
+    if operation is None:
+        result = builder.bind(name, atoms[0])
+    else:
+        result = builder.apply(operation, atoms, statics(equation.expr), name)
+    if mean:
+        result = AVERAGE(builder, result, equation.target.name)
+    mapped[equation.target] = result
+
+
+def training_graph(graph: Graph, optimizer: Any = None) -> Graph:
+    """The graph of one step: loss, metrics, next values."""
+    if not graph.params:
+        raise GraphcError("the program has no parameters to train", hint="param W[784, 10] ~ glorot")
+    value = graph.objective or graph.outputs[0]
+    if graph.types[value].shape != ():
+        raise ShapeError(f"{value.name} is an array; only a number is minimised", hint=f"minimize mean({value.name})")
+    if graph.inputs and all(graph.types[s].shape == () for s in graph.inputs):
+        graph = batched(graph)
+        value = graph.objective or graph.outputs[0]
+    graph = graph.replace(objective=value, outputs=(value,))
+    primed = {owner for owner, _ in graph.updates}
+    if optimizer is not None or not primed >= set(graph.params):
+        chosen = parse_optimizer(optimizer) if optimizer is not None else graph.optimizer
+        if chosen is None and primed:
+            return graph  # primes alone: the other parameters stay as they are
+        graph = with_optimizer(graph, chosen or Optimizer("sgd"))
+    return graph
+
+
+def parse_optimizer(text: str) -> Optimizer:
+    """sgd, or adam(lr=1e-3)."""
+    try:
+        found = parse(f"param w = 0; minimize w^2 with {text}").optimizer
+    except ParseError as error:
+        raise ParseError(f"optimizer {text!r}: {error.message}", hint=error.hint or "adam(lr=1e-3)") from None
+    assert found is not None
+    return checked_optimizer(found.name, found.arguments)
+
+
+def compile_training(graph: Graph, dtype: str, optimizer: Any, work: Compilation) -> Artifact:
+    """Generate the training loop of a program."""
+    step = work.run("optimize", lambda g: training_graph(g, optimizer), graph)
+    kept = (step.outputs[0], *step.metrics)
+    learning = focus_updates(step)
+    lowered = work.lower(learning)
+    forward = work.lower(focus(step, kept).replace(metrics=step.metrics))
+    leaves = (*learning.inputs, *learning.params, *learning.states)
+    forward = forward.replace(inputs=lowered.inputs, params=lowered.params, states=lowered.states,
+                              types={**lowered.types, **forward.types})  # fmt: skip
+    start = time.perf_counter()
+    writer = ModuleWriter(dtype, step.sizes)
+    layout = write_training(writer, lowered.replace(outputs=kept[:1]), forward.replace(outputs=kept[:1], metrics=step.metrics))
+    source = writer.text(_title(step).replace("gradients", "its training"))
+    work.history.append(Stage("generate", lowered, time.perf_counter() - start))
+    return Artifact(
+        source=source, dtype=dtype, entries=tuple(writer.entries), leaves=tuple(_leaf(step, s) for s in leaves),
+        outputs=tuple(s.name for s in kept), output_shapes=((),) * len(kept), output_kinds=("real",) * len(kept),
+        sizes=step.sizes, checks=_checks(focus(step, kept)), layout=layout,
+        training=tuple((k, float(v)) for k, v in graph.training),
+        data=(graph.data.file, graph.data.columns) if graph.data is not None else None,
+    )  # fmt: skip
+
+
+def focus_updates(step: Graph) -> Graph:
+    """The part of a step that its loss, metrics and next values need."""
+    values = tuple(v for _, v in step.updates if isinstance(v, Symbol))
+    owners = {owner for owner, _ in step.updates}
+    part = focus(step, tuple(dict.fromkeys((*step.outputs, *step.metrics, *values))))
+    keep_params = tuple(s for s in step.params if s in part.params or s in owners)
+    keep_states = tuple(s for s in step.states if s in part.states or s in owners)
+    types = {**part.types, **{s: step.types[s] for s in (*keep_params, *keep_states)}}
+    return part.replace(
+        params=keep_params, states=keep_states, types=types, outputs=step.outputs[:1], updates=step.updates,
+        metrics=step.metrics, initial=step.initial, objective=step.outputs[0],
+    )  # fmt: skip
+
+
+def complete_leaves(graph: Graph, leaves: tuple[Leaf, ...], sizes: dict[str, int]) -> tuple[Leaf, ...]:
+    """Leaves with the initial values that only the sizes could tell."""
+    by_name = {s.name: s for s in graph.types}
+    found = []
+    for leaf in leaves:
+        if leaf.initial is None and by_name.get(leaf.name) in graph.initial:
+            s = by_name[leaf.name]
+            leaf = replace(leaf, initial=(graph.initial[s].distribution, initial_arguments(graph, s, sizes)))
+        found.append(leaf)
+    return tuple(found)

@@ -1,0 +1,188 @@
+"""The documentation's table of operations.
+
+In: the records.  Out: Markdown.
+Always holds: nothing is typed twice: calls, formulas, derivatives and values at kinks are asked of the records.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sympy import Basic, Symbol
+
+from graphc.differentiate.reverse import gradient
+from graphc.explain.numbers import number_text
+from graphc.explain.pen import Pen
+from graphc.graph.builder import Builder, symbol
+from graphc.graph.graph import operands, statics
+from graphc.graph.operation import Linearization, Operation, Value, operation_of
+from graphc.graph.types import Type
+from graphc.language.formula import spell
+from graphc.language.latex_writer import name_latex, operation_latex
+from graphc.language.reader import parse
+from graphc.language.writer import ATOM
+from graphc.ops import composite, contraction, elementwise, movement, program, reduction, special
+from graphc.rewrite import stabilise
+from graphc.run.evaluate import evaluate
+
+OPERATORS = tuple(o for o in elementwise.OPERATIONS if o.syntax)
+FUNCTIONS = tuple(o for o in elementwise.OPERATIONS if not o.syntax)
+GROUPS: tuple[tuple[str, tuple[Operation, ...]], ...] = (
+    ("Operators", OPERATORS),
+    ("Elementwise functions", FUNCTIONS),
+    ("Special functions", special.OPERATIONS),
+    ("Reductions", reduction.OPERATIONS),
+    ("Products", contraction.OPERATIONS),
+    ("Moving elements", movement.OPERATIONS),
+    ("Softmax and its kin", composite.OPERATIONS),
+    ("About the program", program.OPERATIONS),
+)
+REDUCED = "input x[n, m]\n{}(x, axis=1)"
+EXAMPLES: dict[Operation, str] = {
+    **{o: REDUCED.format(o.written) for o in (*reduction.OPERATIONS, *composite.OPERATIONS)},
+    contraction.matmul: "input a[n, k], b[k, m]\na @ b",
+    contraction.einsum: 'input a[n, k], b[n, m]\neinsum("ij,ik->kj", a, b)',
+    movement.broadcast: "input x[m]\nbroadcast(x, (3, m))",
+    movement.reshape: "input x[n, m]\nreshape(x, n*m)",
+    movement.transpose: "input x[n, m]\nx.T",
+    movement.slice_: "input x[9]\nx[2:5]",
+    movement.embed: 'input x[3]\nembed(x, (9,), (("range", 2, 3, 1),))',
+    movement.pad: "input x[n]\npad(x, 2)",
+    movement.concat: "input a[2], b[3]\nconcat(a, b)",
+    movement.stack: "input a[n], b[n]\n[a, b]",
+    movement.gather: "input x[9], k[n]: int\ngather(x, k)",
+    movement.scatter: "input x[n], k[n]: int\nscatter(x, k, (9,))",
+    movement.diagonal: "input x[n, n]\ndiagonal(x)",
+    movement.diagonal_matrix: "input x[n]\ndiagonal_matrix(x)",
+}
+KINKS: tuple[tuple[str, dict[str, float]], ...] = (
+    ("relu(x)", {"x": 0}), ("max(x, 0)", {"x": 0}), ("where(x > 0, x, 0)", {"x": 0}), ("abs(x)", {"x": 0}),
+    ("sqrt(x^2)", {"x": 0}), ("sign(x)", {"x": 0}), ("threshold(x)", {"x": 0}), ("max(x, y)", {"x": 1, "y": 1}),
+    ("min(x, y)", {"x": 1, "y": 1}), ("clip(x, -1, 1)", {"x": 1}), ("hypot(x, y)", {"x": 0, "y": 0}),
+    ("x*log(x)", {"x": 0}), ("x^y", {"x": 0, "y": 2}), ("floor(x)", {"x": 1}), ("mod(x, 2)", {"x": 2}),
+)  # fmt: skip
+
+
+def operations_markdown() -> str:
+    """All operations, a table a group."""
+    parts = ["# Operations", INTRODUCTION]
+    for title, operations in GROUPS:
+        rows = [_row(o) for o in operations if not o.hidden or o.syntax]
+        parts.append(
+            "\n".join([f"## {title}\n", "| written | meaning | derivative | formula |", "|---|---|---|---|", *rows])
+        )
+    kinks = [_kink(text, point) for text, point in KINKS]
+    parts.append("\n".join(["## At kinks\n", "| program | at | value | derivative |", "|---|---|---|---|", *kinks]))
+    return "\n\n".join(parts) + "\n"
+
+
+INTRODUCTION = """\
+What the language knows by itself, as the compiler's records have it; the prelude defines the rest in these terms.
+In derivatives `y` is the result and `g` the gradient that arrives at it. Elementwise operations show the local factor
+that `g` is multiplied by; the others show what each operand gets, most in an example."""
+
+
+def _row(o: Operation) -> str:
+    cells = (_usage(o), _prose(o.doc), _derivative(o), _formula(o))
+    return f"| {' | '.join(cells)} |"
+
+
+def _code(text: str) -> str:
+    return f"`{text}`".replace("|", "\\|")
+
+
+def _prose(text: str) -> str:
+    return text.replace("|", "\\|").replace("*", "\\*")
+
+
+def _usage(o: Operation) -> str:
+    main = o.syntax or o.usage()
+    return ", ".join(_code(t) for t in (main, *o.others))
+
+
+def _formula(o: Operation) -> str:
+    if o.latex is None:
+        return ""
+    names = [p.name for p in o.parameters if p.role != "static"]
+    fixed = tuple(p.name for p in o.parameters if p.role == "static")
+    text = operation_latex(o, tuple((name_latex(n), ATOM) for n in names), (), fixed)[0].replace('"', "")
+    for bar, word in (("\\|", "Vert"), ("|", "vert")):
+        text = text.replace(f"\\left{bar}", f"\\left\\l{word} ").replace(f"\\right{bar}", f"\\right\\r{word}")
+    return f"${text}$"
+
+
+# --- derivatives ---------------------------------------------------------------------------------------------------
+
+
+def _derivative(o: Operation) -> str:
+    if o.define is None and not o.differentiable:
+        return "none"
+    found = _by_example(o) if o in EXAMPLES else _elementwise(o)
+    example = f"in {_code(EXAMPLES[o].splitlines()[-1])}: " if o in EXAMPLES and found else ""
+    return example + (", ".join(_code(t) if t else "none" for t in found) or "of what it stands for")
+
+
+def _elementwise(o: Operation) -> list[str]:
+    """Local factors, or contributions, of scalars."""
+    if o.define is not None:
+        return []
+    builder = Builder(simplify=True)
+    names = [p.name for p in o.parameters if p.role == "operand"]
+    kinds = ["bool" if p.name == "condition" else "real" for p in o.parameters if p.role == "operand"]
+    atoms = tuple(builder.declare(n, Type((), k)) for n, k in zip(names, kinds, strict=True))
+    fixed = tuple(symbol(p.name) for p in o.parameters if p.role == "static")
+    result = builder.declare("y" if "y" not in names else "z", Type())
+    if o.partials is not None:
+        return [_text(builder, f) for f in o.partials(builder.value(result), *map(builder.value, atoms))]
+    if fixed:
+        return [f"g*{o.written}({fixed[0]} + 1, {names[0]})"]
+    return _contributions(builder, o, result, atoms, ())
+
+
+def _by_example(o: Operation) -> list[str]:
+    """Contributions to the operands of an example."""
+    graph = parse(EXAMPLES[o])
+    equation = graph.equations[-1]
+    record = operation_of(equation.expr)
+    assert record is not None
+    if not record.differentiable:
+        return []
+    builder = Builder(simplify=True)
+    for s in (*graph.inputs, equation.target):
+        builder.declare(s.name, graph.types[s])
+    result = builder.declare("y", graph.types[equation.target])
+    return _contributions(builder, record, result, operands(equation.expr), statics(equation.expr))
+
+
+def _contributions(
+    builder: Builder, o: Operation, result: Symbol, atoms: tuple[Basic, ...], fixed: tuple[Any, ...]
+) -> list[str]:
+    assert o.pullback is not None
+    cotangent = builder.declare("g", Type(builder.types[result].shape))
+    values = tuple(builder.value(a) for a in atoms)
+    at = Linearization(builder.value(result), values, builder.value(cotangent), fixed, (True,) * len(atoms))
+    return [_text(builder, term) for term in o.pullback(at)]
+
+
+def _text(builder: Builder, factor: Any) -> str:
+    if factor is None:
+        return ""
+    if not isinstance(factor, Value):
+        return str(factor)
+    definitions = {e.target: e.expr for e in builder.equations}
+    pen = Pen({})
+    return spell(factor.atom, definitions, builder.types, pen.atom, pen.operation)[0]
+
+
+# --- kinks ---------------------------------------------------------------------------------------------------------
+
+
+def _kink(text: str, point: dict[str, float]) -> str:
+    graph = stabilise(parse(text))
+    found = stabilise(gradient(graph, graph.inputs))
+    leaves = {s: point[s.name] for s in graph.inputs}
+    value = evaluate(graph, leaves, graph.outputs)[graph.outputs[0]]
+    slopes = evaluate(found, leaves, found.outputs)
+    shown = ", ".join(number_text(slopes[s]) for s in found.outputs)
+    place = ", ".join(f"{name} = {number_text(v)}" for name, v in point.items())
+    return f"| {_code(text)} | {place} | {number_text(value)} | {shown} |"

@@ -1,0 +1,166 @@
+"""Notations a derivation is written in.
+
+In: atoms, operations with the texts of their operands, names of derivatives.  Out: texts with their bindings.
+Always holds: both pens spell the same things in the same order; only the notation differs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from sympy import Basic, Symbol
+
+from graphc.graph.operation import Operation
+from graphc.graph.types import Type, shape_text
+from graphc.language.formula import Text
+from graphc.language.latex_writer import atom_latex, name_latex, operation_latex
+from graphc.language.writer import ATOM, atom_text, expression_text
+from graphc.ops.readable import PART, POWER, SQUARED, TOTAL, Reading, reading, summed_axes
+
+PRODUCT = SQUARED.binding
+Types = tuple[Type, ...]
+
+
+@dataclass(frozen=True)
+class Derivative:
+    """The derivative of the value for a symbol, as a name."""
+
+    value: Symbol
+    variable: Symbol
+
+
+@dataclass(frozen=True)
+class Pen:
+    """Plain text.  `derivatives` are symbols that stand for a derivative of the value."""
+
+    derivatives: Mapping[Symbol, Derivative]
+    times = " * "
+    turned = "{}.T"
+
+    @cached_property
+    def _cotangents(self) -> frozenset[str]:
+        return frozenset(self.derivative(d) for d in self.derivatives.values())
+
+    def atom(self, atom: Basic) -> Text:
+        found = self.derivatives.get(atom) if isinstance(atom, Symbol) else None
+        return (self.derivative(found), ATOM) if found is not None else self.plain_atom(atom)
+
+    def plain_atom(self, atom: Basic) -> Text:
+        return atom_text(atom)
+
+    def derivative(self, d: Derivative) -> str:
+        return f"d{d.value.name}/d{d.variable.name}"
+
+    def name(self, s: Symbol) -> str:
+        return str(s.name)
+
+    def shape(self, type_: Type) -> str:
+        return shape_text(type_.shape)
+
+    def written(self, operation: Operation, texts: tuple[Text, ...], types: Types, statics: tuple[Any, ...]) -> Text:
+        """One operation as the language writes it."""
+        return expression_text(operation, texts, types, statics)
+
+    def operation(self, operation: Operation, texts: tuple[Text, ...], types: Types, statics: tuple[Any, ...]) -> Text:
+        """One operation as people read it."""
+        if operation is SQUARED and texts[0] == texts[1] and texts[0][1] == ATOM:
+            return self.written(POWER, (texts[0], ("2", ATOM)), types, ())
+        if operation is SQUARED and texts[0][0] in self._cotangents:
+            return self.product(*texts)
+        found = reading(operation, types, statics)
+        return self._read(found, texts) if found is not None else self.written(operation, texts, types, statics)
+
+    def _read(self, found: Reading, texts: tuple[Text, ...]) -> Text:
+        if found.form == "same":
+            return texts[0]
+        if found.form == "turned":
+            return self._turned(texts[0]), ATOM
+        if found.form == "axes":
+            return f"{self.closed(texts[0])}[{', '.join('none' if new else ':' for new in found.axes)}]", ATOM
+        if found.form == "part":
+            zeros = (Type(tuple(0 for _ in found.bounds)),)
+            return self.written(PART, ((f"{self.closed(texts[0])} at ", ATOM),), zeros, (found.bounds,))[0], ATOM
+        if found.form == "scaled":
+            return self._scaled(*sorted(texts, key=lambda t: t[0] not in self._cotangents))
+        if found.form == "outer":
+            return self.outer(texts[found.first], texts[found.second])
+        pair = zip((texts[found.first], texts[found.second]), found.turned, strict=True)
+        return self.matrix_product(*(self._turned(t) if turned else self.closed(t) for t, turned in pair))
+
+    def _scaled(self, a: Text, b: Text) -> Text:
+        """A product with a number; 1 is the seed and is not written."""
+        if a[0] == "1" or b[0] == "1":
+            return b if a[0] == "1" else a
+        return self.product(a, b)
+
+    def _turned(self, text: Text) -> str:
+        return self.turned.format(self.closed(text))
+
+    def matrix_product(self, a: str, b: str) -> Text:
+        return f"{a} @ {b}", PRODUCT
+
+    def outer(self, a: Text, b: Text) -> Text:
+        return f"outer({a[0]}, {b[0]})", ATOM
+
+    def closed(self, text: Text) -> str:
+        """A text that binds as an atom."""
+        return text[0] if text[1] >= ATOM else self.bracketed(text[0])
+
+    def bracketed(self, text: str) -> str:
+        return f"({text})"
+
+    def product(self, a: Text, b: Text) -> Text:
+        """Cotangent times local factor; a factor that is a sum, a quotient or negative stands in brackets."""
+        left = a[0] if a[1] >= PRODUCT else self.bracketed(a[0])
+        whole = b[1] > PRODUCT or (b[1] == PRODUCT and self.is_product(b[0]))
+        right = b[0] if whole and not b[0].startswith("-") else self.bracketed(b[0])
+        return f"{left}{self.times}{right}", PRODUCT
+
+    def is_product(self, text: str) -> bool:
+        """True for a product that needs no brackets after a product sign: no quotient outside of brackets."""
+        depth = 0
+        for c in text:
+            depth += (c in "([") - (c in ")]")
+            if depth == 0 and c in "/@":
+                return False
+        return True
+
+    def total(self, text: Text, type_: Type, to: Type) -> Text:
+        """The sum over what was broadcast from `to`."""
+        if type_.shape == to.shape:
+            return text
+        return self.written(TOTAL, (text,), (type_,), summed_axes(type_.shape, to.shape))
+
+
+class LatexPen(Pen):
+    """LaTeX, without the dollar signs."""
+
+    times = " \\cdot "
+    turned = "{}^{{T}}"
+
+    def plain_atom(self, atom: Basic) -> Text:
+        return atom_latex(atom)
+
+    def derivative(self, d: Derivative) -> str:
+        return f"\\frac{{\\partial {name_latex(d.value.name)}}}{{\\partial {name_latex(d.variable.name)}}}"
+
+    def name(self, s: Symbol) -> str:
+        return name_latex(s.name)
+
+    def written(self, operation: Operation, texts: tuple[Text, ...], types: Types, statics: tuple[Any, ...]) -> Text:
+        return operation_latex(operation, texts, types, statics)
+
+    def matrix_product(self, a: str, b: str) -> Text:
+        return f"{a} \\, {b}", PRODUCT
+
+    def outer(self, a: Text, b: Text) -> Text:
+        return f"{self.closed(a)} \\otimes {self.closed(b)}", PRODUCT
+
+    def bracketed(self, text: str) -> str:
+        return f"\\left({text}\\right)"
+
+    def is_product(self, text: str) -> bool:
+        return True

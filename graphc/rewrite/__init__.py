@@ -1,0 +1,48 @@
+"""Rewriting: Graph -> Graph, by rules in three sets with distinct intent.
+
+In: a graph.  Out: a graph of the same values, and the steps that led there.
+Always holds: `stabilise` uses the stable rules alone (no overflow, no lost digits), before differentiation and after;
+`simplify` uses them with the canonical and the cheap ones; a stable rule is never undone.
+"""
+
+from __future__ import annotations
+
+from sympy import Symbol
+
+from graphc.graph.graph import Graph, needed
+from graphc.rewrite.canonical import CANONICAL
+from graphc.rewrite.cheap import CHEAP
+from graphc.rewrite.driver import Step, drop_dead, kept_symbols, rewrite, rewrite_steps
+from graphc.rewrite.rule import Form, Rule
+from graphc.rewrite.stable import STABLE
+
+
+def stabilise(graph: Graph) -> Graph:
+    """Naive spellings in their safe form; every name the user gave stays."""
+    return stabilise_steps(graph)[0]
+
+
+def stabilise_steps(graph: Graph, opaque: frozenset[Symbol] = frozenset()) -> tuple[Graph, tuple[Step, ...]]:
+    """The same with its steps; `opaque` symbols, which are to be differentiated for, are not looked into."""
+    return rewrite_steps(graph, STABLE, opaque=opaque)
+
+
+def simplify(graph: Graph) -> Graph:
+    """Safe, in normal form and cheap; names that no result needs are dropped."""
+    return simplify_steps(graph)[0]
+
+
+def simplify_steps(graph: Graph) -> tuple[Graph, tuple[Step, ...]]:
+    """The same with its steps."""
+    return rewrite_steps(drop_dead(graph), STABLE, CANONICAL, CHEAP)
+
+
+def tidy(graph: Graph) -> Graph:
+    """Normal form and cheap, by the rules that make no composite operation: for graphs of primitive operations."""
+    return rewrite(drop_dead(graph), CANONICAL, CHEAP)
+
+
+__all__ = [
+    "CANONICAL", "CHEAP", "STABLE", "Form", "Rule", "Step", "drop_dead", "kept_symbols", "needed", "rewrite",
+    "rewrite_steps", "simplify", "simplify_steps", "stabilise", "stabilise_steps", "tidy",
+]  # fmt: skip

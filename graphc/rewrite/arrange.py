@@ -1,0 +1,278 @@
+"""The two normal forms of arithmetic: products in a fixed order, sums with like terms and factors collected.
+
+In: an arithmetic operation in a builder.  Out: what takes its place, or None where it is in normal form already.
+Always holds: a product is number, names, powers and sums, other functions, a minus sign in front; a sum keeps the
+order of its terms; a region that the user wrote changes only where that saves operations.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from sympy import Basic, Integer, Number, Rational, Symbol
+
+from graphc.graph.operation import Operation, operation_of
+from graphc.ops.elementwise import add, divide, exp, multiply, negate, power, sigmoid, subtract
+from graphc.rewrite.polynomial import (
+    ARITHMETIC, PRODUCTS, SUMS, Monomial, Plan, Region, cost, expanded, monomial, operands_of, plan, terms,
+)  # fmt: skip
+from graphc.rewrite.rule import Form, Made, Rebuilder, Root
+
+# --- forms ---------------------------------------------------------------------------------------------------------
+
+
+def _inner(builder: Rebuilder, operations: tuple[Operation, ...]) -> bool:
+    """True where the symbol being rebuilt is part of a larger region: the region is treated at its end."""
+    s = builder.current
+    return s is not None and builder.lonely(s) and builder.uses.get(s) == 1 and builder.consumer.get(s) in operations
+
+
+def ordered_product(builder: Rebuilder, root: Root) -> Made | None:
+    """A product with coefficient, signs and equal factors collected and its factors in order."""
+    if _inner(builder, PRODUCTS):
+        return None
+    for deep in (True, False):
+        region = Region()
+        found = monomial(builder, root, region, deep)
+        if found is None:
+            return None
+        saved = freed(builder, root, region, found.powers) - cost(Plan([found]))
+        sign = found.coefficient == -1  # signs are free: they end in a difference, or in the next product's coefficient
+        if saved > 0 or (saved + sign >= 0 and not deep and not _as_written(builder, region)):
+            return _unless_same(builder, build(builder, Plan([found]), _shared(builder)), root)
+    return None
+
+
+def _shared(builder: Rebuilder) -> bool:
+    """True where several equations use the symbol being rebuilt: signs then stand outside, for all to look through."""
+    s = builder.current
+    return s is not None and s not in builder.kept and builder.uses.get(s, 1) > 1
+
+
+def collected_sum(builder: Rebuilder, root: Root) -> Made | None:
+    """A sum with like terms and common factors collected, where that saves operations."""
+    if _inner(builder, SUMS):
+        return None
+    region = Region()
+    found = terms(builder, root, region)
+    if found is None or (len(found) < 2 and root.operation is negate):
+        return None
+    best = plan(found)
+    if cost(best) >= freed(builder, root, region, _atoms(best)):
+        return None
+    return _unless_same(builder, build(builder, best), root)
+
+
+def cancelled(builder: Rebuilder, root: Root) -> Made | None:
+    """A region of sums and products multiplied out, where terms then cancel and that saves operations."""
+    if _inner(builder, ARITHMETIC):
+        return None
+    for depth in (1, 4):
+        region = Region()
+        found = expanded(builder, root, region, depth)
+        if found is not None:
+            best = plan(found)
+            if cost(best) < freed(builder, root, region, _atoms(best)):
+                return _unless_same(builder, build(builder, best), root)
+    return None
+
+
+def _unless_same(builder: Rebuilder, result: Made, root: Root) -> Made | None:
+    if isinstance(result, Root) and result.operation is root.operation:
+        if tuple(map(builder.look, result.operands)) == tuple(map(builder.look, root.operands)):
+            return None
+    return result
+
+
+def _as_written(builder: Rebuilder, region: Region) -> bool:
+    """Nothing but the user's own text: its order of factors stays."""
+    return builder.as_written and all(a in builder.written for a in region.visits)
+
+
+def _atoms(value: Plan) -> set[Basic]:
+    found: set[Basic] = set()
+    for m in value.terms:
+        found.update(m.powers)
+        for inner in m.extra:
+            found |= _atoms(inner)
+    return found
+
+
+def freed(builder: Rebuilder, root: Root, region: Region, used: object) -> int:
+    """How many equations go when a region is replaced: its root, and what only freed equations use."""
+    arrived: dict[Basic, int] = {}
+    total, todo = 0, [root.operands]
+    while todo:
+        total += 1
+        for atom in map(builder.look, todo.pop()):
+            arrived[atom] = arrived.get(atom, 0) + 1
+            if atom in builder.kept or arrived[atom] != builder.uses.get(atom, arrived[atom]):
+                continue
+            if atom in region.visits:
+                todo.append(operands_of(builder, atom))
+            elif atom not in used and builder.inside(atom) is not None:  # type: ignore[operator]
+                total += 1
+    return total
+
+
+# --- building ------------------------------------------------------------------------------------------------------
+
+
+def build(builder: Rebuilder, value: Plan, sign_outside: bool = False) -> Made:
+    """A plan as equations, all but the last operation."""
+    parts = _leading_positive(value.terms)
+    if not parts:
+        return Integer(0)
+    if sign_outside and len(parts) == 1 and parts[0].coefficient == -1:
+        return Root(negate, (_applied(builder, _product(builder, _absolute(parts[0]))),))
+    result = _product(builder, parts[0])
+    for m in parts[1:]:
+        negative = m.coefficient < 0
+        term = _applied(builder, _product(builder, _absolute(m) if negative else m))
+        result = Root(subtract if negative else add, (_applied(builder, result), term))
+    return result
+
+
+def _leading_positive(parts: list[Monomial]) -> list[Monomial]:
+    """-a + b as b - a: the same number, one operation less."""
+    if len(parts) > 1 and parts[0].coefficient < 0 < parts[1].coefficient:
+        return [parts[1], parts[0], *parts[2:]]
+    return parts
+
+
+def _absolute(m: Monomial) -> Monomial:
+    return Monomial(abs(m.coefficient), m.powers, m.extra)
+
+
+def _applied(builder: Rebuilder, result: Made) -> Basic:
+    return builder.apply(result.operation, result.operands, result.statics) if isinstance(result, Root) else result
+
+
+def _product(builder: Rebuilder, m: Monomial) -> Made:
+    """coefficient * factors / divisors, the factors in order."""
+    scale, divisor = _split(m.coefficient)
+    if len(m.powers) == scale == divisor == 1 and not m.extra:
+        ((atom, e),) = m.powers.items()
+        if e > 1:
+            return Root(power, (atom, Integer(e)))
+    up: list[Basic] = [_power(builder, a, e) for a, e in m.powers.items() if e > 0]
+    up += [_applied(builder, build(builder, inner)) for inner in m.extra]
+    down: list[Basic] = [_power(builder, a, -e) for a, e in m.powers.items() if e < 0]
+    if divisor != 1:
+        down.append(divisor)
+    numbers = [a for a in up if builder.type_of(a).rank == 0], [a for a in down if builder.type_of(a).rank == 0]
+    arrays = [a for a in up if a not in numbers[0]], [a for a in down if a not in numbers[1]]
+    if not arrays[0] or (not numbers[1] and not numbers[0]):
+        return _quotient(builder, scale, up, down)
+    first = _quotient(builder, scale, *numbers)
+    return _quotient(builder, _applied(builder, first), *arrays)
+
+
+def _quotient(builder: Rebuilder, first: Basic, up: list[Basic], down: list[Basic]) -> Made:
+    """first * factors / divisors, each in order."""
+    up, down = (sorted(atoms, key=lambda a: _rank(builder, a)) for atoms in (up, down))
+    start: Made = first
+    if first in (1, -1) and up:
+        start = up.pop(0) if first == 1 else Root(negate, (up.pop(0),))
+    result = _chain(builder, start, up)
+    if not down:
+        return result
+    return Root(divide, (_applied(builder, result), _applied(builder, _chain(builder, down[0], down[1:]))))
+
+
+def _chain(builder: Rebuilder, first: Made, rest: list[Basic]) -> Made:
+    for atom in rest:
+        first = Root(multiply, (_applied(builder, first), atom))
+    return first
+
+
+def _split(value: Fraction) -> tuple[Number, Number]:
+    """A coefficient as factor and divisor: 1/3 divides, as x*(1/3) would be rounded twice; 0.1 and 1/2 multiply."""
+    rest = value.denominator
+    for prime in (2, 5):
+        while rest % prime == 0:
+            rest //= prime
+    if rest == 1:
+        return Rational(value.numerator, value.denominator), Integer(1)
+    return Integer(value.numerator), Integer(value.denominator)
+
+
+def _power(builder: Rebuilder, atom: Basic, e: int) -> Basic:
+    return atom if e == 1 else builder.apply(power, (atom, Integer(e)))
+
+
+def _rank(builder: Rebuilder, atom: Basic) -> tuple[int, int, int]:
+    """Numbers before arrays; names, then powers and sums, then other functions; in the order of definition."""
+    rank = builder.type_of(atom).rank
+    if not isinstance(atom, Symbol):
+        return rank, 0, 0
+    expr = builder.inside(atom)
+    operation = None if expr is None else operation_of(expr)
+    if operation is None or atom in builder.kept:
+        kind = 1
+    else:
+        kind = 2 if operation in (power, add, subtract) else 3
+    return rank, kind, builder.place[atom]
+
+
+def tamed_exponentials(builder: Rebuilder, root: Root) -> Made | None:
+    """In a product exp(x)/(1 + exp(x)) is sigmoid(x), and exp(-x)*sigmoid(x) is sigmoid(-x), wherever they stand."""
+    if _inner(builder, PRODUCTS):
+        return None
+    found = monomial(builder, root, Region())
+    if found is None or not any(_defined_by(builder, a, exp) for a in found.powers):
+        return None
+    powers = _closed(builder, found.powers)
+    tamed = _met(builder, powers)
+    return build(builder, Plan([Monomial(found.coefficient, tamed)])) if tamed != powers else None
+
+
+def _defined_by(builder: Rebuilder, atom: Basic, operation: Operation) -> tuple[Basic, ...]:
+    """Operands of the operation that defines an atom, if it is this one."""
+    expr = builder.inside(atom)
+    return operands_of(builder, atom) if expr is not None and operation_of(expr) is operation else ()
+
+
+def _closed(builder: Rebuilder, powers: dict[Basic, int]) -> dict[Basic, int]:
+    """1/(1 + exp(x)) as sigmoid(-x)."""
+    result: dict[Basic, int] = {}
+    for atom, e in powers.items():
+        terms_ = _defined_by(builder, atom, add) if e < 0 else ()
+        exponents = [x for a in terms_ for x in _defined_by(builder, a, exp)]
+        if exponents and any(builder.look(a) == 1 for a in terms_):
+            atom, e = builder.apply(sigmoid, (_negated(builder, exponents[0]),)), -e
+        result[atom] = result.get(atom, 0) + e
+    return {a: e for a, e in result.items() if e}
+
+
+def _met(builder: Rebuilder, powers: dict[Basic, int]) -> dict[Basic, int]:
+    """exp(x)*sigmoid(-x) as sigmoid(x)."""
+    result = dict(powers)
+    for atom, e in powers.items():
+        for x in _defined_by(builder, atom, exp) if e > 0 else ():
+            partner = builder.apply(sigmoid, (_negated(builder, x),))
+            both = min(e, result.get(partner, 0))
+            if both > 0:
+                whole = builder.apply(sigmoid, (x,))
+                for a, change in ((atom, -both), (partner, -both), (whole, both)):
+                    result[a] = result.get(a, 0) + change
+    return {a: e for a, e in result.items() if e}
+
+
+def _negated(builder: Rebuilder, atom: Basic) -> Basic:
+    inner = _defined_by(builder, atom, negate)
+    return inner[0] if inner else builder.apply(negate, (atom,))
+
+
+EXPONENTIAL = Form(
+    "exponentials in a product", (multiply, divide), tamed_exponentials, "inf*0 where one factor overflows",
+    "y*exp(-x)/(1 + exp(-x))^2",
+)  # fmt: skip
+PRODUCT = Form(
+    "product in order", PRODUCTS, ordered_product,
+    "number, names, powers and sums, functions: equal products are then one symbol", "(-sin(x))*(2*x)",
+)  # fmt: skip
+SUM = Form("like terms and common factors", SUMS, collected_sum, "fewer operations", "a*b + a*c")
+CANCEL = Form("cancelling terms", ARITHMETIC, cancelled, "fewer operations", "t*(1 - s) - (1 - t)*s")
+
+__all__ = ["CANCEL", "EXPONENTIAL", "PRODUCT", "SUM", "build"]

@@ -1,0 +1,212 @@
+"""Normal forms of what moves elements: broadcasts, reshapes, transposes, sums.
+
+In: an operation in a builder.  Out: what takes its place, or None.
+Always holds: the result has the shape it had; no array becomes larger than it was.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sympy import Basic
+
+from graphc.errors import GraphcError
+from graphc.graph.graph import operands, statics
+from graphc.graph.operation import Operation, operation_of
+from graphc.graph.types import Size, product
+from graphc.ops import OPERATIONS, SIZE
+from graphc.ops.contraction import contract, split
+from graphc.ops.elementwise import divide, multiply, negate
+from graphc.ops.movement import broadcast, reshape, transpose
+from graphc.ops.reduction import sum_
+from graphc.ops.shape import reduced
+from graphc.rewrite.arrange import build
+from graphc.rewrite.polynomial import Monomial, Plan, Region, monomial
+from graphc.rewrite.rule import Form, Made, Rebuilder, Root
+
+Shape = tuple[Size, ...]
+
+
+def _defined_by(builder: Rebuilder, atom: Basic, operation: Operation) -> Basic | None:
+    """The right-hand side of an atom, where it is this operation."""
+    expr = builder.inside(atom)
+    return expr if expr is not None and operation_of(expr) is operation else None
+
+
+def _scalar(builder: Rebuilder, atom: Basic) -> bool:
+    return builder.type_of(atom).rank == 0
+
+
+def _shape_of(builder: Rebuilder, operation: Operation, atoms: tuple[Basic, ...], fixed: tuple[Any, ...]) -> Shape | None:
+    try:
+        return operation.infer(tuple(map(builder.type_of, atoms)), fixed, _proved)[0].shape
+    except GraphcError:
+        return None
+
+
+def _proved(a: Size, b: Size, relation: str = "==") -> None:
+    """Only sizes that are the same count as equal."""
+    if relation == "==" and a != b:
+        raise GraphcError("not the same size")
+
+
+def without_broadcasts(builder: Rebuilder, root: Root) -> Made | None:
+    """Operands are repeated by the operation itself; where all are, the result is repeated instead."""
+    bare = tuple(_bare(builder, a) for a in root.operands)
+    if bare == root.operands:
+        return None
+    shape = _shape_of(builder, root.operation, root.operands, root.statics)
+    if shape is None:
+        return None
+    smaller = _shape_of(builder, root.operation, bare, root.statics)
+    if smaller is not None and smaller != shape:
+        inner = builder.apply(root.operation, bare, root.statics)
+        return Root(broadcast, (inner,), (shape,))
+    atoms = root.operands
+    for k, atom in enumerate(bare):
+        tried = (*atoms[:k], atom, *atoms[k + 1 :])
+        if _shape_of(builder, root.operation, tried, root.statics) == shape:
+            atoms = tried
+    return None if atoms == root.operands else Root(root.operation, atoms, root.statics)
+
+
+def _bare(builder: Rebuilder, atom: Basic) -> Basic:
+    expr = _defined_by(builder, atom, broadcast)
+    return atom if expr is None else operands(expr)[0]
+
+
+def merged_broadcast(builder: Rebuilder, root: Root) -> Made | None:
+    """A broadcast of a broadcast, or of a reshape that only adds axes in front, is one broadcast."""
+    (atom,) = root.operands
+    expr = _defined_by(builder, atom, broadcast) or _defined_by(builder, atom, reshape)
+    if expr is None:
+        return None
+    inner = operands(expr)[0]
+    if operation_of(expr) is reshape:
+        before, after = builder.type_of(inner).shape, builder.type_of(atom).shape
+        if after != (1,) * (len(after) - len(before)) + before:
+            return None
+    return Root(broadcast, (inner,), root.statics)
+
+
+def merged_reshape(builder: Rebuilder, root: Root) -> Made | None:
+    """Reshapes of reshapes, of repeated numbers, of sums that could have kept their axes."""
+    (atom,), shape = root.operands, root.statics[0]
+    if _scalar(builder, atom):
+        return Root(broadcast, (atom,), (shape,))
+    expr = builder.inside(atom)
+    operation = None if expr is None else operation_of(expr)
+    if expr is None or operation is None:
+        return None
+    if operation is reshape:
+        return Root(reshape, operands(expr), (shape,))
+    if operation is broadcast and _scalar(builder, operands(expr)[0]):
+        return Root(broadcast, operands(expr), (shape,))
+    if operation is sum_ and builder.lonely(atom):
+        axes, kept = statics(expr)
+        if shape == reduced(builder.type_of(operands(expr)[0]).shape, axes, not kept):
+            return Root(sum_, operands(expr), (axes, not kept))
+    return None
+
+
+def merged_transpose(builder: Rebuilder, root: Root) -> Made | None:
+    """A transpose of a transpose is one; a contraction gives its result in any order of axes."""
+    (atom,), (axes,) = root.operands, root.statics
+    if (expr := _defined_by(builder, atom, transpose)) is not None:
+        inner = statics(expr)[0]
+        return Root(transpose, operands(expr), (tuple(inner[a] for a in axes),))
+    if (expr := _defined_by(builder, atom, broadcast)) is not None and _scalar(builder, operands(expr)[0]):
+        shape = builder.type_of(atom).shape
+        return Root(broadcast, operands(expr), (tuple(shape[a] for a in axes),))
+    if (expr := _defined_by(builder, atom, contract)) is not None and builder.lonely(atom):
+        a, b, result = split(statics(expr)[0])
+        return Root(contract, operands(expr), (f"{a},{b}->{''.join(result[k] for k in axes)}",))
+    return None
+
+
+def transposed_contraction(builder: Rebuilder, root: Root) -> Made | None:
+    """A contraction reads its operands' axes in any order: no transpose before it."""
+    labels = list(split(root.statics[0]))
+    atoms = list(root.operands)
+    for k in (0, 1):
+        expr = _defined_by(builder, atoms[k], transpose)
+        if expr is not None:
+            axes = statics(expr)[0]
+            atoms[k] = operands(expr)[0]
+            labels[k] = "".join(labels[k][axes.index(i)] for i in range(len(axes)))
+    if tuple(atoms) == root.operands:
+        return None
+    return Root(contract, tuple(atoms), (f"{labels[0]},{labels[1]}->{labels[2]}",))
+
+
+def sum_of_repeated(builder: Rebuilder, root: Root) -> Made | None:
+    """The sum of a number repeated is the number times a count."""
+    (atom,), (axes, keepdims) = root.operands, root.statics
+    expr = _defined_by(builder, atom, broadcast)
+    if expr is None or not _scalar(builder, operands(expr)[0]) or not axes:
+        return None
+    shape = builder.type_of(atom).shape
+    count = SIZE(builder, product(shape[i] for i in axes))
+    total = builder.apply(multiply, (operands(expr)[0], count))
+    left = reduced(shape, axes, keepdims)
+    return Root(broadcast, (total,), (left,)) if left else total
+
+
+def sum_of_sum(builder: Rebuilder, root: Root) -> Made | None:
+    """Sums over axes one after the other are one sum over all of them."""
+    (atom,), (axes, keepdims) = root.operands, root.statics
+    expr = _defined_by(builder, atom, sum_)
+    if expr is None or not builder.lonely(atom):
+        return None
+    inner, inner_kept = statics(expr)
+    if inner_kept != keepdims:
+        return None
+    rank = builder.type_of(operands(expr)[0]).rank
+    left = tuple(i for i in range(rank) if keepdims or i not in inner)
+    return Root(sum_, operands(expr), (tuple(sorted({*inner, *(left[a] for a in axes)})), keepdims))
+
+
+def scalar_out_of_sum(builder: Rebuilder, root: Root) -> Made | None:
+    """Factors that are numbers come out of a sum: one multiplication instead of one an element."""
+    (atom,) = root.operands
+    expr = _product_of(builder, atom)
+    if expr is None:
+        return None
+    found = monomial(builder, Root(operation_of(expr), operands(expr)), Region())
+    if found is None:
+        return None
+    outside = {a: e for a, e in found.powers.items() if _scalar(builder, a)}
+    inside = {a: e for a, e in found.powers.items() if a not in outside}
+    if not inside or not (outside or abs(found.coefficient) != 1 or (found.coefficient < 0 and builder.lonely(atom))):
+        return None
+    rest = build(builder, Plan([Monomial(powers=inside)]))
+    term = builder.apply(rest.operation, rest.operands, rest.statics) if isinstance(rest, Root) else rest
+    if builder.type_of(term).shape != builder.type_of(atom).shape:
+        return None
+    total = builder.apply(sum_, (term,), root.statics)
+    return build(builder, Plan([Monomial(found.coefficient, {**outside, total: 1})]))
+
+
+def _product_of(builder: Rebuilder, atom: Basic) -> Basic | None:
+    expr = builder.inside(atom)
+    return expr if expr is not None and operation_of(expr) in (multiply, divide, negate) else None
+
+
+_N = "input x[n], c, t[n, 3]"
+STRUCTURE: tuple[Form, ...] = (
+    Form("broadcast by the operation", tuple(o for o in OPERATIONS if o.elementwise), without_broadcasts,
+         "elementwise operations repeat their operands themselves", f"{_N}; x + broadcast(c, x.shape)"),
+    Form("broadcast of a broadcast", (broadcast,), merged_broadcast,
+         "one repetition", f"{_N}; broadcast(broadcast(c, (n,)), (4, n))"),
+    Form("reshape of a reshape", (reshape,), merged_reshape,
+         "one reshape", f"{_N}; reshape(reshape(x, (n, 1)), (1, n))"),
+    Form("transpose of a transpose", (transpose,), merged_transpose,
+         "one transpose, or none", f"{_N}; transpose(transpose(t, (1, 0)), (1, 0))"),
+    Form("transpose in a contraction", (contract,), transposed_contraction,
+         "a contraction reads axes in any order", f"{_N}; x @ t.T.T"),
+    Form("sum of a repeated number", (sum_,), sum_of_repeated, "a product", f"{_N}; sum(broadcast(c, (n, 3)), axis=0)"),
+    Form("sum of a sum", (sum_,), sum_of_sum, "one pass over the elements", f"{_N}; sum(sum(t, axis=1))"),
+    Form("number out of a sum", (sum_,), scalar_out_of_sum, "one product, not one an element", f"{_N}; sum(c*x)"),
+)  # fmt: skip
+
+__all__ = ["STRUCTURE"]

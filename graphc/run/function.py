@@ -1,0 +1,299 @@
+"""A compiled program as a function.
+
+In: an artifact.  Out: `Function`: value, gradient, both, by name or position.
+Always holds: arguments are converted once, here; numbers give Python numbers, arrays arrays of the program's type;
+nothing is compiled before it is called, and the first few single points are answered without compiling at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from graphc.codegen.artifact import Artifact, Leaf
+from graphc.errors import DataError, DerivativeError
+from graphc.graph.types import Type, shape_text, size_value, sizes_of
+from graphc.run.initial import initial_values
+
+if TYPE_CHECKING:
+    from graphc.graph.graph import Graph
+
+PLAIN_CALLS = 3  # single points answered in plain Python before anything is compiled
+
+
+class Jit:
+    """The raw jitted functions: positional arguments in the order of `Function.inputs`."""
+
+    def __init__(self, artifact: Artifact) -> None:
+        self._artifact = artifact
+        self._loaded: dict[str, Callable[..., Any]] = {}
+
+    def load(self, name: str) -> Callable[..., Any]:
+        """An entry, compiled."""
+        if name not in self._loaded:
+            from graphc.codegen.cache import jitted
+
+            self._loaded[name] = jitted(self._artifact.source, self._artifact.entry(name), self._artifact.dtype)
+        return self._loaded[name]
+
+    @cached_property
+    def forward(self) -> Callable[..., Any]:
+        """Value of all inputs."""
+        return self.load("forward")
+
+    @cached_property
+    def backward(self) -> Callable[..., Any]:
+        """Tuple of gradients."""
+        return self.load("backward")
+
+    @cached_property
+    def value_and_grad(self) -> Callable[..., Any]:
+        """(value, tuple of gradients)."""
+        return self.load("value_and_grad")
+
+
+class Function:
+    """A program compiled to value and gradient.
+
+    f(x=0.5), f.grad(x=0.5) -> {"x": ...}, f.value_and_grad(x=0.5) -> (value, {"x": ...}).  Raises DataError for
+    arguments that do not fit, DerivativeError where there is no gradient.
+    """
+
+    def __init__(self, artifact: Artifact, recompile: Callable[[], Any], kept: Any = None) -> None:
+        self.artifact = artifact
+        self.inputs = tuple(leaf.name for leaf in artifact.leaves)
+        self.jit = Jit(artifact)
+        self._recompile, self._kept = recompile, kept
+        self._types = {leaf.name: Type(leaf.shape, leaf.kind) for leaf in artifact.leaves}
+        self._floats = artifact.pointwise and all(leaf.kind == "real" for leaf in artifact.leaves)
+        self._plain_left = PLAIN_CALLS if artifact.pointwise else 0
+        self._gradients = artifact.gradients
+        self._dtype = np.dtype(artifact.dtype)
+        self._defaults = {
+            leaf.name: value for leaf in artifact.leaves if (value := _default(leaf, self._dtype)) is not None
+        }
+        self._backward: Callable[..., Any] | None = None
+        self._forward: Callable[..., Any] | None = None
+        self._both: Callable[..., Any] | None = None
+
+    # --- what it is --------------------------------------------------------------------------------------------
+
+    @property
+    def source(self) -> str:
+        """The generated module's text."""
+        return self.artifact.source
+
+    def _compilation(self) -> Any:
+        if self._kept is None:
+            self._kept = self._recompile()
+        return self._kept
+
+    @property
+    def graph(self) -> Graph:
+        """The program's graph."""
+        return self._compilation().graph  # type: ignore[no-any-return]
+
+    @property
+    def history(self) -> tuple[Any, ...]:
+        """What each stage of the compiler left: name, graph, seconds, steps."""
+        return tuple(self._compilation().history)
+
+    @cached_property
+    def gradient(self) -> Graph:
+        """The simplified graph of the gradients."""
+        from graphc.compiler import gradient_graph
+
+        return gradient_graph(self.graph)
+
+    def __repr__(self) -> str:
+        outputs = ", ".join(self.artifact.outputs)
+        return f"<graphc function ({', '.join(self.inputs)}) -> {outputs}, {self.artifact.dtype}>"
+
+    def initial(self, seed: int = 0, **sizes: int) -> dict[str, Any]:
+        """First values of all parameters; sizes by name where shapes are symbolic."""
+        leaves = tuple(leaf for leaf in self.artifact.leaves if leaf.role != "input")
+        missing = [leaf.name for leaf in leaves if leaf.initial is None]
+        if missing:
+            from graphc.compiler import complete_leaves
+
+            leaves = complete_leaves(self.graph, leaves, sizes)
+        return initial_values(leaves, seed, self._dtype, sizes)
+
+    # --- calls -------------------------------------------------------------------------------------------------
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """The outputs: one bare, several by name."""
+        if self._forward is not None and not args and self._floats:
+            try:
+                values = [kwargs[name] for name in self.inputs]
+                if len(kwargs) == len(values) and all(type(v) is float for v in values):
+                    return self._named(self._forward(*values))
+            except KeyError:
+                pass
+        return self._named(self._call("forward", args, kwargs))
+
+    def grad(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Gradients by name."""
+        if self._backward is not None and not args and self._floats:
+            try:
+                values = [kwargs[name] for name in self.inputs]
+                if len(kwargs) == len(values) and all(type(v) is float for v in values):
+                    return dict(zip(self._gradients, self._backward(*values)))  # noqa: B905
+            except KeyError:
+                pass
+        self._need_gradient()
+        return dict(zip(self._gradients, self._call("backward", args, kwargs), strict=True))
+
+    def value_and_grad(self, *args: Any, **kwargs: Any) -> tuple[Any, dict[str, Any]]:
+        """Value, and gradients by name."""
+        if self._both is not None and not args and self._floats:
+            try:
+                values = [kwargs[name] for name in self.inputs]
+                if len(kwargs) == len(values) and all(type(v) is float for v in values):
+                    value, gradients = self._both(*values)
+                    return value, dict(zip(self._gradients, gradients))  # noqa: B905
+            except KeyError:
+                pass
+        self._need_gradient()
+        value, gradients = self._call("value_and_grad", args, kwargs)
+        return value, dict(zip(self._gradients, gradients, strict=True))
+
+    def _need_gradient(self) -> None:
+        if not self._gradients:
+            message, _, hint = str(self.artifact.differentiable).partition("\nhint: ")
+            raise DerivativeError(message, hint=hint or None)
+
+    def _named(self, result: Any) -> Any:
+        outputs = self.artifact.outputs
+        return result if len(outputs) == 1 else dict(zip(outputs, result, strict=True))
+
+    def _arguments(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[Any]:
+        """All arguments in order, defaults put in."""
+        if len(args) > len(self.inputs):
+            raise DataError(f"{len(args)} arguments for {len(self.inputs)} inputs", hint=f"the inputs are {', '.join(self.inputs)}")
+        given = dict(zip(self.inputs, args))  # noqa: B905
+        for name, value in kwargs.items():
+            if name not in self._types:
+                known = ", ".join(self.inputs)
+                raise DataError(f"{name} is no input", hint=f"the inputs are {known}" if known else "there are no inputs")
+            if name in given:
+                raise DataError(f"{name} is given twice, by position and by name")
+            given[name] = value
+        values = []
+        for name in self.inputs:
+            if name in given:
+                values.append(given[name])
+            elif name in self._defaults:
+                values.append(self._defaults[name])
+            else:
+                raise DataError(f"{name} is missing", hint=f"f({name}=...); f.initial(seed=0) gives first values of parameters")
+        return values
+
+    def _call(self, entry: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        values = [_numeric(n, v, self._types[n].kind, self._dtype) for n, v in zip(self.inputs, self._arguments(args, kwargs), strict=True)]
+        if not self.artifact.pointwise:
+            return _unpacked(self._arrays(entry, values))
+        if all(v.ndim == 0 for v in values):
+            return _unpacked(self._point(entry, [v.item() for v in values]))
+        return self._points(entry, values)
+
+    def _point(self, entry: str, values: list[Any]) -> Any:
+        if self._plain_left > 0:
+            self._plain_left -= 1
+            with np.errstate(all="ignore"):
+                return self._plain[entry](*(self._dtype.type(v) if isinstance(v, float) else v for v in values))
+        function = self.jit.load(entry)
+        if entry == "forward":
+            self._forward = function
+        elif entry == "backward":
+            self._backward = function
+        else:
+            self._both = function
+        return function(*values)
+
+    @cached_property
+    def _plain(self) -> dict[str, Any]:
+        from graphc.codegen.plain import plain_functions
+
+        return plain_functions(self.artifact.source)
+
+    def _points(self, entry: str, values: list[Any]) -> Any:
+        """Arrays: they broadcast, value and gradients are elementwise."""
+        try:
+            shape = np.broadcast_shapes(*(v.shape for v in values))
+        except ValueError:
+            shown = ", ".join(f"{n} {shape_text(v.shape)}" for n, v in zip(self.inputs, values, strict=True))
+            raise DataError(f"the arguments do not broadcast: {shown}") from None
+        flat = [np.ascontiguousarray(np.broadcast_to(v, shape)).reshape(-1) for v in values]
+        flat = [v if v.flags.writeable else v.copy() for v in flat]
+        kinds = {"real": self._dtype, "int": np.dtype(np.int64), "bool": np.dtype(np.bool_)}
+        outputs = [np.empty(shape, kinds[k]) for k in self.artifact.output_kinds] if entry != "backward" else []
+        gradients = [np.empty(shape, self._dtype) for _ in self._gradients] if entry != "forward" else []
+        self.jit.load(f"{entry}_points")(*flat, *(o.reshape(-1) for o in (*outputs, *gradients)))
+        if entry == "forward":
+            return outputs[0] if len(outputs) == 1 else tuple(outputs)
+        return tuple(gradients) if entry == "backward" else (outputs[0], tuple(gradients))
+
+    def _arrays(self, entry: str, values: list[Any]) -> Any:
+        from graphc.training.data import bind_sizes, check_shape
+
+        arrays = dict(zip(self.inputs, values, strict=True))
+        for name, array in arrays.items():
+            check_shape(name, array, self._types[name].shape)
+        sizes = bind_sizes(arrays, self._types)
+        check_sizes(self.artifact, sizes)
+        ready = [v.item() if v.ndim == 0 else _writable(v) for v in values]
+        return self.jit.load(entry)(*ready)
+
+
+def check_sizes(artifact: Artifact, sizes: Mapping[str, int]) -> None:
+    """What the program asks of its sizes and only the data could tell; ShapeError with the place in the program."""
+    from graphc.errors import ShapeError
+
+    for c in artifact.checks:
+        if (sizes_of(c.a) | sizes_of(c.b)) - set(sizes):
+            continue
+        a, b = size_value(c.a, sizes), size_value(c.b, sizes)
+        if (a != b) if c.relation == "==" else (a > b):
+            known = ", ".join(f"{n} = {v}" for n, v in sizes.items())
+            what = f"{c.a} must be {'equal to' if c.relation == '==' else 'at most'} {c.b}"
+            raise ShapeError(
+                f"{what}, but the data say {known}", line=c.line, column=c.column, source_line=c.source_line,
+                hint="give arrays whose sizes fit",
+            )  # fmt: skip
+
+
+def _writable(array: Any) -> Any:
+    array = np.ascontiguousarray(array)
+    return array if array.flags.writeable else array.copy()
+
+
+def _numeric(name: str, value: Any, kind: str, dtype: Any) -> Any:
+    """An argument as an array of its kind's type; NaN and infinities pass."""
+    if kind == "real" and type(value) in (float, int):
+        return np.asarray(value, dtype)
+    from graphc.training.data import plain_array
+
+    array = plain_array(name, value)
+    if kind == "real":
+        return np.asarray(array, dtype)
+    if kind == "int" and array.dtype.kind == "f" and not (array == np.floor(array)).all():
+        raise DataError(f"{name} is declared int, but has a value that is not whole")
+    return np.asarray(array, np.int64 if kind == "int" else np.bool_)
+
+
+def _unpacked(result: Any) -> Any:
+    """NumPy's numbers as Python's."""
+    if isinstance(result, tuple):
+        return tuple(_unpacked(r) for r in result)
+    return result.item() if isinstance(result, np.generic) else result
+
+
+def _default(leaf: Leaf, dtype: Any) -> Any:
+    """The constant first value of a parameter, where its shape is known."""
+    if leaf.initial is None or leaf.initial[0] != "constant" or any(not isinstance(d, int) for d in leaf.shape):
+        return None
+    return next(iter(initial_values([leaf], 0, dtype).values()))
