@@ -394,13 +394,10 @@ def compile_training(graph: Graph, dtype: str, optimizer: Any, work: Compilation
     kept = (step.outputs[0], *step.metrics)
     learning = focus_updates(step)
     lowered = work.lower(learning)
-    forward = work.lower(focus(step, kept).replace(metrics=step.metrics))
     leaves = (*learning.inputs, *learning.params, *learning.states)
-    forward = forward.replace(inputs=lowered.inputs, params=lowered.params, states=lowered.states,
-                              types={**lowered.types, **forward.types})  # fmt: skip
     start = time.perf_counter()
     writer = ModuleWriter(dtype, step.sizes)
-    layout = write_training(writer, lowered.replace(outputs=kept[:1]), forward.replace(outputs=kept[:1], metrics=step.metrics))
+    layout = write_training(writer, lowered.replace(outputs=kept[:1]))
     source = writer.text(_title(step).replace("gradients", "its training"))
     work.history.append(Stage("generate", lowered, time.perf_counter() - start))
     return Artifact(

@@ -1,9 +1,12 @@
-"""Settings of the tests: Hypothesis draws the same examples every time."""
+"""Settings of the tests: Hypothesis draws the same examples every time; golden files."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
@@ -11,3 +14,24 @@ settings.register_profile(
 )
 settings.register_profile("explore", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=2000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`pytest --update` writes what the program says now into the golden files."""
+    parser.addoption("--update", action="store_true", help="rewrite the golden files")
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[Path, Callable[[str], str]], None]:
+    """`golden(file, compute)`: what `compute` makes of the input above `---` stands below it."""
+    update = bool(request.config.getoption("--update"))
+
+    def check(file: Path, compute: Callable[[str], str]) -> None:
+        given, _, expected = file.read_text("utf-8").partition("---\n")
+        found = compute(given).rstrip("\n") + "\n"
+        if update:
+            file.write_text(f"{given}---\n{found}", "utf-8")
+            return
+        assert found == expected, f"{file.name} differs; pytest --update rewrites it"
+
+    return check

@@ -46,9 +46,10 @@ class Entry:
 
 @dataclass(frozen=True)
 class Layout:
-    """Memory of a training step: pieces (kind, size) of the arenas, and where each leaf of the step is kept."""
+    """What the training loop takes: lengths of its arenas by kind, the size that counts examples, the inputs that
+    have an example a row and those that are whole, the metrics."""
 
-    slots: tuple[tuple[str, Size], ...]
+    arenas: tuple[tuple[str, Size], ...]
     batch: str | None
     batched: tuple[str, ...]
     whole: tuple[str, ...]

@@ -33,6 +33,7 @@ class Body:
     memory: list[str]
     sizes: list[str]
     helpers: set[str]
+    count: str | None = None  # how often a flat loop runs: an argument, so that one function serves all sizes
 
 
 def number_code(atom: Basic, kind: str) -> str:
@@ -73,11 +74,12 @@ class LoopWriter:
         self.locals: dict[Symbol, str] = {}
         self.hoisted: dict[str, str] = {}
         self.names = 0
+        self.count: str | None = None
 
     def write(self) -> Body:
         """The kernel's body."""
         lines = self._contract() if self.kernel.kind == "contract" else self._loops()
-        return Body(lines, list(self.arguments), sorted(self.sizes), self.helpers)
+        return Body(lines, list(self.arguments), sorted(self.sizes), self.helpers, self.count)
 
     # --- reading -----------------------------------------------------------------------------------------------
 
@@ -191,11 +193,18 @@ class LoopWriter:
             lines += [pad + line for line in self.levels[depth].before]
             if depth < len(self.space):
                 axis = self.order[depth]
-                lines.append(f"{pad}for i{axis} in range({self.size(self.space[axis])}):")
+                lines.append(f"{pad}for i{axis} in range({self._loop_count(axis)}):")
         lines += ["    " * len(self.space) + line for line in self.body]
         for depth in reversed(range(len(self.space) + 1)):
             lines += ["    " * depth + line for line in self.levels[depth].after]
         return lines or ["pass"]
+
+    def _loop_count(self, axis: int) -> str:
+        """A loop over everything takes its count as an argument; others have it written in."""
+        if len(self.space) != 1:
+            return self.size(self.space[axis])
+        self.count = size_code(self.space[axis])
+        return "count"
 
     def _fresh(self, stem: str) -> str:
         self.names += 1

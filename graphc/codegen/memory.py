@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from sympy import Basic, Symbol
 
 from graphc.codegen.schedule import Kernel, Schedule, lowering_of
-from graphc.graph.graph import operands
+from graphc.graph.graph import needed, operands
 from graphc.graph.types import Size, product, surely_at_most
 from graphc.ops.lowering import Access, Scatter
 
@@ -77,6 +77,7 @@ class _Planner:
     def __init__(self, schedule: Schedule, given: set[Symbol]) -> None:
         self.schedule, self.given = schedule, given
         self.plan = Plan()
+        self.forward = forward_targets(schedule)
         self.kernel_reads = [reads(schedule, k) for k in schedule.kernels]
         self.last: dict[Symbol, int] = {}
         for place, table in enumerate(self.kernel_reads):
@@ -145,4 +146,16 @@ class _Planner:
         if self.last.get(owner, -1) > place:
             return False
         here = self.kernel_reads[place].get(owner, True)
-        return here and self.schedule.kernels[place].kind == "loop"
+        kernel = self.schedule.kernels[place]
+        return here and kernel.kind == "loop" and not is_forward(kernel, self.forward)
+
+
+def forward_targets(schedule: Schedule) -> set[Symbol]:
+    """Symbols that the outputs and metrics need: what is left of a step when nothing is learned."""
+    graph = schedule.graph
+    return {e.target for e in needed(graph, (*graph.outputs, *graph.metrics))}
+
+
+def is_forward(kernel: Kernel, forward: set[Symbol]) -> bool:
+    """True where a kernel computes something that is needed also when nothing is learned."""
+    return any(e.target in forward for e in kernel.equations)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 
 from sympy import Basic, Symbol
 
@@ -25,7 +26,7 @@ from graphc.ops.movement import size_code
 
 POINT_LIMIT = 150  # equations of a straight-line function; longer ones are cut into kernels
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
-DTYPES = {"int": "np.int64", "bool": "np.bool_", "real": "real"}
+DTYPES = {"real": "real", "int": "np.int64", "bool": "np.bool_"}
 
 HEADER = '''"""{title}
 
@@ -34,7 +35,7 @@ HEADER = '''"""{title}
 import math
 
 import numpy as np
-from graphc.codegen.support import bind_blas, gemm, helper, kernel, point, shuffle
+from graphc.codegen.support import bind_blas, gemm, helper, kernel, point, shuffle, view
 
 real = np.{dtype}
 zero = real(0)
@@ -104,25 +105,37 @@ class ModuleWriter:
         self.equations += len(kernel.equations)
         comment = [f"# {line}" for line in self.comments(plan.graph, kernel)]
         if kernel.product is not None:
-            return comment + [self._product_call(plan, kernel, memory, key)]
+            return comment + self._product_call(plan, kernel, memory, key)
         body = LoopWriter(plan, kernel, key).write()
         self.helpers |= body.helpers
         name = self._kernel_name(body)
         arguments = [f"s_{s}" for s in body.sizes] + [memory[m] for m in body.memory]
+        arguments = [f"np.int64({body.count})", *arguments] if body.count is not None else arguments
         return [*comment, f"{name}({', '.join(arguments)})"]
 
     def _kernel_name(self, body: Body) -> str:
         arguments = [f"s_{s}" for s in body.sizes] + [f"p{k}" for k in range(len(body.memory))]
+        arguments = ["count", *arguments] if body.count is not None else arguments
         text = f"({', '.join(arguments)}):\n" + "\n".join(f"    {line}" for line in body.lines)
         return self.kernels.setdefault(text, f"kernel_{len(self.kernels) + 1}")
 
-    def _product_call(self, plan: Schedule, kernel: Kernel, memory: dict[str, str], key: Key) -> str:
+    def _product_call(self, plan: Schedule, kernel: Kernel, memory: dict[str, str], key: Key) -> list[str]:
         self.uses_blas = True
         p = kernel.product
         assert p is not None
-        a, b, c = (memory[key(plan.root(s))] for s in (p.a, p.b, kernel.equations[0].target))
-        sizes = ", ".join(size_code(d) for d in (p.batch, p.m, p.n, p.k))
-        return f"gemm({p.transpose_a}, {p.transpose_b}, {sizes}, real(1), {a}, {b}, zero, {c})"
+        a, b, c = (memory[key(s)] for s in (self._memory_root(plan, p.a), self._memory_root(plan, p.b), kernel.equations[0].target))
+        sizes = ", ".join(size_code(d) for d in (p.m, p.n, p.k))
+        call = f"gemm({p.transpose_a}, {p.transpose_b}, {sizes}, real(1), "
+        if p.batch == 1:
+            return [f"{call}{a}, 0, {b}, 0, zero, {c}, 0)"]
+        places = (f"i * {size_code(d)}" for d in (p.m * p.k, p.k * p.n, p.m * p.n))
+        (ao, bo, co) = places
+        return [f"for i in range({size_code(p.batch)}):", f"    {call}{a}, {ao}, {b}, {bo}, zero, {c}, {co})"]
+
+    def _memory_root(self, plan: Schedule, s: Symbol) -> Symbol:
+        root = plan.root(s)
+        assert isinstance(root, Symbol)
+        return root
 
     def comments(self, graph: Graph, kernel: Kernel) -> list[str]:
         """The equations of a kernel, in plain ASCII."""
@@ -195,10 +208,10 @@ def array_function(writer: ModuleWriter, name: str, graph: Graph, leaves: tuple[
         memory[leaf.name] = names("f", leaf.name)
         flat = f"{shown}.reshape({shown}.size)" if types[leaf].shape else f"np.full(1, {shown})"
         lines.append(f"{memory[leaf.name]} = {flat}")
-    slot_names, slot_lines = arena_views(memory_plan)
-    lines += slot_lines
+    arena, pieces = arena_of(memory_plan)
+    lines += [*arena.allocation(), *arena.lines]
     key = memory_key(memory_plan)
-    memory.update({f"slot {k}": slot for k, slot in enumerate(slot_names)})
+    memory.update(pieces)
     outputs: list[str] = []
     produced: list[str] = []
     for k, (output, root) in enumerate(zip(graph.outputs, roots, strict=True)):
@@ -247,21 +260,28 @@ def memory_key(plan: Plan) -> Key:
     return key
 
 
-def arena_views(plan: Plan) -> tuple[list[str], list[str]]:
-    """Names of the arena's pieces, and the statements that make the arenas and the pieces."""
-    names, lines = [f"m{k}" for k in range(len(plan.slots))], []
-    for kind in ("real", "int", "bool"):
-        mine = [k for k, slot in enumerate(plan.slots) if slot.kind == kind]
-        if not mine:
-            continue
-        starts: Size = 0
-        views = []
-        for k in mine:
-            stop = starts + plan.slots[k].size
-            views.append(f"m{k} = {kind}_arena[{size_code(starts)}:{size_code(stop)}]")
-            starts = stop
-        lines += [f"{kind}_arena = np.empty({size_code(starts)}, {DTYPES[kind]})", *views]
-    return names, lines
+@dataclass
+class Arena:
+    """Pieces of one array a kind: the statements that make views of them, and how long the arrays must be."""
+
+    lines: list[str] = field(default_factory=list)
+    length: dict[str, Size] = field(default_factory=lambda: dict.fromkeys(DTYPES, 0))
+
+    def piece(self, name: str, kind: str, size: Size) -> str:
+        """A piece of `size` elements, as an array of this name."""
+        self.lines.append(f"{name} = view({kind}_arena, {size_code(self.length[kind])}, {size_code(size)})")
+        self.length[kind] = self.length[kind] + size
+        return name
+
+    def allocation(self) -> list[str]:
+        """Statements that make the arrays."""
+        return [f"{kind}_arena = np.empty({size_code(n)}, {DTYPES[kind]})" for kind, n in self.length.items() if n != 0]
+
+
+def arena_of(plan: Plan) -> tuple[Arena, dict[str, str]]:
+    """The arena of a memory plan, and the name of each slot's piece."""
+    arena = Arena()
+    return arena, {f"slot {k}": arena.piece(f"m{k}", slot.kind, slot.size) for k, slot in enumerate(plan.slots)}
 
 
 def used_sizes(graph: Graph) -> set[str]:

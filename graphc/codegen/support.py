@@ -15,6 +15,7 @@ import numpy as np
 from llvmlite import binding, ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
+from numba.np import arrayobj
 
 FAST = {"reassoc", "contract", "arcp", "nsz"}  # never nnan or ninf: NaN must stay NaN
 
@@ -36,7 +37,8 @@ def bind_blas() -> None:
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def _gemm(typing: Any, ta: Any, tb: Any, m: Any, n: Any, k: Any, alpha: Any, a: Any, ao: Any, b: Any, bo: Any, beta: Any, c: Any, co: Any) -> Any:
+def gemm(typing: Any, ta: Any, tb: Any, m: Any, n: Any, k: Any, alpha: Any, a: Any, ao: Any, b: Any, bo: Any, beta: Any, c: Any, co: Any) -> Any:
+    """c = alpha op(a) op(b) + beta c for row-major matrices that begin at offsets of flat arrays."""
     signature = types.void(ta, tb, m, n, k, alpha, a, ao, b, bo, beta, c, co)
     routine = f"graphc_{_ROUTINES[c.dtype]}"
 
@@ -57,18 +59,21 @@ def _gemm(typing: Any, ta: Any, tb: Any, m: Any, n: Any, k: Any, alpha: Any, a: 
             start = context.make_array(kind)(context, builder, array).data
             return builder.bitcast(builder.gep(start, [offset]), pointer)
 
-        def whole(value: Any) -> Any:
-            return builder.trunc(value, number)
+        def whole(value: Any, kind: Any) -> Any:
+            return builder.trunc(context.cast(builder, value, kind, types.int64), number)
+
+        def place(value: Any, kind: Any) -> Any:
+            return context.cast(builder, value, kind, types.intp)
 
         ta_, tb_, m_, n_, k_, alpha_, a_, ao_, b_, bo_, beta_, c_, co_ = args
-        rows, columns, inner = whole(m_), whole(n_), whole(k_)
+        rows, columns, inner = whole(m_, m), whole(n_, n), whole(k_, k)
         lda = builder.select(cgutils.is_true(builder, ta_), rows, inner)
         ldb = builder.select(cgutils.is_true(builder, tb_), inner, columns)
         # row-major C = A B is column-major C^T = B^T A^T: operands change places, flags stay
         arguments = [
             flag(tb_), flag(ta_), stored(columns, number), stored(rows, number), stored(inner, number),
-            stored(alpha_, real), data(b_, b, bo_), stored(ldb, number), data(a_, a, ao_), stored(lda, number),
-            stored(beta_, real), data(c_, c, co_), stored(columns, number),
+            stored(alpha_, real), data(b_, b, place(bo_, bo)), stored(ldb, number), data(a_, a, place(ao_, ao)), stored(lda, number),
+            stored(beta_, real), data(c_, c, place(co_, co)), stored(columns, number),
         ]  # fmt: skip
         function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(ir.VoidType(), [pointer] * 13), routine)
         builder.call(function, arguments)
@@ -77,11 +82,21 @@ def _gemm(typing: Any, ta: Any, tb: Any, m: Any, n: Any, k: Any, alpha: Any, a: 
     return signature, generate
 
 
-@numba.njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)  # type: ignore[untyped-decorator]
-def gemm(ta: bool, tb: bool, batch: int, m: int, n: int, k: int, alpha: Any, a: Any, b: Any, beta: Any, c: Any) -> None:
-    """c = alpha op(a) op(b) + beta c for row-major matrices, `batch` times along leading axes."""
-    for i in range(batch):
-        _gemm(ta, tb, m, n, k, alpha, a, i * m * k, b, i * k * n, beta, c, i * m * n)
+@intrinsic  # type: ignore[untyped-decorator]
+def view(typing: Any, array: Any, start: Any, size: Any) -> Any:
+    """array[start:start + size] without a bounds check or a reference: the array must outlive it."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        whole = context.make_array(array)(context, builder, args[0])
+        part = context.make_array(array)(context, builder)
+        itemsize = context.get_constant(types.intp, context.get_abi_sizeof(context.get_data_type(array.dtype)))
+        offset, length = (context.cast(builder, v, t, types.intp) for v, t in zip(args[1:], (start, size), strict=True))
+        arrayobj.populate_array(
+            part, data=builder.gep(whole.data, [offset]), shape=[length], strides=[itemsize], itemsize=itemsize, meminfo=None
+        )
+        return part._getvalue()
+
+    return array(array, start, size), generate
 
 
 @numba.njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)  # type: ignore[untyped-decorator]
@@ -94,4 +109,6 @@ def shuffle(order: Any, state: Any) -> None:
         z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
         z = z ^ (z >> np.uint64(31))
         j = np.int64(z % np.uint64(i + 1))
-        order[i], order[j] = order[j], order[i]
+        kept = order[i]
+        order[i] = order[j]
+        order[j] = kept

@@ -1,9 +1,10 @@
 """The training loop as text.
 
 In: the graph of one step (loss, metrics, next values of parameters), primitive operations only.
-Out: two functions of a module, `train` and `evaluate`, and the layout of their memory.
+Out: a function of a module, `train`, and the layout of its memory.
 Always holds: nothing is allocated inside a step; `train` runs whole epochs: shuffle, gather, step, update; the last,
-short batch runs through the same code with a smaller size.
+short batch runs through the same code with a smaller size; where `learning` is false, only what loss and metrics need
+is computed, and no parameter changes.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from sympy import Symbol
 
 from graphc.codegen.artifact import Layout
 from graphc.codegen.loops import cast_code, number_code
-from graphc.codegen.memory import Plan, plan_memory
-from graphc.codegen.module import Key, ModuleWriter, arena_views, memory_key, used_sizes
+from graphc.codegen.memory import Plan, forward_targets, is_forward, plan_memory
+from graphc.codegen.module import Arena, Key, ModuleWriter, arena_of, memory_key, used_sizes
 from graphc.codegen.schedule import Schedule, lowering_of, schedule
 from graphc.graph.graph import Graph
 from graphc.graph.types import Size, product
@@ -34,15 +35,13 @@ def batch_size_name(graph: Graph) -> str | None:
     return None
 
 
-def write_training(writer: ModuleWriter, step: Graph, forward: Graph) -> Layout:
-    """Add `train` (of `step`) and `evaluate` (of `forward`) to the module."""
+def write_training(writer: ModuleWriter, step: Graph) -> Layout:
+    """Add `train` to the module."""
     batch = batch_size_name(step)
     rows = _Rows(step, batch)
-    plan = _LoopText(writer, step, rows, learn=True)
-    plan.write("train")
-    _LoopText(writer, forward, rows, learn=False).write("evaluate")
+    arena = _LoopText(writer, step, rows).write("train")
     return Layout(
-        slots=tuple((s.kind, s.size) for s in plan.memory_plan.slots),
+        arenas=tuple(arena.length.items()),
         batch=batch,
         batched=tuple(s.name for s in rows.batched),
         whole=tuple(s.name for s in rows.whole),
@@ -71,46 +70,46 @@ class _Rows:
 
 
 class _LoopText:
-    """The text of `train` or `evaluate`."""
+    """The text of `train`."""
 
-    def __init__(self, writer: ModuleWriter, graph: Graph, rows: _Rows, learn: bool) -> None:
-        self.writer, self.graph, self.rows, self.learn = writer, graph, rows, learn
+    def __init__(self, writer: ModuleWriter, graph: Graph, rows: _Rows) -> None:
+        self.writer, self.graph, self.rows = writer, graph, rows
         self.plan: Schedule = schedule(graph)
         self.memory_plan: Plan = plan_memory(self.plan, set(graph.leaves()))
         self.memory: dict[str, str] = {}
 
-    def write(self, name: str) -> None:
-        """Add the function to the module."""
+    def write(self, name: str) -> Arena:
+        """Add the function to the module; the arena it asks for."""
         names, rows = self.writer.names, self.rows
         sizes = sorted(used_sizes(self.graph) - {rows.batch})
         data = [names("d", s.name) for s in (*rows.batched, *rows.whole)]
-        arguments = [f"s_{s}" for s in sizes] + [f"{k}_values" for k in KINDS] + data
-        arguments += ["order", "given", "state", "epochs", "examples", "batch", "shuffled", "totals"]
-        types = ["int"] * len(sizes) + [f"{k}[1]" for k in KINDS]
+        arguments = [f"s_{s}" for s in sizes] + [f"{k}_values" for k in KINDS] + [f"{k}_arena" for k in KINDS] + data
+        arguments += ["order", "given", "state", "epochs", "examples", "batch", "shuffled", "learning", "totals"]
+        types = ["int"] * len(sizes) + [f"{k}[1]" for k in KINDS] * 2
         types += [f"{self.graph.types[s].kind}[1]" for s in (*rows.batched, *rows.whole)]
-        types += ["int[1]", "bool", "uint[1]", "int", "int", "int", "bool", "float64[2]"]
+        types += ["int[1]", "bool", "uint[1]", "int", "int", "int", "bool", "bool", "float64[2]"]
         self.writer.add_function(name, arguments, self._lines(), types)
+        return self.arena
 
     def _lines(self) -> list[str]:
         rows = self.rows
-        lines = [f"s_{rows.batch} = min(batch, examples)"] if rows.batch is not None else []
-        slots, slot_lines = arena_views(self.memory_plan)
-        lines += slot_lines
-        self.memory.update({f"slot {k}": slot for k, slot in enumerate(slots)})
+        lines = [f"s_{rows.batch} = batch"] if rows.batch is not None else []
+        self.arena, pieces = arena_of(self.memory_plan)
+        self.memory.update(pieces)
         lines += self._leaf_views()
         step = self._step()
-        lines += self._spare
+        lines += self.arena.lines
         lines += ["for epoch in range(epochs):"]
-        if self.learn:
-            lines += ["    if shuffled:", "        shuffle(order, state)"]
+        lines += ["    if shuffled:", "        shuffle(order, state)"]
         lines += ["    first = epoch * examples if given else 0", "    for start in range(0, examples, batch):"]
-        lines += ["        count = min(batch, examples - start)"]
+        lines += ["        count = batch if batch < examples - start else examples - start"]
         if rows.batch is not None:
             lines.append(f"        s_{rows.batch} = count")
         lines += [f"        {line}" for line in (*self._gather(), *step)]
         results = (self.graph.outputs[0], *self.graph.metrics)
         lines += [f"        totals[epoch, {k}] += count * {self._number(s)}" for k, s in enumerate(results)]
-        lines += [f"        {line}" for line in self._update_lines]
+        if self._update_lines:
+            lines += ["        if learning:", *(f"            {line}" for line in self._update_lines)]
         return lines
 
     def _leaf_views(self) -> list[str]:
@@ -122,12 +121,11 @@ class _LoopText:
             start, stop = starts[type_.kind], starts[type_.kind] + product(type_.shape)
             starts[type_.kind] = stop
             self.memory[s.name] = names("f", s.name)
-            lines.append(f"{self.memory[s.name]} = {type_.kind}_values[{size_code(start)}:{size_code(stop)}]")
+            lines.append(f"{self.memory[s.name]} = view({type_.kind}_values, {size_code(start)}, {size_code(stop - start)})")
         for s in self.rows.batched:
             self.memory[s.name] = names("f", s.name)
-            size = product(self.graph.types[s].shape)
-            kind = {"real": "real", "int": "np.int64", "bool": "np.bool_"}[self.graph.types[s].kind]
-            lines.append(f"{self.memory[s.name]} = np.empty({size_code(size)}, {kind})")
+            type_ = self.graph.types[s]
+            self.arena.piece(self.memory[s.name], type_.kind, product(type_.shape))
         for s in self.rows.whole:
             self.memory[s.name] = names("d", s.name)
         return lines
@@ -148,11 +146,18 @@ class _LoopText:
 
     def _step(self) -> list[str]:
         key = memory_key(self.memory_plan)
-        lines: list[str] = []
+        forward, lines, learning = forward_targets(self.plan), [], False
         for kernel in self.plan.kernels:
-            lines += self.writer.kernel_call(self.plan, kernel, self.memory, key)
-        self._spare: list[str] = []
-        self._update_lines = self._copies(key) if self.learn else []
+            call = self.writer.kernel_call(self.plan, kernel, self.memory, key)
+            if is_forward(kernel, forward):
+                lines += call
+                learning = False
+                continue
+            if not learning:
+                lines.append("if learning:")
+                learning = True
+            lines += [f"    {line}" for line in call]
+        self._update_lines = self._copies(key)
         return lines
 
     def _number(self, s: Symbol) -> str:
@@ -180,8 +185,7 @@ class _LoopText:
             else:
                 source, have = self.memory[key(root)], self.graph.types[root]
                 if root in self.graph.leaves():
-                    spare = f"spare_{k}"
-                    self._spare.append(f"{spare} = np.empty_like({source})")
+                    spare = self.arena.piece(f"spare_{k}", have.kind, product(have.shape))
                     aside += [f"for j in range({size_code(product(have.shape))}):", f"    {spare}[j] = {source}[j]"]
                     source = spare
                 code = cast_code(f"{source}[j]" if have.shape or not self.graph.types[owner].shape else f"{source}[0]", have.kind, kind)

@@ -324,7 +324,7 @@ def _broadcast_shape(builder: Builder, equation: Equation, term: Basic) -> Basic
 def _no_derivative(equation: Equation, operation: Operation) -> DerivativeError:
     span = equation.origin.span
     return DerivativeError(
-        f"{operation.written} has no derivative (in {equation.target.name})",
+        f"{operation.syntax or operation.written} has no derivative (in {equation.target.name})",
         hint="what is minimised must not depend on a parameter through it; stop_gradient(x) makes a constant of x",
         line=span.line if span else None,
         column=span.column if span else None,

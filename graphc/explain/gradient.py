@@ -1,17 +1,20 @@
 """The gradient that a derivation ends with: simplified, as formulas where they are short.
 
 In: a graph, its value, what to differentiate for.  Out: `Gradient`.
-Always holds: a formula is shown only if it is complete and at most `LONGEST` characters; else the program is.
+Always holds: a formula is shown only if it is complete and at most `LONGEST` characters; else the program is,
+whose names mean nothing else than in the program that was differentiated.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import count
 
 from sympy import Basic, Symbol
 
 from graphc.differentiate.reverse import gradient
-from graphc.graph.graph import Graph, focus, symbols_of
+from graphc.graph.builder import symbol
+from graphc.graph.graph import Equation, Graph, focus, symbols_of
 from graphc.language.writer import inline_text
 from graphc.rewrite import simplify
 
@@ -30,8 +33,25 @@ class Gradient:
 def simplified_gradient(graph: Graph, variables: tuple[Symbol, ...], value: Symbol) -> Gradient:
     """Differentiate and simplify."""
     found = simplify(gradient(graph, variables, value))
-    found = focus(found, found.outputs)
+    found = _apart(focus(found, found.outputs), graph)
     return Gradient(found, variables, _short(found))
+
+
+def _apart(found: Graph, graph: Graph) -> Graph:
+    """The gradient's program, where a name never means something else than in the program itself."""
+    known = {e.target: e.expr for e in graph.equations}
+    taken = {s.name for s in (*graph.types, *found.types)}
+    fresh = (symbol(f"v{k}") for k in count(len(graph.equations) + 1) if f"v{k}" not in taken)
+    new: dict[Basic, Symbol] = {}
+    equations = []
+    for e in found.equations:
+        arguments = tuple(new.get(a, a) for a in e.expr.args)
+        expr = Basic.__new__(type(e.expr), *arguments) if arguments else new.get(e.expr, e.expr)
+        if e.target in known and known[e.target] != expr and e.target not in found.outputs:
+            new[e.target] = next(fresh)
+        equations.append(Equation(new.get(e.target, e.target), expr, e.origin))
+    types = {new.get(s, s): t for s, t in found.types.items()}
+    return found.replace(equations=tuple(equations), types=types)
 
 
 def _short(graph: Graph) -> bool:
@@ -43,4 +63,5 @@ def _short(graph: Graph) -> bool:
         size[e.target] = min(LONGEST + 1, 1 + sum(size.get(s, len(s.name)) for s in symbols_of(e.expr)))
     if any(size.get(s, 0) > LONGEST for s in graph.outputs):
         return False
-    return all(len(inline_text(graph, s)) <= LONGEST for s in graph.outputs)
+    lengths = [len(inline_text(graph, s)) for s in graph.outputs]
+    return max(lengths, default=0) <= LONGEST and sum(lengths) <= 3 * LONGEST

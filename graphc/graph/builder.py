@@ -18,6 +18,8 @@ from graphc.graph.graph import Equation, Graph, Origin
 from graphc.graph.operation import Operation, Value, node, operation_of
 from graphc.graph.types import Size, Type, shape_text, sizes_of, surely_different
 
+MOST_AXES = 32  # what every NumPy can hold
+
 _SYMBOLS: dict[str, Symbol] = {}
 
 
@@ -134,6 +136,8 @@ class Builder:
             type_, statics = operation.infer(types, statics, self.require)
         except GraphcError as error:
             raise self._explained(error, operation, operands, types) from None
+        if type_.rank > MOST_AXES:
+            raise ShapeError(f"{operation.written} would give {type_.rank} axes; {MOST_AXES} is the most")
         if operation.fold is not None:
             folded = operation.fold(self, operands, statics, type_)
             if folded is not None and self.type_of(folded).shape == type_.shape:

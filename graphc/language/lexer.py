@@ -10,13 +10,14 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_right
-from dataclasses import dataclass
 from itertools import takewhile
+from typing import NamedTuple
 
 from graphc.errors import ParseError
 from graphc.graph.graph import Span
 
 LIMIT = 4_000_000
+LONG = 100_000
 _SIGNS = {"**": "^", "·": "*", "×": "*", "⊙": "*", "∗": "*", "−": "-", "≤": "<=", "≥": ">=", "≠": "!="}
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 _SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
@@ -40,8 +41,7 @@ def _pattern(name: str) -> re.Pattern[str]:
 _PLAIN, _ANY = _pattern(_PLAIN_NAME), _pattern(_ANY_NAME)
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """`kind` is number, name, string, superscript, attribute, newline, end, or the sign itself."""
 
     kind: str
@@ -75,22 +75,23 @@ def tokenize(source: Source) -> list[Token]:
     text = source.text
     if len(text) > LIMIT:
         raise ParseError(f"the text has {len(text)} characters, more than {LIMIT}", hint="put data into files")
+    if len(text) > LONG:
+        _check_brackets(source)
     pattern = _PLAIN if text.isascii() else _ANY
     tokens: list[Token] = []
     position, depth, spaced = 0, 0, False
-    while position < len(text):
-        match = pattern.match(text, position)
-        if match is None:
-            raise _unreadable(source, position)
-        kind, word, start = str(match.lastgroup), match.group(), position
+    for match in iter(pattern.scanner(text).match, None):  # type: ignore[attr-defined]
+        kind, word, start = match.lastgroup, match.group(), position
         position = match.end()
-        if kind in ("space", "comment") or (word == "\n" and depth > 0):
+        if kind == "space" or kind == "comment" or (word == "\n" and depth):
             spaced = True
             continue
         if kind == "sign":
             kind = word = _SIGNS.get(word, word)
-            depth += (word in "([") - (word in ")]")
-            depth = max(depth, 0)
+            if word == "(" or word == "[":
+                depth += 1
+            elif depth and (word == ")" or word == "]"):
+                depth -= 1
         elif kind == "name" and not word.isascii():
             word = _plain_name(word)
         elif kind == "superscript":
@@ -99,8 +100,23 @@ def tokenize(source: Source) -> list[Token]:
             _check_number(source, start, word, text[position : position + 20])
         tokens.append(Token(kind, word, start, position, spaced))
         spaced = False
+    if position < len(text):
+        raise _unreadable(source, position)
     tokens.append(Token("end", "", len(text), len(text), False))
     return tokens
+
+
+def _check_brackets(source: Source) -> None:
+    """A long text whose brackets do not match is refused before anything is made of it."""
+    opened: list[re.Match[str]] = []
+    for match in re.finditer(r'\#[^\n]*|"[^"\n]*"|[()\[\]]', source.text):
+        sign = match.group()
+        if sign in ("(", "["):
+            opened.append(match)
+        elif sign in (")", "]") and (not opened or opened.pop().group() != {")": "(", "]": "["}[sign]):
+            raise source.error(match.start(), f"unexpected {sign!r}", hint="close brackets in the order they open")
+    if opened:
+        raise source.error(opened[-1].start(), f"this {opened[-1].group()} is never closed", hint="close it")
 
 
 def _plain_name(word: str) -> str:

@@ -340,6 +340,7 @@ class _Expression:
         self.parser, self.stop = parser, stop
         self.code: Code = []
         self.stack: list[tuple[str, str, int, int] | _Open] = []  # (binary or prefix, sign, binding, position)
+        self.brackets: list[_Open] = []  # those of the stack
         self.fences = 0
         self.last = ""  # what the last operand ended with: number, name, group, superscript
         self.last_token = parser.tokens[parser.at]
@@ -377,10 +378,12 @@ class _Expression:
 
     def _open(self) -> _Open | None:
         """The innermost open bracket."""
-        for entry in reversed(self.stack):
-            if isinstance(entry, _Open):
-                return entry
-        return None
+        return self.brackets[-1] if self.brackets else None
+
+    def _push(self, opened: _Open) -> bool:
+        self.stack.append(opened)
+        self.brackets.append(opened)
+        return True
 
     def _reduce(self, binding: int, right: bool = False) -> None:
         """Write out the operators that bind tighter than `binding` (or as tight, if it groups to the left)."""
@@ -416,15 +419,12 @@ class _Expression:
         if kind == "name":
             return self._name(token)
         if kind == "(":
-            self.stack.append(_Open("group", token.start))
-            return True
+            return self._push(_Open("group", token.start))
         if kind == "[":
-            self.stack.append(_Open("array", token.start))
-            return True
+            return self._push(_Open("array", token.start))
         if kind == "|":
             self.fences += 1
-            self.stack.append(_Open("fence", token.start, empty=False))
-            return True
+            return self._push(_Open("fence", token.start, empty=False))
         if kind == "string":
             self.code.append(("string", token.text[1:-1], token.start))
             return self._ended("group")
@@ -458,8 +458,7 @@ class _Expression:
             return True
         if following.kind == "(":
             parser.at += 1
-            self.stack.append(_Open("call", token.start, token.text))
-            return True
+            return self._push(_Open("call", token.start, token.text))
         self.code.append(("name", token.text, token.start))
         return self._ended("name")
 
@@ -497,8 +496,7 @@ class _Expression:
             return self._close_fence(token)
         if kind == "[" and self.last in ("name", "group") and not token.spaced:
             parser.at += 1
-            self.stack.append(_Open("index", token.start))
-            return True
+            return self._push(_Open("index", token.start))
         if kind in ("number", "name", "(", "[", "|", "string"):
             self._juxtapose(token)
             return True
@@ -645,6 +643,7 @@ class _Expression:
                 token, f"unexpected {token.text!r}{other}", hint="close brackets in the order they open"
             )
         self.stack.pop()
+        self.brackets.pop()
         self.parser.at += 1
         if with_operand or opened.parts is not None:
             self._end_item(opened, with_operand)
@@ -671,6 +670,7 @@ class _Expression:
         opened = self.stack.pop() if self.stack else None
         if not isinstance(opened, _Open) or opened.kind != "fence":
             raise self.parser.error(token, "unexpected |", hint="close brackets in the order they open; |x| is abs(x)")
+        self.brackets.pop()
         self.fences -= 1
         self.code.append(("fence", None, opened.start))
         return self._ended("group")

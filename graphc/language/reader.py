@@ -17,7 +17,7 @@ from typing import Any
 from sympy import Basic, Integer, Rational, S, Symbol
 
 from graphc.errors import GraphcError, ParseError, ShapeError
-from graphc.graph.builder import Builder
+from graphc.graph.builder import MOST_AXES, Builder
 from graphc.graph.graph import Data, Graph, Initial, Optimizer, Origin, focus
 from graphc.graph.operation import Operation
 from graphc.graph.types import Dim, Type, shape_text, size_named
@@ -605,6 +605,8 @@ class Reader:
             self._position = s.position
             if s.name in self.sizes and not frame.macro:
                 raise ParseError(f"{s.name} is the name of a size", hint="give one of the two another name")
+        if len(shape) > MOST_AXES:
+            raise ShapeError(f"{s.name} has {len(shape)} axes; {MOST_AXES} is the most")
         name = f"{frame.prefix}.{s.name}" if frame.prefix else s.name
         symbol = self.builder.declare(
             self.builder.fresh(name) if frame.macro else name, Type(shape, s.data.get("kind", "real"))

@@ -115,8 +115,9 @@ def _power_code(atoms: tuple[Any, ...]) -> str | None:
     b = atoms[1]
     if isinstance(b, Symbol) or not b.is_Rational:
         return None
-    if b.is_Integer and abs(int(b)) <= 16:
-        return f"{{0}} ** {int(b)}"
+    if b.is_Integer and 0 < abs(int(b)) <= 4:
+        repeated = " * ".join(["{0}"] * abs(int(b)))
+        return repeated if b > 0 else f"real(1) / ({repeated})"
     return {sympy.Rational(1, 2): "math.sqrt({0})", sympy.Rational(-1, 2): "real(1) / math.sqrt({0})"}.get(b)
 
 

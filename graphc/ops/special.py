@@ -74,8 +74,14 @@ polygamma: Operation = Operation(
     infer=_polygamma_infer, doc="n-th derivative of digamma, for whole n from 1 to 20.",
     lowering=Scalar("polygamma_({s0}, {0})", helpers=("polygamma_",), cost=90), elementwise=True,
     pullback=lambda at: (at.cotangent * polygamma(at.statics[0] + 1, at.operands[0]),),
-    reference=_scipy("polygamma"), exact=lambda mp, n, x: mp.polygamma(n, x),
+    reference=lambda n, x: _polygamma(n, x), exact=lambda mp, n, x: mp.polygamma(n, x),
     latex="\\psi^{{({s0})}}\\left({0}\\right)", domain=((0.5, 5),),
 )  # fmt: skip
+
+
+def _polygamma(n: int, x: Any) -> Any:
+    result = _scipy("polygamma")(n, x)
+    return result.astype(x.dtype) if getattr(x, "dtype", result.dtype).kind == "f" else result
+
 
 OPERATIONS = (erf, erfc, gamma, loggamma, digamma, polygamma)

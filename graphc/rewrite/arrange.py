@@ -160,12 +160,19 @@ def _product(builder: Rebuilder, m: Monomial) -> Made:
     down: list[Basic] = [_power(builder, a, -e) for a, e in m.powers.items() if e < 0]
     if divisor != 1:
         down.append(divisor)
-    numbers = [a for a in up if builder.type_of(a).rank == 0], [a for a in down if builder.type_of(a).rank == 0]
-    arrays = [a for a in up if a not in numbers[0]], [a for a in down if a not in numbers[1]]
-    if not arrays[0] or (not numbers[1] and not numbers[0]):
+    numbers, arrays = zip(*(_by_rank(builder, atoms) for atoms in (up, down)), strict=True)
+    if not arrays[0] or not any(numbers):
         return _quotient(builder, scale, up, down)
     first = _quotient(builder, scale, *numbers)
     return _quotient(builder, _applied(builder, first), *arrays)
+
+
+def _by_rank(builder: Rebuilder, atoms: list[Basic]) -> tuple[list[Basic], list[Basic]]:
+    """Numbers and arrays."""
+    parts: tuple[list[Basic], list[Basic]] = ([], [])
+    for atom in atoms:
+        parts[builder.type_of(atom).rank > 0].append(atom)
+    return parts
 
 
 def _quotient(builder: Rebuilder, first: Basic, up: list[Basic], down: list[Basic]) -> Made:

@@ -21,6 +21,9 @@ from graphc.ops import GRADIENT
 from graphc.rewrite.rule import Made, Rebuilder, Rewriting, Root
 
 SWEEPS = 24
+FULL_SWEEPS = 6  # after these a sweep must still be worth its time
+_GENERATED = re.compile(r"v\d+")
+_DEFINITION = re.compile(r"\s*(\w+)\s*=")
 
 
 @dataclass(frozen=True)
@@ -44,10 +47,10 @@ def rewrite_steps(
     """The same with its steps; `opaque` symbols are not looked into."""
     index = _index(rules)
     steps: list[Step] = []
-    for _ in range(SWEEPS):
+    for count in range(SWEEPS):
         graph, fired = sweep(graph, index, opaque)
         steps += fired
-        if not fired:
+        if not fired or (count > FULL_SWEEPS and len(fired) * 50 < len(graph.equations)):
             break
     return claim_names(graph), tuple(steps)
 
@@ -73,9 +76,10 @@ def is_named(equation: Equation) -> bool:
     span, name = equation.origin.span, equation.target.name
     if span is None:
         return False
-    if re.fullmatch(r"v\d+", name) is None:
+    if _GENERATED.fullmatch(name) is None:
         return True
-    return re.match(rf"\s*{name}\s*=", span.source_line[span.column - 1 :]) is not None
+    found = _DEFINITION.match(span.source_line, span.column - 1)
+    return found is not None and found[1] == name
 
 
 def kept_symbols(graph: Graph) -> frozenset[Symbol]:

@@ -210,7 +210,7 @@ def expanded(builder: Rebuilder, start: Root, region: Region, depth: int) -> lis
     `depth`: through how many symbols that others use as well it reaches.
     """
     order = _explore(builder, start, region, depth)
-    if order is None or not _may_cancel(builder, region):
+    if order is None or not _may_cancel(builder, [start, *(root for _, root in order)], region):
         return None
     aliases = _complements(builder, region)
     table: dict[Basic, list[Monomial]] = {}
@@ -246,10 +246,19 @@ def _explore(builder: Rebuilder, start: Root, region: Region, limit: int) -> lis
     return sorted(found.items(), key=lambda item: builder.place[item[0]])
 
 
-def _may_cancel(builder: Rebuilder, region: Region) -> bool:
+def _may_cancel(builder: Rebuilder, roots: list[Root], region: Region) -> bool:
+    """Terms can cancel only where something occurs twice, and something is negative or divided by."""
+    if not any(_takes_away(root) for root in roots):
+        return False
     if any(count > 1 for count in region.leaves.values()):
         return True
     return any(_opposite(builder, leaf) is not None for leaf in region.leaves)
+
+
+def _takes_away(root: Root) -> bool:
+    if root.operation in (subtract, negate, divide):
+        return True
+    return any(not isinstance(a, Symbol) and a.is_Rational and a < 0 for a in root.operands)
 
 
 def _opposite(builder: Rebuilder, atom: Basic) -> Basic | None:

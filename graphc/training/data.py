@@ -8,6 +8,7 @@ or the line and column of the file; nothing in a file is executed.
 from __future__ import annotations
 
 import numbers
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -213,6 +214,33 @@ def _place(path: Path, table: Table, column: int | str) -> int:
 def _listed(names: Any, most: int = 12) -> str:
     names = [str(n) for n in names]
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def parse_columns(text: str) -> dict[str, tuple[int | str, ...]]:
+    """Columns by input from text as the data statement writes it: x=0:64, k=64, t="a"+"b"."""
+    found: dict[str, tuple[int | str, ...]] = {}
+    place = 0
+    while text[place:].strip():
+        match = _COLUMNS.match(text, place)
+        if match is None:
+            hint = "--columns x=0:64,k=64 by position, k=label by name"
+            raise DataError(f"columns cannot be read from {text[place:].strip()[:40]!r} on", hint=hint)
+        name, parts, place = match["name"], match["parts"], match.end()
+        found[name] = tuple(c for part in _PART.findall(parts) for c in _columns_of(part))
+    return found
+
+
+_PART = re.compile(r'"[^"]*"|[^\s,+="]+')
+_COLUMNS = re.compile(
+    rf"\s*(?P<name>\w+)\s*=\s*(?P<parts>(?:{_PART.pattern})(?:\s*\+\s*(?:{_PART.pattern}))*)\s*(?:,|$)"
+)
+
+
+def _columns_of(part: str) -> Sequence[int | str]:
+    start, sign, stop = part.partition(":")
+    if sign and start.isdecimal() and stop.isdecimal():
+        return range(int(start), int(stop))
+    return [int(part)] if part.isdecimal() else [_unquoted(part)]
 
 
 # --- values --------------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ import numpy as np
 from graphc.codegen.artifact import Artifact, Leaf
 from graphc.codegen.cache import jitted
 from graphc.errors import DataError, GraphcError, TrainingError
-from graphc.graph.types import Type, shape_text
+from graphc.graph.types import Type, shape_text, size_value
 from graphc.run.function import check_sizes
 from graphc.run.initial import draw, known_shape
 from graphc.training.data import as_array, as_arrays, bind_sizes, check_shape, holdout, plain_array
@@ -186,45 +186,51 @@ class Trainer:
         names = ["loss", *self.layout.metrics]
         return names + ([f"validation_{n}" for n in names] if self.held is not None else [])
 
-    def _call(self, function: Any, arrays: Mapping[str, Any], order: Any, given: bool, state: Any, epochs: int, learn: bool) -> Any:
+    def _call(self, arrays: Mapping[str, Any], order: Any, given: bool, state: Any, epochs: int, learning: bool) -> Any:
         """Run epochs; means over the examples, a row an epoch."""
         count = self._examples(arrays)
         batch = min(self.settings.batch_size or max(count, 1), count) if self.layout.batch is not None else 1
         totals = np.zeros((epochs, 1 + len(self.layout.metrics)))
-        sizes = [self.sizes[n] for n in self._size_arguments(function)]
+        sizes = [self.sizes[n] for n in self._size_arguments()]
+        arenas = self._arenas(batch)
         data = [np.ascontiguousarray(arrays[n]).reshape(-1) for n in (*self.layout.batched, *self.layout.whole)]
         data = [a if a.flags.writeable else a.copy() for a in data]
-        shuffled = learn and self.settings.shuffle and not given and batch < count
-        function(
-            *sizes, self.values["real"], self.values["int"], self.values["bool"], *data, order, given, state, epochs,
-            count, batch, shuffled, totals,
+        shuffled = learning and self.settings.shuffle and not given and batch < count
+        self._train(
+            *sizes, self.values["real"], self.values["int"], self.values["bool"], *arenas, *data, order, given, state, epochs,
+            count, batch, shuffled, learning, totals,
         )  # fmt: skip
         return totals / count
 
-    def _size_arguments(self, function: Any) -> list[str]:
-        names = function.__code__.co_varnames if hasattr(function, "__code__") else function.py_func.__code__.co_varnames
-        before = names[: names.index("real_values")]
-        return [n[2:] for n in before]
+    def _arenas(self, batch: int) -> list[Any]:
+        """Working memory for batches of this size."""
+        kinds = {"real": self.dtype, "int": np.int64, "bool": np.bool_}
+        sizes = {**self.sizes, str(self.layout.batch): batch}
+        return [np.empty(size_value(length, sizes), kinds[kind]) for kind, length in self.layout.arenas]
+
+    def _size_arguments(self) -> list[str]:
+        """Sizes other than the batch's, which the loop takes first."""
+        names = self._train.py_func.__code__.co_varnames
+        return [n[2:] for n in names[: names.index("real_values")]]
 
     def run(self, callback: Callback | None) -> Run:
         """Train."""
-        train = jitted(self.artifact.source, self.artifact.entry("train"), self.artifact.dtype)
-        measure = jitted(self.artifact.source, self.artifact.entry("evaluate"), self.artifact.dtype) if self.held is not None else None
+        self._train: Any = jitted(self.artifact.source, self.artifact.entry("train"), self.artifact.dtype)
         order, given = self._order()
         state = np.array([np.random.SeedSequence(self.settings.seed).generate_state(1, np.uint64)[0]], np.uint64)
         done, length, reason = 0, 1, "epochs"
-        step_by_step = callback is not None or measure is not None or self._stops()
+        step_by_step = callback is not None or self.held is not None or self._stops()
         try:
             with _one_blas_thread("bind_blas()" in self.artifact.source):
                 while done < self.settings.epochs:
                     length = 1 if step_by_step else min(length, self.settings.epochs - done)
                     part = order[done * self.count : (done + length) * self.count] if given else order
                     start = time.perf_counter()
-                    rows = self._call(train, self.arrays, part, given, state, length, True)
+                    rows = self._call(self.arrays, part, given, state, length, True)
                     seconds = time.perf_counter() - start
                     self._note(rows, done)
-                    if measure is not None:
-                        self._measure(measure)
+                    if self.held is not None:
+                        self._measure(self.held)
                     done += length
                     reason = self._reason_to_stop(callback, done) or reason
                     if reason != "epochs":
@@ -259,11 +265,9 @@ class Trainer:
                 hint="a smaller step (lr), scaled inputs, or a spelling that cannot overflow",
             )
 
-    def _measure(self, measure: Any) -> None:
-        assert self.held is not None
-        count = self._examples(self.held)
-        state = np.zeros(1, np.uint64)
-        row = self._call(measure, self.held, np.arange(count, dtype=np.int64), False, state, 1, False)[0]
+    def _measure(self, held: Mapping[str, Any]) -> None:
+        order = np.arange(self._examples(held), dtype=np.int64)
+        row = self._call(held, order, False, np.zeros(1, np.uint64), 1, False)[0]
         for name, value in zip(("loss", *self.layout.metrics), row, strict=True):
             self.history[f"validation_{name}"].append(float(value))
 

@@ -40,13 +40,13 @@ def outcome(text: str) -> Graph | GraphcError:
         ("(" * DEPTH + "x" + ")" * DEPTH, 0),
         ("sin(" * DEPTH + "x" + ")" * DEPTH, DEPTH),
         ("-" * DEPTH + "x", DEPTH),
-        ("x[" * 0 + "[" * 20 + "x" + "]" * 20, 20),
+        ("[" * 20 + "x" + "]" * 20, 20),
         ("x" + "^x" * DEPTH, DEPTH),
         ("|" + "(|" * 2000 + "x" + "|)" * 2000 + "|", 2001),
         ("not " * DEPTH + "(x > 0)", DEPTH + 1),
         ("x" + ".T" * DEPTH, DEPTH),
         ("max(x, " * DEPTH + "y" + ")" * DEPTH, DEPTH),
-        (" + ".join(f"x{i}" for i in range(20_000)), 19_999),
+        (" + ".join(f"x{i}" for i in range(5_000)), 4_999),
         ("x0 = x\n" + "\n".join(f"x{i + 1} = sin(x{i})" for i in range(DEPTH)), DEPTH + 1),
         ("max(" + ", ".join(["x"] * DEPTH) + ")", None),
         ("[" + ", ".join(["x"] * DEPTH) + "]", 1),
@@ -105,7 +105,6 @@ def test_deep_and_long_programs_are_read_and_printed(text: str, equations: int |
         "x." * 10_000,
         ".T" * 10_000,
         "...",
-        "x[...][...]",
         "polygamma(" * DEPTH,
     ],
     ids=lambda v: ascii(v)[:20],
@@ -189,7 +188,7 @@ def _calls(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     return st.one_of(call, call, infix, index, other)
 
 
-@settings(max_examples=1500)
+@settings(max_examples=600)
 @given(st.recursive(st.sampled_from(ATOMS), _calls, max_leaves=8))
 @example("grad(m, y)")
 @example("pad(k, n*m)")
