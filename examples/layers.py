@@ -46,4 +46,6 @@ by_hand = {
 }  # fmt: skip
 print()
 for name, value in by_hand.items():
-    print(f"dJ/d{name:<6} {gradient[name].shape!s:<7} differs from the four equations by {np.abs(gradient[name] - value).max():.1e}")
+    print(
+        f"dJ/d{name:<6} {gradient[name].shape!s:<7} differs from the four equations by {np.abs(gradient[name] - value).max():.1e}"
+    )

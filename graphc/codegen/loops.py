@@ -113,7 +113,11 @@ class LoopWriter:
         own = tuple("0" if d == 1 else i for d, i in zip(shape, index[len(index) - len(shape) :], strict=True))
         if root in self.schedule.virtual and self.types[root].shape == shape:
             return self._virtual(self.schedule.virtual[root], own)
-        return f"{self.argument(root)}[{self.address(shape, own)}]"
+        return self._loaded(root, self.address(shape, own))
+
+    def _loaded(self, root: Symbol, address: str) -> str:
+        text = f"{self.argument(root)}[{address}]"
+        return f"({text} != 0)" if self.types[root].kind == "bool" else text
 
     def _virtual(self, equation: Equation, index: Index) -> str:
         lowering, fixed = lowering_of(equation), statics(equation.expr)
@@ -234,7 +238,7 @@ class LoopWriter:
     def _flat_read(self, atom: Basic, root: Basic) -> str:
         if not isinstance(root, Symbol):
             return number_code(root, self._kind(atom))
-        return f"{self.argument(root)}[i0]"
+        return self._loaded(root, "i0")
 
     def _equation(self, equation: Equation) -> None:
         lowering = lowering_of(equation)
@@ -279,7 +283,8 @@ class LoopWriter:
         self.body.append(f"{name} = {text}")
         if target in self.schedule.stored:
             address = "i0" if self.flat else self.address(self.types[target].shape, self.index)
-            self.body.append(f"{self.argument(target)}[{address}] = {name}")
+            stored = f"np.uint8({name})" if self.types[target].kind == "bool" else name
+            self.body.append(f"{self.argument(target)}[{address}] = {stored}")
 
     def _copy(self, equation: Equation, lowering: Access) -> None:
         self._result(equation.target, self._virtual(equation, self.index))

@@ -35,7 +35,7 @@ HEADER = '''"""{title}
 import math
 
 import numpy as np
-from graphc.codegen.support import bind_blas, gemm, helper, kernel, point, shuffle, view
+from graphc.codegen.support import bind_blas, gemm, helper, keep, kernel, point, shuffle, view
 
 real = np.{dtype}
 zero = real(0)
@@ -197,49 +197,69 @@ def array_function(writer: ModuleWriter, name: str, graph: Graph, leaves: tuple[
     """Arguments and statements of a function of arrays; the statements end with the results in `results`."""
     plan = schedule(graph)
     types, names = graph.types, writer.names
-    roots = [plan.root(o) for o in graph.outputs]
-    given = set(graph.leaves())
-    memory_plan = plan_memory(plan, given)
+    owned = _owned_outputs(plan)
+    memory_plan = plan_memory(plan, {*graph.leaves(), *owned})
     memory: dict[str, str] = {}
-    used = used_sizes(graph)
-    lines = bind_sizes(leaves, graph, names, used)
+    lines = bind_sizes(leaves, graph, names, used_sizes(graph))
+    alive = []
     for leaf in leaves:
-        shown = names("a", leaf.name)
+        given = names("a", leaf.name)
         memory[leaf.name] = names("f", leaf.name)
-        flat = f"{shown}.reshape({shown}.size)" if types[leaf].shape else f"np.full(1, {shown})"
-        lines.append(f"{memory[leaf.name]} = {flat}")
+        if not types[leaf].shape:
+            lines.append(f"{memory[leaf.name]}_ = np.full(1, {given})")
+            given = f"{memory[leaf.name]}_"
+        lines.append(f"{memory[leaf.name]} = view({given}, 0)")
+        alive.append(given)
+    for root, k in owned.items():
+        lines += [f"o{k} = np.empty({_shape_code(types[graph.outputs[k]].shape)}, {DTYPES[types[root].kind]})", f"q{k} = view(o{k}, 0)"]
+        memory[root.name] = f"q{k}"
     arena, pieces = arena_of(memory_plan)
     lines += [*arena.allocation(), *arena.lines]
-    key = memory_key(memory_plan)
+    alive += arena.names()
     memory.update(pieces)
-    outputs: list[str] = []
-    produced: list[str] = []
-    for k, (output, root) in enumerate(zip(graph.outputs, roots, strict=True)):
-        outputs.append(_output(writer, plan, output, root, k, memory, key, produced))
+    key = memory_key(memory_plan)
     for kernel in plan.kernels:
         lines += writer.kernel_call(plan, kernel, memory, key)
-    lines += produced
-    lines.append(f"return {outputs[0]}" if name == "forward" and len(outputs) == 1 else f"return ({', '.join(outputs)},)")
+    results = [_output(plan, o, k, memory, key, owned, lines) for k, o in enumerate(graph.outputs)]
+    lines += [f"keep({array})" for array in alive]
+    lines.append(f"return {results[0]}" if name == "forward" and len(results) == 1 else f"return ({', '.join(results)},)")
     return [names("a", s.name) for s in leaves], lines
 
 
+def _owned_outputs(plan: Schedule) -> dict[Symbol, int]:
+    """Computed symbols whose memory is a result's own array, and the place of that result."""
+    graph = plan.graph
+    owned: dict[Symbol, int] = {}
+    for k, output in enumerate(graph.outputs):
+        root = plan.root(output)
+        computed = isinstance(root, Symbol) and root not in plan.virtual and root not in graph.leaves()
+        if computed and graph.types[output].shape:
+            owned.setdefault(root, k)
+    return owned
+
+
 def _output(
-    writer: ModuleWriter, plan: Schedule, output: Symbol, root: Basic, k: int, memory: dict[str, str], key: Key, produced: list[str]
+    plan: Schedule, output: Symbol, k: int, memory: dict[str, str], key: Key, owned: dict[Symbol, int], lines: list[str]
 ) -> str:
-    """Code of a result; arrays are copied out of the arena after the last kernel."""
-    type_ = plan.graph.types[output]
-    if isinstance(root, Symbol) and root in plan.virtual:
-        lowering = lowering_of(plan.virtual[root])
-        assert isinstance(lowering, Measure)
-        code = size_code(plan.virtual[root].expr.args[0].value)
-        return cast_code(code, "int", type_.kind)
+    """Code of a result; what is no array of its own yet is copied into one."""
+    type_, root = plan.graph.types[output], plan.root(output)
     if not isinstance(root, Symbol):
         code = number_code(root, type_.kind)
-        return code if not type_.shape else f"np.full({_shape_code(type_.shape)}, {code})"
-    place = memory[key(root)]
+    elif root in plan.virtual:
+        assert isinstance(lowering_of(plan.virtual[root]), Measure)
+        code = cast_code(size_code(plan.virtual[root].expr.args[0].value), "int", type_.kind)
+    elif owned.get(root) == k:
+        return f"o{k}"
+    else:
+        place = f"{memory[key(root)]}[{'j' if type_.shape else '0'}]"
+        code = f"({place} != 0)" if type_.kind == "bool" else place
     if not type_.shape:
-        return f"{place}[0]"
-    produced.append(f"o{k} = {place}[:{size_code(product(type_.shape))}].copy().reshape({_shape_code(type_.shape)})")
+        return code
+    stored = f"np.uint8({code})" if type_.kind == "bool" else code
+    lines += [
+        f"o{k} = np.empty({_shape_code(type_.shape)}, {DTYPES[type_.kind]})", f"q{k} = view(o{k}, 0)",
+        f"for j in range({size_code(product(type_.shape))}):", f"    q{k}[j] = {stored}",
+    ]  # fmt: skip
     return f"o{k}"
 
 
@@ -269,9 +289,13 @@ class Arena:
 
     def piece(self, name: str, kind: str, size: Size) -> str:
         """A piece of `size` elements, as an array of this name."""
-        self.lines.append(f"{name} = view({kind}_arena, {size_code(self.length[kind])}, {size_code(size)})")
+        self.lines.append(f"{name} = view({kind}_arena, {size_code(self.length[kind])})")
         self.length[kind] = self.length[kind] + size
         return name
+
+    def names(self) -> list[str]:
+        """The arrays themselves."""
+        return [f"{kind}_arena" for kind, n in self.length.items() if n != 0]
 
     def allocation(self) -> list[str]:
         """Statements that make the arrays."""

@@ -15,7 +15,6 @@ import numpy as np
 from llvmlite import binding, ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
-from numba.np import arrayobj
 
 FAST = {"reassoc", "contract", "arcp", "nsz"}  # never nnan or ninf: NaN must stay NaN
 
@@ -38,7 +37,7 @@ def bind_blas() -> None:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def gemm(typing: Any, ta: Any, tb: Any, m: Any, n: Any, k: Any, alpha: Any, a: Any, ao: Any, b: Any, bo: Any, beta: Any, c: Any, co: Any) -> Any:
-    """c = alpha op(a) op(b) + beta c for row-major matrices that begin at offsets of flat arrays."""
+    """c = alpha op(a) op(b) + beta c for row-major matrices that begin at offsets of memory."""
     signature = types.void(ta, tb, m, n, k, alpha, a, ao, b, bo, beta, c, co)
     routine = f"graphc_{_ROUTINES[c.dtype]}"
 
@@ -55,8 +54,7 @@ def gemm(typing: Any, ta: Any, tb: Any, m: Any, n: Any, k: Any, alpha: Any, a: A
             code = builder.select(cgutils.is_true(builder, value), ir.Constant(char, ord("T")), ir.Constant(char, ord("N")))
             return stored(code, char)
 
-        def data(array: Any, kind: Any, offset: Any) -> Any:
-            start = context.make_array(kind)(context, builder, array).data
+        def data(start: Any, offset: Any) -> Any:
             return builder.bitcast(builder.gep(start, [offset]), pointer)
 
         def whole(value: Any, kind: Any) -> Any:
@@ -72,8 +70,8 @@ def gemm(typing: Any, ta: Any, tb: Any, m: Any, n: Any, k: Any, alpha: Any, a: A
         # row-major C = A B is column-major C^T = B^T A^T: operands change places, flags stay
         arguments = [
             flag(tb_), flag(ta_), stored(columns, number), stored(rows, number), stored(inner, number),
-            stored(alpha_, real), data(b_, b, place(bo_, bo)), stored(ldb, number), data(a_, a, place(ao_, ao)), stored(lda, number),
-            stored(beta_, real), data(c_, c, place(co_, co)), stored(columns, number),
+            stored(alpha_, real), data(b_, place(bo_, bo)), stored(ldb, number), data(a_, place(ao_, ao)), stored(lda, number),
+            stored(beta_, real), data(c_, place(co_, co)), stored(columns, number),
         ]  # fmt: skip
         function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(ir.VoidType(), [pointer] * 13), routine)
         builder.call(function, arguments)
@@ -83,20 +81,29 @@ def gemm(typing: Any, ta: Any, tb: Any, m: Any, n: Any, k: Any, alpha: Any, a: A
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def view(typing: Any, array: Any, start: Any, size: Any) -> Any:
-    """array[start:start + size] without a bounds check or a reference: the array must outlive it."""
+def view(typing: Any, array: Any, start: Any) -> Any:
+    """The memory of a contiguous array from its element `start` on, as a pointer: it is one machine word, with no
+    count of references, which makes functions of many arrays compile and call several times faster.
+
+    The array must be kept alive (`keep`) while the memory is used.  Bools are bytes.
+    """
+    element = types.uint8 if array.dtype == types.boolean else array.dtype
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        whole = context.make_array(array)(context, builder, args[0])
-        part = context.make_array(array)(context, builder)
-        itemsize = context.get_constant(types.intp, context.get_abi_sizeof(context.get_data_type(array.dtype)))
-        offset, length = (context.cast(builder, v, t, types.intp) for v, t in zip(args[1:], (start, size), strict=True))
-        arrayobj.populate_array(
-            part, data=builder.gep(whole.data, [offset]), shape=[length], strides=[itemsize], itemsize=itemsize, meminfo=None
-        )
-        return part._getvalue()
+        data = context.make_array(array)(context, builder, args[0]).data
+        return builder.gep(data, [context.cast(builder, args[1], start, types.intp)])
 
-    return array(array, start, size), generate
+    return types.CPointer(element)(array, start), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def keep(typing: Any, array: Any) -> Any:
+    """Keeps an array alive up to here."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return context.get_dummy_value()
+
+    return types.void(array), generate
 
 
 @numba.njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)  # type: ignore[untyped-decorator]

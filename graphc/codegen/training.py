@@ -118,16 +118,16 @@ class _LoopText:
         starts: dict[str, Size] = dict.fromkeys(KINDS, 0)
         for s in (*self.graph.params, *self.graph.states):
             type_ = self.graph.types[s]
-            start, stop = starts[type_.kind], starts[type_.kind] + product(type_.shape)
-            starts[type_.kind] = stop
             self.memory[s.name] = names("f", s.name)
-            lines.append(f"{self.memory[s.name]} = view({type_.kind}_values, {size_code(start)}, {size_code(stop - start)})")
+            lines.append(f"{self.memory[s.name]} = view({type_.kind}_values, {size_code(starts[type_.kind])})")
+            starts[type_.kind] = starts[type_.kind] + product(type_.shape)
         for s in self.rows.batched:
             self.memory[s.name] = names("f", s.name)
             type_ = self.graph.types[s]
             self.arena.piece(self.memory[s.name], type_.kind, product(type_.shape))
         for s in self.rows.whole:
-            self.memory[s.name] = names("d", s.name)
+            self.memory[s.name] = names("f", s.name)
+            lines.append(f"{self.memory[s.name]} = view({names('d', s.name)}, 0)")
         return lines
 
     def _gather(self) -> list[str]:

@@ -82,10 +82,13 @@ class Builder:
             self.add(equation, graph.types[equation.target])
 
     def add(self, equation: Equation, type_: Type) -> None:
-        """Take over an equation as it is."""
+        """Take over an equation; where another computes the same, as an alias of that."""
+        if operation_of(equation.expr) is not None:
+            known = self._consed.setdefault((self._key(equation.expr), type_), equation.target)
+            if known is not equation.target:
+                equation = Equation(equation.target, known, equation.origin)
         self.types[equation.target] = type_
         self._definitions[equation.target] = equation.expr
-        self._consed.setdefault((self._key(equation.expr), type_), equation.target)
         self.equations.append(equation)
         self._reserved.add(equation.target.name)
 

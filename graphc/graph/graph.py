@@ -1,7 +1,7 @@
 """The graph: a program as data.
 
 In: nothing but symbols, raw SymPy nodes and types, put together by `graph.builder`.  Out: `Graph`, frozen.
-Always holds (checked by `graph.validate`): an equation's right-hand side is one operation over symbols and numbers, or
+Always holds: (checked by `graph.validate`) an equation's right-hand side is one operation over symbols and numbers, or
 one symbol or number; each target is assigned once, before it is used; every symbol has a type.
 
 Nothing here calls `func(*args)`, `subs`, `str` or `==` on anything larger than one operation: SymPy's own

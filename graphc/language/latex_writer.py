@@ -134,7 +134,7 @@ def _call(operation: Operation, texts: tuple[Text, ...], types: tuple[Type, ...]
             product = " @ " in shown
             for i, (text, binding) in enumerate(texts):
                 closed = text if binding >= ATOM or shown.startswith("[") else _bracketed(text)
-                shown = re.sub(rf"\boperand{i}\b", lambda _, t=closed: t, shown)
+                shown = re.sub(rf"\boperand{i}\b", closed.replace("\\", "\\\\"), shown)
             return shown.replace(" @ ", " \\, "), PRODUCT if product else ATOM
     inside = ", ".join([t for t, _ in texts] + [_static_latex(s) for s in statics])
     name = operation.written.replace("_", "\\_")

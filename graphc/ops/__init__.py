@@ -33,3 +33,4 @@ PREFIX: dict[str, Operation] = {
 SUBSCRIPT, TRANSPOSE, ARRAY = BY_NAME["slice"], BY_NAME["transpose"], BY_NAME["stack"]
 GATHER, SIZE, GRADIENT, ABSOLUTE = BY_NAME["gather"], program.size_atom, program.grad, BY_NAME["abs"]
 AVERAGE = algebra.average
+HELD = program.stop_gradient

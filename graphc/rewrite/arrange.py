@@ -14,7 +14,18 @@ from sympy import Basic, Integer, Number, Rational, Symbol
 from graphc.graph.operation import Operation, operation_of
 from graphc.ops.elementwise import add, divide, exp, multiply, negate, power, sigmoid, subtract
 from graphc.rewrite.polynomial import (
-    ARITHMETIC, PRODUCTS, SUMS, Monomial, Plan, Region, cost, expanded, monomial, operands_of, plan, terms,
+    ARITHMETIC,
+    PRODUCTS,
+    SUMS,
+    Monomial,
+    Plan,
+    Region,
+    cost,
+    expanded,
+    monomial,
+    operands_of,
+    plan,
+    terms,
 )  # fmt: skip
 from graphc.rewrite.rule import Form, Made, Rebuilder, Root
 
@@ -31,7 +42,7 @@ def ordered_product(builder: Rebuilder, root: Root) -> Made | None:
     """A product with coefficient, signs and equal factors collected and its factors in order."""
     if _inner(builder, PRODUCTS):
         return None
-    for deep in (True, False):
+    for deep in (True, False) if divide in builder.present else (False,):
         region = Region()
         found = monomial(builder, root, region, deep)
         if found is None:
@@ -67,21 +78,22 @@ def cancelled(builder: Rebuilder, root: Root) -> Made | None:
     """A region of sums and products multiplied out, where terms then cancel and that saves operations."""
     if _inner(builder, ARITHMETIC):
         return None
-    for depth in (1, 4):
+    for depth in (1, 3):
         region = Region()
         found = expanded(builder, root, region, depth)
         if found is not None:
             best = plan(found)
             if cost(best) < freed(builder, root, region, _atoms(best)):
                 return _unless_same(builder, build(builder, best), root)
+        if not region.cut:
+            return None
     return None
 
 
 def _unless_same(builder: Rebuilder, result: Made, root: Root) -> Made | None:
-    if isinstance(result, Root) and result.operation is root.operation:
-        if tuple(map(builder.look, result.operands)) == tuple(map(builder.look, root.operands)):
-            return None
-    return result
+    if not isinstance(result, Root) or result.operation is not root.operation:
+        return result
+    return None if [*map(builder.look, result.operands)] == [*map(builder.look, root.operands)] else result
 
 
 def _as_written(builder: Rebuilder, region: Region) -> bool:
@@ -273,7 +285,7 @@ def _negated(builder: Rebuilder, atom: Basic) -> Basic:
 
 EXPONENTIAL = Form(
     "exponentials in a product", (multiply, divide), tamed_exponentials, "inf*0 where one factor overflows",
-    "y*exp(-x)/(1 + exp(-x))^2",
+    "y*exp(-x)/(1 + exp(-x))^2", frozenset({exp}),
 )  # fmt: skip
 PRODUCT = Form(
     "product in order", PRODUCTS, ordered_product,

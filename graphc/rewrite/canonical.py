@@ -9,7 +9,7 @@ from __future__ import annotations
 from sympy import Integer, S
 
 from graphc.graph.operation import variable
-from graphc.ops.elementwise import absolute, exp, log, where
+from graphc.ops.elementwise import absolute, exp, log, negate, where
 from graphc.rewrite.arrange import PRODUCT
 from graphc.rewrite.rule import Match, Rewriting, Rule
 from graphc.rewrite.structure import STRUCTURE
@@ -24,7 +24,7 @@ def _negative(match: Match) -> bool:
 
 
 _SIGNS = (
-    Rule("double negation", -(-x), x, None, "two signs are none", "-(-x)"),
+    Rule("double negation", negate(-x), x, None, "two signs are none", "-(-x)"),
     Rule("plus a negative", x + (-y), x - y, None, "one operation less", "x + -y"),
     Rule("minus a negative", x - (-y), x + y, None, "one operation less", "x - -y"),
     Rule("plus a negative number", x + c, lambda m: x - m.number(-m.atom("c")), _negative, "a difference reads better", "x + -3"),

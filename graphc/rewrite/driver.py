@@ -18,10 +18,12 @@ from graphc.graph.graph import Equation, Graph, Origin, needed, operands, static
 from graphc.graph.operation import Operation, operation_of
 from graphc.graph.types import Type
 from graphc.ops import GRADIENT
+from graphc.rewrite.polynomial import ARITHMETIC
 from graphc.rewrite.rule import Made, Rebuilder, Rewriting, Root
 
 SWEEPS = 24
 FULL_SWEEPS = 6  # after these a sweep must still be worth its time
+REACH = 4  # a pattern is no deeper than this: what changed further away does not make it fire
 _GENERATED = re.compile(r"v\d+")
 _DEFINITION = re.compile(r"\s*(\w+)\s*=")
 
@@ -47,11 +49,14 @@ def rewrite_steps(
     """The same with its steps; `opaque` symbols are not looked into."""
     index = _index(rules)
     steps: list[Step] = []
+    active: frozenset[Symbol] | None = None
     for count in range(SWEEPS):
-        graph, fired = sweep(graph, index, opaque)
+        old = graph
+        graph, fired = sweep(old, index, opaque, active)
         steps += fired
-        if not fired or (count > FULL_SWEEPS and len(fired) * 50 < len(graph.equations)):
+        if not fired or (count > FULL_SWEEPS and len(fired) * 100 < len(graph.equations)):
             break
+        active = affected(old, graph)
     return claim_names(graph), tuple(steps)
 
 
@@ -65,10 +70,38 @@ def _index(rules: tuple[tuple[Rewriting, ...], ...]) -> dict[Operation, tuple[Re
 
 
 def sweep(
-    graph: Graph, index: dict[Operation, tuple[Rewriting, ...]], opaque: frozenset[Symbol] = frozenset()
+    graph: Graph,
+    index: dict[Operation, tuple[Rewriting, ...]],
+    opaque: frozenset[Symbol] = frozenset(),
+    active: frozenset[Symbol] | None = None,
 ) -> tuple[Graph, list[Step]]:
-    """One pass over the equations."""
-    return _Sweep(graph, index, opaque).run()
+    """One pass over the equations; the rules are tried on `active` symbols, None for all."""
+    return _Sweep(graph, index, opaque, active).run()
+
+
+def affected(old: Graph, new: Graph) -> frozenset[Symbol]:
+    """Symbols of `new` on which a rule may fire that did not in `old`: near to what has another definition or use."""
+    before, now = {e.target: e.expr for e in old.equations}, _uses(new)
+    uses = _uses(old)
+    distance: dict[Basic, int] = {}
+    for equation in new.equations:
+        target = equation.target
+        if before.get(target) != equation.expr or uses.get(target) != now.get(target):
+            distance[target] = 0
+            continue
+        region = operation_of(equation.expr) in ARITHMETIC
+        near = [distance[s] + (not region) for s in symbols_of(equation.expr) if s in distance]
+        if near and min(near) <= REACH:
+            distance[target] = min(near)
+    return frozenset(distance)  # type: ignore[arg-type]
+
+
+def _uses(graph: Graph) -> dict[Basic, int]:
+    uses: dict[Basic, int] = {}
+    for equation in graph.equations:
+        for s in symbols_of(equation.expr):
+            uses[s] = uses.get(s, 0) + 1
+    return uses
 
 
 def is_named(equation: Equation) -> bool:
@@ -109,6 +142,8 @@ def _watched(graph: Graph) -> frozenset[Symbol]:
 def _count_uses(builder: Rebuilder, graph: Graph) -> None:
     for equation in graph.equations:
         operation = operation_of(equation.expr)
+        if operation is not None:
+            builder.present.add(operation)
         for s in symbols_of(equation.expr):
             builder.uses[s] = builder.uses.get(s, 0) + 1
             if operation is not None:
@@ -119,12 +154,18 @@ class _Sweep:
     """One pass: `image` is what each old symbol has become."""
 
     def __init__(
-        self, graph: Graph, index: dict[Operation, tuple[Rewriting, ...]], opaque: frozenset[Symbol]
+        self,
+        graph: Graph,
+        index: dict[Operation, tuple[Rewriting, ...]],
+        opaque: frozenset[Symbol],
+        active: frozenset[Symbol] | None,
     ) -> None:
-        self.graph, self.index = graph, index
+        self.graph, self.active = graph, active
         self.kept = kept_symbols(graph)
         self.builder = Rebuilder({}, self.kept, opaque | _watched(graph))
         _count_uses(self.builder, graph)
+        present = self.builder.present
+        self.index = {o: tuple(r for r in index[o] if r.needs <= present) for o in present if o in index}
         self.builder.reserve(s.name for s in graph.types)
         for leaf in graph.leaves():
             self.builder.types[leaf] = graph.types[leaf]
@@ -146,10 +187,15 @@ class _Sweep:
         if operation is None:
             self._finish(equation, self.image.get(equation.expr, equation.expr))
             return
-        atoms = tuple(self.image.get(a, a) for a in operands(equation.expr) if a is not equation.expr)
+        active = self.active is None or equation.target in self.active
+        old = operands(equation.expr) if equation.expr.args else ()
+        atoms = tuple(self.image.get(a, a) for a in old)
+        if atoms == old and not active:
+            self._take_over(equation)
+            return
         root = Root(operation, atoms, statics(equation.expr))
         type_ = self.graph.types[equation.target]
-        for rule in self.index.get(operation, ()):
+        for rule in self.index.get(operation, ()) if active else ():
             builder.origin = Origin(rule.name, (equation.target,), equation.origin.span)
             result = rule.apply(builder, root)
             if result is not None and _fits(builder, result, type_):
@@ -158,6 +204,12 @@ class _Sweep:
                 return
         builder.origin = equation.origin
         self._finish(equation, root)
+
+    def _take_over(self, equation: Equation) -> None:
+        """An equation that nothing has changed: as it is, unless another is the same by now."""
+        atom = self.builder.take_over(equation, self.graph.types[equation.target])
+        if atom != equation.target:
+            self._finish(equation, atom)
 
     def _finish(self, equation: Equation, result: Made) -> Basic:
         """Make the last operation, under the old name where there is anything to name."""

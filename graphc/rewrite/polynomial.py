@@ -24,7 +24,7 @@ PRODUCTS = (multiply, divide, negate, power)
 SUMS = (add, subtract, negate)
 ARITHMETIC = (*PRODUCTS, add, subtract)
 EXPANDED = 24  # terms of a polynomial that is multiplied out
-EXPLORED = 48  # equations of a region that is multiplied out
+EXPLORED = 32  # equations of a region that is multiplied out
 LARGEST = 2**64  # coefficients beyond are left alone
 Powers = dict[Basic, int]
 
@@ -51,10 +51,11 @@ class Plan:
 
 @dataclass
 class Region:
-    """Equations that a plan takes the place of: how often each is used from within."""
+    """Equations that a plan takes the place of: how often each is used from within; `cut` where more was in reach."""
 
     visits: dict[Basic, int] = field(default_factory=dict)
     leaves: dict[Basic, int] = field(default_factory=dict)
+    cut: bool = False
 
     def leaf(self, atom: Basic) -> None:
         self.leaves[atom] = self.leaves.get(atom, 0) + 1
@@ -72,12 +73,16 @@ def fraction(atom: Basic) -> Fraction | None:
 
 
 def _root_of(builder: Rebuilder, atom: Basic) -> Root | None:
+    """The arithmetic that defines an atom."""
+    if atom in builder.roots:
+        return builder.roots[atom]
     expr = builder.inside(atom)
     operation = None if expr is None else operation_of(expr)
-    if operation is None or operation not in ARITHMETIC:
-        return None
-    assert expr is not None
-    return Root(operation, operands(expr))
+    found = None
+    if expr is not None and operation is not None and operation in ARITHMETIC:
+        found = Root(operation, operands(expr))
+    builder.roots[atom] = found
+    return found
 
 
 def operands_of(builder: Rebuilder, atom: Basic) -> tuple[Basic, ...]:
@@ -98,9 +103,7 @@ def _is_number(atom: Basic) -> bool:
 
 def _scales(root: Root) -> bool:
     """A negation, or a product with a number: costs nothing to look through."""
-    return root.operation is negate or (
-        root.operation is multiply and any(map(_is_number, root.operands))
-    )
+    return root.operation is negate or (root.operation is multiply and any(map(_is_number, root.operands)))
 
 
 def monomial(builder: Rebuilder, start: Root | Basic, region: Region, deep: bool = False) -> Monomial | None:
@@ -234,6 +237,7 @@ def _explore(builder: Rebuilder, start: Root, region: Region, limit: int) -> lis
             region.visits[atom] += 1
             continue
         root = _root_of(builder, atom)
+        region.cut |= depth >= limit and root is not None
         if root is None or (root.operation is power and _exponent(root) is None) or depth >= limit:
             if fraction(atom) is None:
                 region.leaf(atom)
@@ -454,7 +458,7 @@ def plan(monomials: list[Monomial]) -> Plan:
     """Like terms added up, common coefficients and factors taken out."""
     whole = collect(monomials)
     best = factored(whole)
-    scaled = _close(whole, {}) if 1 < len(whole) else whole
+    scaled = _close(whole, {}) if len(whole) > 1 else whole
     return Plan(scaled) if cost(Plan(scaled)) < cost(best) else best
 
 
@@ -481,4 +485,7 @@ def _cost_of_product(m: Monomial) -> int:
     return total + down
 
 
-__all__ = ["ARITHMETIC", "PRODUCTS", "SUMS", "Monomial", "Plan", "Region", "collect", "cost", "expanded", "monomial", "operands_of", "plan", "terms"]
+__all__ = [
+    "ARITHMETIC", "PRODUCTS", "SUMS", "Monomial", "Plan", "Region", "collect", "cost", "expanded", "monomial",
+    "operands_of", "plan", "terms",
+]  # fmt: skip

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, TypeAlias, Union
 
 from sympy import Basic, Number, Symbol
 
 from graphc.graph.builder import Builder
+from graphc.graph.graph import Equation
 from graphc.graph.graph import operands as operands_of
 from graphc.graph.graph import statics as statics_of
 from graphc.graph.operation import Operation, Term, Value, number, operation_of
+from graphc.graph.types import Type
 
 
 class Rebuilder(Builder):
@@ -24,7 +27,8 @@ class Rebuilder(Builder):
 
     `wanted` is the name that the next new equation gets; `current` the old symbol that is being rebuilt (`as_written`: from the program's text).  `opaque`
     symbols have no definition for the rules.  `consumer` is the operation that uses a symbol used once; `written`
-    holds the symbols that the program's text defines, `place` the order of definition.
+    holds the symbols that the program's text defines, `place` the order of definition.  `present` are the operations
+    of the old graph; `roots` remembers definitions that are arithmetic.
     """
 
     def __init__(self, uses: dict[Basic, int], kept: frozenset[Symbol], opaque: frozenset[Symbol]) -> None:
@@ -36,17 +40,27 @@ class Rebuilder(Builder):
         self.current: Symbol | None = None
         self.as_written = False
         self.consumer: dict[Basic, Operation] = {}
+        self.present: set[Operation] = set()
+        self.roots: dict[Basic, Root | None] = {}
 
     def fresh(self, stem: str | None = None) -> str:
         name, self.wanted = self.wanted, None
         return name if name is not None and stem is None else super().fresh(stem)
 
-    def _new(self, name: str | None, type_: Any, expr: Basic) -> Symbol:
+    def _new(self, name: str | None, type_: Type, expr: Basic) -> Symbol:
         target = super()._new(name, type_, expr)
         self.place[target] = len(self.place)
         if self.origin.rule == "text":
             self.written.add(target)
         return target
+
+    def take_over(self, equation: Equation, type_: Type) -> Basic:
+        """An equation as it is; the symbol that has its right-hand side already, if there is one."""
+        key = (self._key(equation.expr), type_)
+        known = self._consed.get(key)
+        if known is None:
+            known = self._consed[key] = self._new(equation.target.name, type_, equation.expr)
+        return known
 
     def look(self, atom: Basic) -> Basic:
         """What an atom stands for, through aliases: the atom itself where it is no alias."""
@@ -120,6 +134,17 @@ class Rule:
         assert self.before.operation is not None
         return (self.before.operation,)
 
+    @cached_property
+    def needs(self) -> frozenset[Operation]:
+        """Operations without which it cannot fire."""
+        found, todo = set(), [self.before]
+        while todo:
+            term = todo.pop()
+            if term.operation is not None:
+                found.add(term.operation)
+                todo += [a for a in term.arguments if isinstance(a, Term)]
+        return frozenset(found)
+
     def apply(self, builder: Rebuilder, root: Root) -> Made | None:
         """What takes the place of `root`; None where the rule does not apply."""
         for match in _matches(builder, self.before, root):
@@ -138,6 +163,7 @@ class Form:
     apply: Callable[[Rebuilder, Root], Made | None]
     why: str = ""
     example: str = ""
+    needs: frozenset[Operation] = frozenset()
 
 
 Rewriting: TypeAlias = Union[Rule, Form]
@@ -159,7 +185,9 @@ def _instance(match: Match, pattern: Any) -> Basic:
     if not isinstance(pattern, Term):
         return number(pattern)
     result = made(match, pattern)
-    return match.builder.apply(result.operation, result.operands, result.statics) if isinstance(result, Root) else result
+    return (
+        match.builder.apply(result.operation, result.operands, result.statics) if isinstance(result, Root) else result
+    )
 
 
 def _static(match: Match, value: Any) -> Any:

@@ -11,7 +11,18 @@ from sympy import Rational, S
 from graphc.graph.operation import operation_of, variable
 from graphc.ops.composite import log_softmax, logsumexp, norm, softmax
 from graphc.ops.elementwise import (
-    absolute, exp, expm1, hypot, log, log1p, logaddexp, power, sigmoid, softplus, sqrt, tanh,
+    absolute,
+    exp,
+    expm1,
+    hypot,
+    log,
+    log1p,
+    logaddexp,
+    power,
+    sigmoid,
+    softplus,
+    sqrt,
+    tanh,
 )  # fmt: skip
 from graphc.ops.program import size_
 from graphc.ops.reduction import largest, sum_
@@ -38,9 +49,7 @@ def _along_itself(match: Match) -> bool:
     return match["keepdims"] is True or _whole(match)
 
 
-_EXPONENTIAL = (
-    Rule("power of e", power(S.Exp1, x), exp(x), None, "the exponential's own rules then see it", "e^x"),
-)
+_EXPONENTIAL = (Rule("power of e", power(S.Exp1, x), exp(x), None, "the exponential's own rules then see it", "e^x"),)
 
 _LOGISTIC = (
     Rule("logistic function", 1 / (1 + exp(-x)), sigmoid(x), None,

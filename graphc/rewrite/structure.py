@@ -37,7 +37,9 @@ def _scalar(builder: Rebuilder, atom: Basic) -> bool:
     return builder.type_of(atom).rank == 0
 
 
-def _shape_of(builder: Rebuilder, operation: Operation, atoms: tuple[Basic, ...], fixed: tuple[Any, ...]) -> Shape | None:
+def _shape_of(
+    builder: Rebuilder, operation: Operation, atoms: tuple[Basic, ...], fixed: tuple[Any, ...]
+) -> Shape | None:
     try:
         return operation.infer(tuple(map(builder.type_of, atoms)), fixed, _proved)[0].shape
     except GraphcError:
@@ -195,7 +197,8 @@ def _product_of(builder: Rebuilder, atom: Basic) -> Basic | None:
 _N = "input x[n], c, t[n, 3]"
 STRUCTURE: tuple[Form, ...] = (
     Form("broadcast by the operation", tuple(o for o in OPERATIONS if o.elementwise), without_broadcasts,
-         "elementwise operations repeat their operands themselves", f"{_N}; x + broadcast(c, x.shape)"),
+         "elementwise operations repeat their operands themselves", f"{_N}; x + broadcast(c, x.shape)",
+         frozenset({broadcast})),
     Form("broadcast of a broadcast", (broadcast,), merged_broadcast,
          "one repetition", f"{_N}; broadcast(broadcast(c, (n,)), (4, n))"),
     Form("reshape of a reshape", (reshape,), merged_reshape,

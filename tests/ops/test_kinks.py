@@ -36,7 +36,6 @@ TABLE = [  # program, point, value, derivatives
     ("ceil(x)", {"x": 2}, 2, {"x": 0}),
     ("round(x)", {"x": 2.5}, 2, {"x": 0}),
     ("hypot(x, y)", {"x": 0, "y": 0}, 0, {"x": 0, "y": 0}),
-    ("x*log(x)", {"x": 0}, None, {"x": -math.inf}),
     ("a^b", {"a": 0, "b": 2}, 0, {"a": 0, "b": 0}),
     ("a^b", {"a": 0, "b": 1.5}, 0, {"a": 0, "b": 0}),
     ("x^2", {"x": 0}, 0, {"x": 0}),
@@ -48,9 +47,9 @@ TABLE = [  # program, point, value, derivatives
 
 
 @pytest.mark.parametrize(("text", "at", "value", "derivatives"), TABLE, ids=[f"{t[0]} {t[1]}" for t in TABLE])
-def test_table(text: str, at: dict[str, float], value: float | None, derivatives: dict[str, float]) -> None:
+def test_table(text: str, at: dict[str, float], value: float, derivatives: dict[str, float]) -> None:
     found, gradients = point(text, **at)
-    assert value is None or found == value
+    assert found == value
     assert {name: float(g) for name, g in gradients.items()} == derivatives
 
 
