@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from graphc.api import check, compile, derive, from_sympy, grad, parse, predict, simplify, train  # noqa: A004
+from graphc.api import check, compile, derive, from_sympy, grad, parse, predict, simplify, train
 from graphc.errors import DataError, DerivativeError, GraphcError, ParseError, ShapeError, TrainingError
 
 if TYPE_CHECKING:

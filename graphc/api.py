@@ -68,7 +68,7 @@ def check(program: Any, at: Mapping[str, Any] | None = None, samples: int = 20, 
     return check(read(program), at, samples, seed)
 
 
-def compile(program: Any, dtype: str = "float64") -> Function:  # noqa: A001
+def compile(program: Any, dtype: str = "float64") -> Function:
     """Compile a program to value and gradient.  dtype is float64 or float32."""
     from graphc.codegen.cache import store_program, stored_program
     from graphc.run.function import Function
@@ -136,7 +136,8 @@ def train(
     held = validation if validation is not None else said.get("holdout")
 
     def complete(leaves: Any, sizes: dict[str, int]) -> Any:
-        from graphc.compiler import complete_leaves, read, training_graph
+        from graphc.compiler import complete_leaves, read
+        from graphc.language.step import training_graph
 
         return complete_leaves(training_graph(read(program), optimizer), leaves, sizes)
 

@@ -2,7 +2,7 @@
 
     stage          takes -> gives                                    where
     read           text, file, SymPy, Graph -> Graph                 language
-    optimize       Graph -> Graph with next values of parameters     language.expand   (training only)
+    optimize       Graph -> Graph with next values of parameters     language.step      (training only)
     stabilise      Graph -> Graph, safe at the extremes              rewrite
     differentiate  Graph -> Graph with gradients                     differentiate
     simplify       Graph -> shorter Graph                            rewrite
@@ -25,23 +25,29 @@ from typing import Any
 
 from sympy import Basic, Symbol
 
-from graphc.codegen.artifact import Artifact, Check, Entry, Leaf
-from graphc.codegen.module import ModuleWriter, argument_type, array_function
+from graphc.codegen.artifact import Artifact, Check, Leaf
+from graphc.codegen.function import write_entry
+from graphc.codegen.module import ModuleWriter, argument_type
 from graphc.codegen.training import write_training
 from graphc.differentiate.reverse import expand_gradients, gradient, the_value
-from graphc.errors import DataError, DerivativeError, GraphcError, ParseError, ShapeError
-from graphc.graph.builder import Builder, Constraint
-from graphc.graph.graph import Equation, Graph, Optimizer, Origin, focus, operands, prune, statics
+from graphc.errors import DataError, DerivativeError, ParseError
+from graphc.graph.graph import Graph, Origin, focus, operands, prune, statics
 from graphc.graph.operation import operation_of
-from graphc.graph.types import Dim, Type, size_named, sizes_of
-from graphc.language.expand import expand, with_optimizer
-from graphc.language.reader import Reader, checked_optimizer, parse
-from graphc.ops import AVERAGE
+from graphc.graph.types import Dim, Type, sizes_of
+from graphc.language.expand import expand
+from graphc.language.reader import parse
+from graphc.language.step import focus_updates, training_graph
 from graphc.program_file import read_file
 from graphc.rewrite import simplify, stabilise, tidy
 from graphc.run.evaluate import evaluate
 
-FORWARD = (("stabilise", stabilise), ("differentiate", expand_gradients), ("simplify", simplify), ("expand", expand), ("tidy", tidy))
+FORWARD = (
+    ("stabilise", stabilise),
+    ("differentiate", expand_gradients),
+    ("simplify", simplify),
+    ("expand", expand),
+    ("tidy", tidy),
+)
 
 
 @dataclass(frozen=True)
@@ -148,7 +154,11 @@ def part_for(graph: Graph, name: str) -> Graph:
 def is_pointwise(graph: Graph) -> bool:
     """True where all that is given is scalar: the program is then a function of arrays, elementwise."""
     leaves = graph.leaves()
-    return bool(leaves) and all(graph.types[s].shape == () for s in leaves) and all(graph.types[o].shape == () for o in graph.outputs)
+    return (
+        bool(leaves)
+        and all(graph.types[s].shape == () for s in leaves)
+        and all(graph.types[o].shape == () for o in graph.outputs)
+    )
 
 
 def compile_function(graph: Graph, dtype: str, work: Compilation) -> Artifact:
@@ -161,11 +171,11 @@ def compile_function(graph: Graph, dtype: str, work: Compilation) -> Artifact:
     start = time.perf_counter()
     writer = ModuleWriter(dtype, graph.sizes)
     types = [argument_type(value.types[s]) for s in leaves]
-    _write_entry(writer, "forward", forward, leaves, types, pointwise, dtype)
+    write_entry(writer, "forward", forward, leaves, types, pointwise, dtype)
     if both is not None:
         backward = prune(both.replace(outputs=both.outputs[1:]))
-        _write_entry(writer, "backward", backward, leaves, types, pointwise, dtype)
-        _write_entry(writer, "value_and_grad", both, leaves, types, pointwise, dtype)
+        write_entry(writer, "backward", backward, leaves, types, pointwise, dtype)
+        write_entry(writer, "value_and_grad", both, leaves, types, pointwise, dtype)
     source = writer.text(_title(value))
     work.history.append(Stage("generate", both or forward, time.perf_counter() - start))
     return Artifact(
@@ -197,66 +207,6 @@ def _both(value: Graph, work: Compilation) -> tuple[Graph | None, tuple[str, ...
         return prune(work.run("tidy", tidy, primitive)), tuple(s.name for s in symbols), None
     except DerivativeError as error:
         return None, (), str(error)
-
-
-def _write_entry(
-    writer: ModuleWriter, name: str, graph: Graph, leaves: tuple[Symbol, ...], types: list[str], pointwise: bool, dtype: str
-) -> None:
-    """One function of the module; a pointwise program has it twice, for one point and for arrays of points."""
-    names = [writer.names("a", s.name) for s in leaves]
-    if pointwise and writer.point_function(name, graph, leaves):
-        call = f"{name}_point({', '.join(_typed(n, t) for n, t in zip(names, types, strict=True))})"
-        packed = call
-        if name == "value_and_grad":
-            results = [f"r{k}" for k in range(len(graph.outputs))]
-            packed_lines = [f"{', '.join(results)}, = {call}", f"return {results[0]}, ({', '.join(results[1:])},)"]
-        else:
-            packed_lines = [f"return {packed}"]
-        writer.add_function(name, names, packed_lines, types)
-        point = f"{name}_point"
-    else:
-        arguments, lines = array_function(writer, name, graph, leaves)
-        if name == "value_and_grad":
-            head, _, inside = lines[-1].partition("(")
-            first, _, rest = inside.rstrip(")").rstrip(",").partition(", ")
-            lines[-1] = f"{head}{first}, ({rest},)"
-        writer.add_function(name, arguments, lines, types)
-        point = ""
-    if pointwise:
-        _write_points(writer, name, point, names, types, graph)
-
-
-def _typed(name: str, type_: str) -> str:
-    return f"real({name})" if type_ == "real" else name
-
-
-def _write_points(writer: ModuleWriter, name: str, point: str, names: list[str], types: list[str], graph: Graph) -> None:
-    """The same for arrays of points."""
-    results = [f"o{k}" for k in range(len(graph.outputs))]
-    at = ", ".join(f"{n}[i]" for n in names)
-    bare = name == "forward" and len(results) == 1
-    if point:
-        targets = ", ".join(f"{r}[i]" for r in results)
-        line = f"{targets}{'' if bare else ','} = {point}({at})"
-    else:
-        kernel = f"{name}_one"
-        writer.functions[-1] = writer.functions[-1].replace(f"def {name}(", f"@kernel\ndef {kernel}(", 1)
-        writer.functions.append(f"def {name}({', '.join(names)}):\n    return {kernel}({', '.join(names)})")
-        targets = ", ".join(f"{r}[i]" for r in results)
-        if name == "value_and_grad":
-            targets = f"{results[0]}[i], ({', '.join(f'{r}[i]' for r in results[1:])},)"
-            line = f"v, g = {kernel}({at})"
-            extra = ["    o0[i] = v", *(f"    {r}[i] = g[{k}]" for k, r in enumerate(results[1:]))]
-            body = [f"for i in range({names[0]}.size):", f"    {line}", *extra]
-            writer.add_function(f"{name}_points", names + results, body, [f"{t}[1]" for t in types] + _results(graph))
-            return
-        line = f"{targets}{'' if bare else ','} = {kernel}({at})"
-    body = [f"for i in range({names[0]}.size):", f"    {line}"]
-    writer.add_function(f"{name}_points", names + results, body, [f"{t}[1]" for t in types] + _results(graph))
-
-
-def _results(graph: Graph) -> list[str]:
-    return [f"{graph.types[o].kind}[1]" for o in graph.outputs]
 
 
 def _title(graph: Graph) -> str:
@@ -317,77 +267,6 @@ def _atom_type(graph: Graph, atom: Basic) -> Type:
 # --- training --------------------------------------------------------------------------------------------------------
 
 
-def batched(graph: Graph, size: str = "n") -> Graph:
-    """A program of scalars as one of a batch: inputs get an axis of examples, the objective becomes its mean."""
-    value = graph.objective or graph.outputs[0]
-    while size in {s.name for s in graph.types} | set(graph.sizes):
-        size += "_"
-    builder = Builder()
-    builder.reserve(s.name for s in graph.types)
-    builder.reserve([size])
-    mapped: dict[Basic, Basic] = {}
-    for s in graph.inputs:
-        builder.types[s] = Type((size_named(size),), graph.types[s].kind)
-    for s in (*graph.params, *graph.states):
-        builder.types[s] = graph.types[s]
-    summary = {value, *graph.metrics}
-    for equation in graph.equations:
-        builder.origin = equation.origin
-        _lift(builder, equation, mapped, equation.target in summary)
-    return builder.graph(
-        graph,
-        sizes=(*graph.sizes, size),
-        outputs=tuple(mapped.get(o, o) for o in graph.outputs),
-        objective=mapped.get(value, value),
-        updates=tuple((owner, mapped.get(v, v)) for owner, v in graph.updates),
-        metrics=tuple(mapped.get(m, m) for m in graph.metrics),
-    )
-
-
-def _lift(builder: Builder, equation: Equation, mapped: dict[Basic, Basic], mean: bool) -> None:
-    """One equation over examples; a value that is minimised or measured is averaged, under its own name."""
-    operation = operation_of(equation.expr)
-    atoms = tuple(mapped.get(a, a) for a in operands(equation.expr) if a is not equation.expr or operation is None)
-    name = builder.fresh() if mean else equation.target.name
-    if operation is None:
-        result = builder.bind(name, atoms[0])
-    else:
-        result = builder.apply(operation, atoms, statics(equation.expr), name)
-    if mean:
-        result = AVERAGE(builder, result, equation.target.name)
-    mapped[equation.target] = result
-
-
-def training_graph(graph: Graph, optimizer: Any = None) -> Graph:
-    """The graph of one step: loss, metrics, next values."""
-    if not graph.params:
-        raise GraphcError("the program has no parameters to train", hint="param W[784, 10] ~ glorot")
-    value = graph.objective or graph.outputs[0]
-    if graph.types[value].shape != ():
-        raise ShapeError(f"{value.name} is an array; only a number is minimised", hint=f"minimize mean({value.name})")
-    if graph.inputs and all(graph.types[s].shape == () for s in graph.inputs):
-        graph = batched(graph)
-        value = graph.objective or graph.outputs[0]
-    graph = graph.replace(objective=value, outputs=(value,))
-    primed = {owner for owner, _ in graph.updates}
-    if optimizer is not None or not primed >= set(graph.params):
-        chosen = parse_optimizer(optimizer) if optimizer is not None else graph.optimizer
-        if chosen is None and primed:
-            return graph  # primes alone: the other parameters stay as they are
-        graph = with_optimizer(graph, chosen or Optimizer("sgd"))
-    return graph
-
-
-def parse_optimizer(text: str) -> Optimizer:
-    """sgd, or adam(lr=1e-3)."""
-    try:
-        found = parse(f"param w = 0; minimize w^2 with {text}").optimizer
-    except ParseError as error:
-        raise ParseError(f"optimizer {text!r}: {error.message}", hint=error.hint or "adam(lr=1e-3)") from None
-    assert found is not None
-    return checked_optimizer(found.name, found.arguments)
-
-
 def compile_training(graph: Graph, dtype: str, optimizer: Any, work: Compilation) -> Artifact:
     """Generate the training loop of a program."""
     step = work.run("optimize", lambda g: training_graph(g, optimizer), graph)
@@ -406,20 +285,6 @@ def compile_training(graph: Graph, dtype: str, optimizer: Any, work: Compilation
         sizes=step.sizes, checks=_checks(focus(step, kept)), layout=layout,
         training=tuple((k, float(v)) for k, v in graph.training),
         data=(graph.data.file, graph.data.columns) if graph.data is not None else None,
-    )  # fmt: skip
-
-
-def focus_updates(step: Graph) -> Graph:
-    """The part of a step that its loss, metrics and next values need."""
-    values = tuple(v for _, v in step.updates if isinstance(v, Symbol))
-    owners = {owner for owner, _ in step.updates}
-    part = focus(step, tuple(dict.fromkeys((*step.outputs, *step.metrics, *values))))
-    keep_params = tuple(s for s in step.params if s in part.params or s in owners)
-    keep_states = tuple(s for s in step.states if s in part.states or s in owners)
-    types = {**part.types, **{s: step.types[s] for s in (*keep_params, *keep_states)}}
-    return part.replace(
-        params=keep_params, states=keep_states, types=types, outputs=step.outputs[:1], updates=step.updates,
-        metrics=step.metrics, initial=step.initial, objective=step.outputs[0],
     )  # fmt: skip
 
 

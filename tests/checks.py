@@ -75,7 +75,14 @@ def differences(graph: Graph, values: Mapping[Symbol, Any], sizes: Mapping[str, 
 
 
 def check_gradient(
-    text: str, *, seed: int = 0, low: float = 0.2, high: float = 1.5, size: int = 4, tolerance: float = 1e-5, h: float = 1e-6
+    text: str,
+    *,
+    seed: int = 0,
+    low: float = 0.2,
+    high: float = 1.5,
+    size: int = 4,
+    tolerance: float = 1e-5,
+    h: float = 1e-6,
 ) -> Graph:
     """Gradient against central differences; the graph with the gradients."""
     graph = expand_gradients(read(text))

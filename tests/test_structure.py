@@ -37,7 +37,6 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 # Edges between stages of one layer, each with its reason.
 SIDEWAYS: dict[tuple[str, str], str] = {
     ("explain", "run"): "numbers beside symbols come from the evaluator, the slow oracle",
-    ("explain", "rewrite"): "a derivation ends with the simplified gradient",
     ("training", "run"): "initial values and sizes are found as a function finds them",
     ("run", "training"): "arrays are converted and checked at the one door that data have",
 }
@@ -66,7 +65,12 @@ def imports(path: Path) -> list[tuple[int, str, str]]:
     """(line, module, name) of every import out of the package, also in functions and for types."""
     found = []
     for node in ast.walk(tree(path)):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "graphc" and not node.level:
+        if (
+            isinstance(node, ast.ImportFrom)
+            and node.module
+            and node.module.split(".")[0] == "graphc"
+            and not node.level
+        ):
             found += [(node.lineno, node.module, alias.name) for alias in node.names]
         elif isinstance(node, ast.Import):
             found += [(node.lineno, a.name, "") for a in node.names if a.name.split(".")[0] == "graphc"]
@@ -122,7 +126,11 @@ ORDINARY: dict[tuple[str, str], str] = {
     ("api", "grad"): "a function that the package offers",
     ("cli", "grad"): "a command",
 }
-SPELLINGS = {o.name for o in OPERATIONS} | {o.spelling for o in OPERATIONS if o.spelling} | {n for o in OPERATIONS for n in o.others}
+SPELLINGS = (
+    {o.name for o in OPERATIONS}
+    | {o.spelling for o in OPERATIONS if o.spelling}
+    | {n for o in OPERATIONS for n in o.others}
+)
 
 
 def docstrings(module: ast.Module) -> set[int]:

@@ -293,7 +293,9 @@ class LoopWriter:
 
     def _identity(self, lowering: Reduce, kind: str) -> str:
         if kind == "int":
-            return {"-inf": "-9223372036854775807", "inf": "9223372036854775807"}.get(lowering.identity, lowering.identity)
+            return {"-inf": "-9223372036854775807", "inf": "9223372036854775807"}.get(
+                lowering.identity, lowering.identity
+            )
         return {"-inf": "real(-np.inf)", "inf": "real(np.inf)"}.get(lowering.identity, f"real({lowering.identity})")
 
     def _reduce(self, equation: Equation, lowering: Reduce, atom: Basic) -> None:
@@ -335,7 +337,12 @@ class LoopWriter:
         shape = self.types[equation.target].shape
         memory = self.argument(equation.target)
         value = self._read(atoms[0], self.index)
-        place = lowering.place(self.index, lambda k, at: self.element(atoms[k], at), tuple(self._shape(a) for a in atoms), statics(equation.expr))
+        place = lowering.place(
+            self.index,
+            lambda k, at: self.element(atoms[k], at),
+            tuple(self._shape(a) for a in atoms),
+            statics(equation.expr),
+        )
         self.levels[0].before += [f"for j in range({self.size(product(shape))}):", f"    {memory}[j] = zero"]
         names, guards = [], []
         for i, size in zip(place, shape, strict=True):
@@ -368,7 +375,9 @@ class LoopWriter:
         result = f"{self.argument(equation.target)}[{self.address(self.types[equation.target].shape, tuple(name[c] for c in labels.result))}]"
         zero = number_code(S.Zero, kind)
         last = labels.summed[-1:] or labels.result[-1:]
-        running = all(last not in part or part[-1] == last for part in (labels.part_a, labels.part_b)) or not labels.result
+        running = (
+            all(last not in part or part[-1] == last for part in (labels.part_a, labels.part_b)) or not labels.result
+        )
         lines: list[str] = []
         if not labels.summed:
             lines = _nested([(name[c], size[c]) for c in labels.result], [f"{result} = {a} * {b}"])
@@ -379,7 +388,8 @@ class LoopWriter:
             rows, row = labels.result[:-1], labels.result[-1]
             inner = _nested([(name[c], size[c]) for c in labels.summed + row], [f"{result} = {result} + {a} * {b}"])
             lines = _nested(
-                [(name[c], size[c]) for c in rows], [f"for {name[row]} in range({size[row]}):", f"    {result} = {zero}", *inner]
+                [(name[c], size[c]) for c in rows],
+                [f"for {name[row]} in range({size[row]}):", f"    {result} = {zero}", *inner],
             )
         return lines
 

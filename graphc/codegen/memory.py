@@ -44,7 +44,9 @@ def reads(plan: Schedule, kernel: Kernel) -> dict[Symbol, bool]:
         for k, atom in enumerate(operands(equation.expr)):
             if atom is equation.expr:
                 continue
-            direct = kernel.kind == "loop" and not isinstance(lowering, Access) and not (isinstance(lowering, Scatter) and k)
+            direct = (
+                kernel.kind == "loop" and not isinstance(lowering, Access) and not (isinstance(lowering, Scatter) and k)
+            )
             for s, at_index in memory_behind(plan, atom, direct, kernel.space):
                 if s not in computed or not at_index:
                     found[s] = found.get(s, True) and at_index

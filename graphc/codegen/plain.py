@@ -43,7 +43,9 @@ def _same(function: Any) -> Any:
     return function
 
 
-def gemm(ta: bool, tb: bool, m: int, n: int, k: int, alpha: Any, a: Any, ao: int, b: Any, bo: int, beta: Any, c: Any, co: int) -> None:
+def gemm(
+    ta: bool, tb: bool, m: int, n: int, k: int, alpha: Any, a: Any, ao: int, b: Any, bo: int, beta: Any, c: Any, co: int
+) -> None:
     """c = alpha op(a) op(b) + beta c, as the jitted one."""
     left = a[ao : ao + m * k].reshape((k, m) if ta else (m, k))
     right = b[bo : bo + k * n].reshape((n, k) if tb else (k, n))

@@ -163,7 +163,11 @@ class _Scheduler:
         for k, atom in enumerate(operands(equation.expr)):
             if atom is equation.expr:
                 continue
-            direct = not isinstance(lowering, Access) and self._type(atom).shape == space and not (isinstance(lowering, Scatter) and k)
+            direct = (
+                not isinstance(lowering, Access)
+                and self._type(atom).shape == space
+                and not (isinstance(lowering, Scatter) and k)
+            )
             sources += self._memory_of(atom, direct)
         lowest = max((self._earliest(s, at_index, space) for s, at_index in sources), default=0)
         alone = isinstance(lowering, Reduce) and lowering.arguments

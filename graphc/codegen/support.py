@@ -36,7 +36,22 @@ def bind_blas() -> None:
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def gemm(typing: Any, ta: Any, tb: Any, m: Any, n: Any, k: Any, alpha: Any, a: Any, ao: Any, b: Any, bo: Any, beta: Any, c: Any, co: Any) -> Any:
+def gemm(
+    typing: Any,
+    ta: Any,
+    tb: Any,
+    m: Any,
+    n: Any,
+    k: Any,
+    alpha: Any,
+    a: Any,
+    ao: Any,
+    b: Any,
+    bo: Any,
+    beta: Any,
+    c: Any,
+    co: Any,
+) -> Any:
     """c = alpha op(a) op(b) + beta c for row-major matrices that begin at offsets of memory."""
     signature = types.void(ta, tb, m, n, k, alpha, a, ao, b, bo, beta, c, co)
     routine = f"graphc_{_ROUTINES[c.dtype]}"
@@ -51,7 +66,9 @@ def gemm(typing: Any, ta: Any, tb: Any, m: Any, n: Any, k: Any, alpha: Any, a: A
             return builder.bitcast(place, pointer)
 
         def flag(value: Any) -> Any:
-            code = builder.select(cgutils.is_true(builder, value), ir.Constant(char, ord("T")), ir.Constant(char, ord("N")))
+            code = builder.select(
+                cgutils.is_true(builder, value), ir.Constant(char, ord("T")), ir.Constant(char, ord("N"))
+            )
             return stored(code, char)
 
         def data(start: Any, offset: Any) -> Any:
@@ -73,7 +90,9 @@ def gemm(typing: Any, ta: Any, tb: Any, m: Any, n: Any, k: Any, alpha: Any, a: A
             stored(alpha_, real), data(b_, place(bo_, bo)), stored(ldb, number), data(a_, place(ao_, ao)), stored(lda, number),
             stored(beta_, real), data(c_, place(co_, co)), stored(columns, number),
         ]  # fmt: skip
-        function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(ir.VoidType(), [pointer] * 13), routine)
+        function = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(ir.VoidType(), [pointer] * 13), routine
+        )
         builder.call(function, arguments)
         return context.get_dummy_value()
 
@@ -93,7 +112,8 @@ def view(typing: Any, array: Any, start: Any) -> Any:
         data = context.make_array(array)(context, builder, args[0]).data
         return builder.gep(data, [context.cast(builder, args[1], start, types.intp)])
 
-    return types.CPointer(element)(array, start), generate
+    pointer: Any = types.CPointer  # type: ignore[attr-defined]
+    return pointer(element)(array, start), generate
 
 
 @intrinsic  # type: ignore[untyped-decorator]

@@ -188,6 +188,10 @@ class _LoopText:
                     spare = self.arena.piece(f"spare_{k}", have.kind, product(have.shape))
                     aside += [f"for j in range({size_code(product(have.shape))}):", f"    {spare}[j] = {source}[j]"]
                     source = spare
-                code = cast_code(f"{source}[j]" if have.shape or not self.graph.types[owner].shape else f"{source}[0]", have.kind, kind)
+                code = cast_code(
+                    f"{source}[j]" if have.shape or not self.graph.types[owner].shape else f"{source}[0]",
+                    have.kind,
+                    kind,
+                )
             lines += [f"for j in range({size}):", f"    {target}[j] = {code}"]
         return aside + lines

@@ -21,7 +21,16 @@ from graphc.graph.graph import Equation, Graph, Origin, needed, operands, static
 from graphc.graph.operation import Linearization, Operation, Value, operation_of
 from graphc.graph.types import Type, shape_text
 from graphc.ops import GRADIENT
-from graphc.ops.algebra import accumulate, along, branch_condition, mask_intersection, mask_union, real, select, unbroadcast
+from graphc.ops.algebra import (
+    accumulate,
+    along,
+    branch_condition,
+    mask_intersection,
+    mask_union,
+    real,
+    select,
+    unbroadcast,
+)
 
 
 @dataclass(frozen=True)

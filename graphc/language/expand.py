@@ -13,7 +13,6 @@ from sympy import Basic, Integer, Symbol
 from graphc.graph.builder import Builder
 from graphc.graph.graph import Equation, Graph, Optimizer, Origin, operands, statics
 from graphc.graph.operation import Operation, operation_of
-
 from graphc.language.parser import Definition, parse_statements
 from graphc.language.reader import Reader, _Frame, prelude
 from graphc.ops import GRADIENT
@@ -98,5 +97,3 @@ def _definition(optimizer: Optimizer) -> Definition:
     statements, _ = parse_statements(optimizer.source)
     definition: Definition = statements[0].data
     return definition
-
-

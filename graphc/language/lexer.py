@@ -135,9 +135,7 @@ def _plain_name(word: str) -> str:
 def _check_number(source: Source, start: int, word: str, after: str) -> None:
     name = "".join(takewhile(str.isalnum, after))
     if word.endswith(".") and after[:1].isalpha():
-        raise source.error(
-            start, f"{word}{name} is not clear", hint=f"write {word[:-1]}*{name}, or {word}0*{name}"
-        )
+        raise source.error(start, f"{word}{name} is not clear", hint=f"write {word[:-1]}*{name}, or {word}0*{name}")
     if word == "0" and after[:1] in tuple("xXbBoO") and after[1:2].isdigit():
         raise source.error(start, "numbers are written in decimal", hint=f"for a product write 0*{name}")
     if after[:1] == "_":

@@ -13,8 +13,7 @@ from graphc.graph.operation import operation_of
 from graphc.graph.types import Size, Type, product
 from graphc.ops.elementwise import add, divide, logical_and, logical_not, logical_or, where
 from graphc.ops.movement import broadcast
-from graphc.ops.program import as_real
-from graphc.ops.program import size_atom
+from graphc.ops.program import as_real, size_atom
 from graphc.ops.reduction import sum_
 from graphc.ops.reduction import unbroadcast as unbroadcast_value
 

@@ -300,7 +300,9 @@ def _named(name: str) -> str:
 
 
 exp: Operation = _function("exp", "e^x.", lambda y, x: y, own=sympy.exp, special=(((0,), 1), ((1000,), float("inf"))))
-expm1: Operation = _function("expm1", "e^x - 1, accurate near 0.", lambda y, x: y + 1, latex="e^{{{0}}} - 1", special=(((0,), 0),))
+expm1: Operation = _function(
+    "expm1", "e^x - 1, accurate near 0.", lambda y, x: y + 1, latex="e^{{{0}}} - 1", special=(((0,), 0),)
+)
 log: Operation = _function(
     "log", "Natural logarithm.", lambda y, x: 1 / x, own=sympy.log, others=("ln",), domain=((0.1, 5),),
     special=(((1,), 0), ((0,), float("-inf"))),
@@ -368,7 +370,9 @@ def _logaddexp(a: Any, b: Any) -> Any:
 
 sin: Operation = _function("sin", "Sine.", lambda y, x: cos(x), own=sympy.sin, special=(((0,), 0),))
 cos: Operation = _function("cos", "Cosine.", lambda y, x: -sin(x), own=sympy.cos, special=(((0,), 1),))
-tan: Operation = _function("tan", "Tangent.", lambda y, x: 1 + y * y, own=sympy.tan, domain=((-1.2, 1.2),), special=(((0,), 0),))
+tan: Operation = _function(
+    "tan", "Tangent.", lambda y, x: 1 + y * y, own=sympy.tan, domain=((-1.2, 1.2),), special=(((0,), 0),)
+)
 asin: Operation = _function(
     "asin", "Inverse sine.", lambda y, x: 1 / sqrt(1 - x * x), own=sympy.asin, others=("arcsin",),
     domain=((-0.9, 0.9),), reference=_numpy("arcsin"), latex="\\arcsin\\left({0}\\right)",
@@ -383,7 +387,9 @@ atan: Operation = _function(
 )  # fmt: skip
 sinh: Operation = _function("sinh", "Hyperbolic sine.", lambda y, x: cosh(x), own=sympy.sinh)
 cosh: Operation = _function("cosh", "Hyperbolic cosine.", lambda y, x: sinh(x), own=sympy.cosh)
-tanh: Operation = _function("tanh", "Hyperbolic tangent.", lambda y, x: 1 - y * y, own=sympy.tanh, special=(((1000,), 1),))
+tanh: Operation = _function(
+    "tanh", "Hyperbolic tangent.", lambda y, x: 1 - y * y, own=sympy.tanh, special=(((1000,), 1),)
+)
 asinh: Operation = _function(
     "asinh", "Inverse hyperbolic sine.", lambda y, x: 1 / sqrt(x * x + 1), own=sympy.asinh, others=("arcsinh",),
     reference=_numpy("arcsinh"), latex=_named("asinh"),

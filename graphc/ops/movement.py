@@ -185,7 +185,9 @@ def _bound(bound: Any, size: Size, require: Require) -> tuple[Any, ...]:
     if isinstance(bound, (int, Dim)):
         place = _from_end(bound, size)
         if (isinstance(place, int) and place < 0) or (isinstance(left := size - place, int) and left < 1):
-            raise ShapeError(f"index {bound} is outside of size {size}", hint="the first element is x[0], the last x[-1]")
+            raise ShapeError(
+                f"index {bound} is outside of size {size}", hint="the first element is x[0], the last x[-1]"
+            )
         require(place + 1, size, "<=")
         return ("at", place)
     if bound[0] == "at":

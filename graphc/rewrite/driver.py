@@ -47,7 +47,7 @@ def rewrite_steps(
     graph: Graph, *rules: tuple[Rewriting, ...], opaque: frozenset[Symbol] = frozenset()
 ) -> tuple[Graph, tuple[Step, ...]]:
     """The same with its steps; `opaque` symbols are not looked into."""
-    index = _index(rules)
+    index = index_of(rules)
     steps: list[Step] = []
     active: frozenset[Symbol] | None = None
     for count in range(SWEEPS):
@@ -60,7 +60,7 @@ def rewrite_steps(
     return claim_names(graph), tuple(steps)
 
 
-def _index(rules: tuple[tuple[Rewriting, ...], ...]) -> dict[Operation, tuple[Rewriting, ...]]:
+def index_of(rules: tuple[tuple[Rewriting, ...], ...]) -> dict[Operation, tuple[Rewriting, ...]]:
     """Rules by the operation they start at, in their order."""
     index: dict[Operation, tuple[Rewriting, ...]] = {}
     for rule in (r for group in rules for r in group):

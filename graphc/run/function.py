@@ -173,12 +173,16 @@ class Function:
     def _arguments(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[Any]:
         """All arguments in order, defaults put in."""
         if len(args) > len(self.inputs):
-            raise DataError(f"{len(args)} arguments for {len(self.inputs)} inputs", hint=f"the inputs are {', '.join(self.inputs)}")
+            raise DataError(
+                f"{len(args)} arguments for {len(self.inputs)} inputs", hint=f"the inputs are {', '.join(self.inputs)}"
+            )
         given = dict(zip(self.inputs, args))  # noqa: B905
         for name, value in kwargs.items():
             if name not in self._types:
                 known = ", ".join(self.inputs)
-                raise DataError(f"{name} is no input", hint=f"the inputs are {known}" if known else "there are no inputs")
+                raise DataError(
+                    f"{name} is no input", hint=f"the inputs are {known}" if known else "there are no inputs"
+                )
             if name in given:
                 raise DataError(f"{name} is given twice, by position and by name")
             given[name] = value
@@ -189,11 +193,16 @@ class Function:
             elif name in self._defaults:
                 values.append(self._defaults[name])
             else:
-                raise DataError(f"{name} is missing", hint=f"f({name}=...); f.initial(seed=0) gives first values of parameters")
+                raise DataError(
+                    f"{name} is missing", hint=f"f({name}=...); f.initial(seed=0) gives first values of parameters"
+                )
         return values
 
     def _call(self, entry: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        values = [_numeric(n, v, self._types[n].kind, self._dtype) for n, v in zip(self.inputs, self._arguments(args, kwargs), strict=True)]
+        values = [
+            _numeric(n, v, self._types[n].kind, self._dtype)
+            for n, v in zip(self.inputs, self._arguments(args, kwargs), strict=True)
+        ]
         if not self.artifact.pointwise:
             return _unpacked(self._arrays(entry, values))
         if all(v.ndim == 0 for v in values):

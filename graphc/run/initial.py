@@ -47,5 +47,6 @@ def draw(leaf: Leaf, generator: np.random.Generator, shape: tuple[int, ...], dty
     values = [np.asarray(a, np.float64) for a in arguments]
     if name == "constant":
         return np.ascontiguousarray(np.broadcast_to(values[0], shape)).astype(kind)
-    sample = generator.uniform(*values, size=shape) if name == "uniform" else generator.normal(*values, size=shape)
+    sampler = generator.uniform if name == "uniform" else generator.normal
+    sample = sampler(values[0], values[1], shape)
     return np.asarray(sample).astype(kind)

@@ -23,7 +23,7 @@ from graphc.errors import DataError, GraphcError, TrainingError
 from graphc.graph.types import Type, shape_text, size_value
 from graphc.run.function import check_sizes
 from graphc.run.initial import draw, known_shape
-from graphc.training.data import as_array, as_arrays, bind_sizes, check_shape, holdout, plain_array
+from graphc.training.data import as_array, as_arrays, bind_sizes, holdout, plain_array
 
 SLICE_SECONDS = 0.2  # how long the jitted loop runs before progress can be shown
 Callback = Callable[[int, dict[str, list[float]]], Any]
@@ -130,7 +130,9 @@ class Trainer:
         rest, kept = holdout(self.count, float(validation), self.settings.seed)
         parts = []
         for index in (rest, kept):
-            parts.append({n: np.ascontiguousarray(a[index]) if n in self.layout.batched else a for n, a in arrays.items()})
+            parts.append(
+                {n: np.ascontiguousarray(a[index]) if n in self.layout.batched else a for n, a in arrays.items()}
+            )
         return parts[0], parts[1]
 
     def _check_settings(self) -> None:
@@ -145,14 +147,18 @@ class Trainer:
 
     # --- parameters --------------------------------------------------------------------------------------------
 
-    def _initial(self, params: Mapping[str, Any], complete: Any) -> tuple[dict[str, Any], dict[str, tuple[str, int, tuple[int, ...]]]]:
+    def _initial(
+        self, params: Mapping[str, Any], complete: Any
+    ) -> tuple[dict[str, Any], dict[str, tuple[str, int, tuple[int, ...]]]]:
         """Parameters and states in one flat array a kind, and where each of them is."""
         kept = tuple(leaf for leaf in self.artifact.leaves if leaf.role != "input")
         if any(leaf.initial is None and leaf.name not in params for leaf in kept):
             kept = complete(kept, self.sizes)
         for name in params:
             if name not in {leaf.name for leaf in kept}:
-                raise DataError(f"{name} is no parameter", hint=f"the parameters are {', '.join(leaf.name for leaf in kept)}")
+                raise DataError(
+                    f"{name} is no parameter", hint=f"the parameters are {', '.join(leaf.name for leaf in kept)}"
+                )
         generator = np.random.default_rng(self.settings.seed)
         flat: dict[str, list[Any]] = {"real": [], "int": [], "bool": []}
         places: dict[str, tuple[str, int, tuple[int, ...]]] = {}
@@ -304,5 +310,3 @@ def read_stop(stop: Any) -> tuple[float | None, float | None]:
             raise DataError(f"stop has no {min(extra)}", hint='stop={"loss": 0.01, "change": 1e-6}')
         return stop.get("loss"), stop.get("change")
     return float(stop), None
-
-

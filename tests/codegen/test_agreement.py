@@ -58,7 +58,9 @@ def _values(graph: Graph, seed: int) -> tuple[dict[str, Any], dict[str, int]]:
 
 def _oracle(f: Function, values: dict[str, Any], sizes: dict[str, int], dtype: Any = np.float64) -> tuple[Any, Any]:
     graph = expand_gradients(read(f.graph))
-    leaves = {s: np.asarray(values[s.name], dtype if graph.types[s].kind == "real" else np.int64) for s in graph.leaves()}
+    leaves = {
+        s: np.asarray(values[s.name], dtype if graph.types[s].kind == "real" else np.int64) for s in graph.leaves()
+    }
     found = evaluate(graph, leaves, graph.outputs, sizes, dtype)
     outputs = [found[o] for o in graph.outputs]
     if not f.artifact.gradients:

@@ -33,7 +33,8 @@ def derivative(text: str, times: int, **at: str) -> mpmath.mpf:
 
 
 @pytest.mark.parametrize(
-    "text", ["sin(x)*exp(x)", "x^5", "1/(1 + x^2)", "tanh(x)", "log(x)*sqrt(x)", "sigmoid(x)", "softplus(x)", "x^x", "erf(x)"]
+    "text",
+    ["sin(x)*exp(x)", "x^5", "1/(1 + x^2)", "tanh(x)", "log(x)*sqrt(x)", "sigmoid(x)", "softplus(x)", "x^x", "erf(x)"],
 )
 def test_gradients_of_gradients(text: str) -> None:
     with mpmath.workdps(50):
@@ -51,13 +52,17 @@ def test_a_hessian_vector_product() -> None:
     )  # fmt: skip
     assert value == 6 * 1 + 3 + 2
     graph = expand_gradients(
-        read("input x[n, 3], v[3]; param w[3] = 0; J = mean(sigmoid(x @ w)^2); Hv = grad(sum(grad(J, w)*v), w); output Hv")
+        read(
+            "input x[n, 3], v[3]; param w[3] = 0; J = mean(sigmoid(x @ w)^2); Hv = grad(sum(grad(J, w)*v), w); output Hv"
+        )
     )
     same_again(graph)
     rng = np.random.default_rng(0)
     given = {s: rng.normal(size=(5, 3) if s.name == "x" else 3) for s in graph.leaves()}
     (hv,) = evaluate(graph, given, graph.outputs, {"n": 5}).values()
-    first = expand_gradients(parse("input x[n, 3]; param w[3] = 0; J = mean(sigmoid(x @ w)^2); g = grad(J, w); output g"))
+    first = expand_gradients(
+        parse("input x[n, 3]; param w[3] = 0; J = mean(sigmoid(x @ w)^2); g = grad(J, w); output g")
+    )
     w, v = (next(s for s in graph.leaves() if s.name == name) for name in "wv")
     ends = []
     for step in (1e-5, -1e-5):
@@ -67,7 +72,9 @@ def test_a_hessian_vector_product() -> None:
 
 
 def test_gradient_penalty() -> None:
-    check_gradient("input x[n, 3], t[n, 2]; param W[3, 2]; J = mse(tanh(x @ W), t); P = J + sum(grad(J, x)^2); minimize P")
+    check_gradient(
+        "input x[n, 3], t[n, 2]; param W[3, 2]; J = mse(tanh(x @ W), t); P = J + sum(grad(J, x)^2); minimize P"
+    )
 
 
 def test_gradients_of_several_values_and_of_intermediate_names() -> None:
@@ -78,7 +85,10 @@ def test_gradients_of_several_values_and_of_intermediate_names() -> None:
 def test_unused_inputs_get_zeros() -> None:
     graph = read("input x, y[n, 3], k[n]: int; param w[2] = 0; J = x^2 + sum(k)")
     derived = same_again(gradient(graph, real_leaves(graph)))
-    given = {s: np.zeros((4, 3) if s.name == "y" else 4 if s.name == "k" else 2 if s.name == "w" else (), int) for s in graph.leaves()}
+    given = {
+        s: np.zeros((4, 3) if s.name == "y" else 4 if s.name == "k" else 2 if s.name == "w" else (), int)
+        for s in graph.leaves()
+    }
     found = evaluate(derived, given, derived.outputs, {"n": 4})
     assert [found[o].shape for o in derived.outputs] == [(), (4, 3), (2,)]
     assert all(not np.any(found[o]) for o in derived.outputs)
@@ -169,7 +179,9 @@ def grown(text: str, prints: bool = False) -> tuple[int, int]:
     ("program", "small", "large"), [(chain, 100, 5000), (sum_of_terms, 100, 20_000), (nested, 6, 12), (net, 10, 50)],
     ids=lambda v: getattr(v, "__name__", str(v)),
 )  # fmt: skip
-def test_a_gradient_is_at_most_five_times_its_program_and_grows_with_it(program: object, small: int, large: int) -> None:
+def test_a_gradient_is_at_most_five_times_its_program_and_grows_with_it(
+    program: object, small: int, large: int
+) -> None:
     assert sys.getrecursionlimit() == 1000
     assert callable(program)
     few, few_derived = grown(program(small), prints=True)

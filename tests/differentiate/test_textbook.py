@@ -144,7 +144,12 @@ l1 = tanh(x @ w1 + b1)
 l2 = softmax(l1 @ w2 + b2, axis=1)
 J = -mean(sum(y*log(l2), axis=1), axis=0)"""
     derived = check_gradient(text, low=-1, high=1)
-    assert [str(derived.types[o]) for o in derived.outputs[2:]] == ["real[7, 5]", "real[1, 5]", "real[5, 3]", "real[1, 3]"]
+    assert [str(derived.types[o]) for o in derived.outputs[2:]] == [
+        "real[7, 5]",
+        "real[1, 5]",
+        "real[5, 3]",
+        "real[1, 3]",
+    ]
     own = text.replace("softmax(l1 @ w2 + b2, axis=1)", "exp(s)/sum(exp(s), axis=1, keepdims=true)").replace(
         "l2 =", "s = l1 @ w2 + b2; l2 ="
     )
@@ -154,7 +159,9 @@ J = -mean(sum(y*log(l2), axis=1), axis=0)"""
 
 
 def test_g_linear_regression() -> None:
-    value, gradients = point("input x[2], t; param w[2], b; z = w @ x + b; J = 1/2*(t - z)^2", x=[1, 0], t=2, w=[1, 0], b=2)
+    value, gradients = point(
+        "input x[2], t; param w[2], b; z = w @ x + b; J = 1/2*(t - z)^2", x=[1, 0], t=2, w=[1, 0], b=2
+    )
     assert value == 0.5
     assert gradients["w"].tolist() == [1, 0]
     assert gradients["b"] == 1

@@ -170,7 +170,26 @@ ATOMS = ["x", "y", "v", "k", "a", "b", "w", "n", "m", "s", "0", "1", "-1", "0.5"
          "true", '"ij->ji"', '"ij,jk->ik"', '"..."', "x.shape", "x.shape[0]", "(1, 2)", "()", "(n, 3)", "(3,)", "((1, 1), (0, 0))",
          "[1, 2, 3]", "[x, x]", "n - 1", "2n", "n*m", "normal(0, 1)", "(n, -1)", "v[0]", "a[1:]", "x[::-1]", "(none)"]  # fmt: skip
 NAMES = ["axis", "keepdims", "value", "shape", "widths", "classes", "ddof", "axes", "n", "lo", "x"]
-BOUNDS = ["0", "-1", ":", "1:", "::2", "::-1", "...", "k", "n", "n - 1", ":n", "1:3", "m:", "-2:", "none", "1.5", "5:2", "::-2"]
+BOUNDS = [
+    "0",
+    "-1",
+    ":",
+    "1:",
+    "::2",
+    "::-1",
+    "...",
+    "k",
+    "n",
+    "n - 1",
+    ":n",
+    "1:3",
+    "m:",
+    "-2:",
+    "none",
+    "1.5",
+    "5:2",
+    "::-2",
+]
 FUNCTIONS = [name for name in dict.fromkeys((*CALLS, *prelude())) if name.isidentifier()]
 SIGNS = ["+", "-", "*", "/", "@", "^", "<", "<=", "==", "and", "or"]
 
@@ -183,7 +202,9 @@ def _calls(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         st.sampled_from(FUNCTIONS), arguments, named,
     )  # fmt: skip
     infix = st.builds(lambda a, s, b: f"({a} {s} {b})", inner, st.sampled_from(SIGNS), inner)
-    index = st.builds(lambda a, b: f"({a})[{', '.join(b)}]", inner, st.lists(st.sampled_from(BOUNDS), min_size=1, max_size=3))
+    index = st.builds(
+        lambda a, b: f"({a})[{', '.join(b)}]", inner, st.lists(st.sampled_from(BOUNDS), min_size=1, max_size=3)
+    )
     other = st.builds(lambda form, a: form.format(a), st.sampled_from(["-({})", "({}).T", "|{}|", "[{0}, {0}]"]), inner)
     return st.one_of(call, call, infix, index, other)
 

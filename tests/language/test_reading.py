@@ -275,7 +275,9 @@ def test_outputs() -> None:
 
 
 def test_keywords_as_names() -> None:
-    graph = read("input data, train, state; input = data*train; output = state + input; minimize = output - 1; like = 2")
+    graph = read(
+        "input data, train, state; input = data*train; output = state + input; minimize = output - 1; like = 2"
+    )
     assert [e.target.name for e in graph.equations] == ["input", "output", "minimize", "like"]
 
 
@@ -344,7 +346,12 @@ def names(text: str) -> list[str]:
 
 def test_parameters_are_named_after_the_equation() -> None:
     assert names(LAYER + "input x[n, 3]\nh = tanh(layer(x, 5))") == ["h.W", "h.b"]
-    assert names(LAYER + "input x[n, 3]\nh = layer(layer(x, 5), units=2, scale=3)") == ["h.1.W", "h.1.b", "h.2.W", "h.2.b"]
+    assert names(LAYER + "input x[n, 3]\nh = layer(layer(x, 5), units=2, scale=3)") == [
+        "h.1.W",
+        "h.1.b",
+        "h.2.W",
+        "h.2.b",
+    ]
     assert names(LAYER + "input x[n, 3]\nsum(layer(x, 5))") == ["layer.1.W", "layer.1.b"]
 
 

@@ -13,8 +13,8 @@ import pytest
 from checks import check_gradient, leaf_values, read
 
 from graphc.graph.graph import Graph
-from graphc.ops import OPERATIONS
 from graphc.graph.operation import operation_of
+from graphc.ops import OPERATIONS
 from graphc.run.evaluate import evaluate
 
 HEAD = "input x[3, 4], y[3, 4], v[4], u[3], s; "

@@ -69,7 +69,9 @@ def array_programs(draw: st.DrawFn) -> str:
         lines.append(f"t{k} = {text}")
         shapes[f"t{k}"] = shape
     made = [name for name in shapes if name.startswith("t")]
-    lines.append("J = " + " + ".join(f"{draw(st.sampled_from(['sum', 'mean']))}({name}*{k + 1})" for k, name in enumerate(made)))
+    lines.append(
+        "J = " + " + ".join(f"{draw(st.sampled_from(['sum', 'mean']))}({name}*{k + 1})" for k, name in enumerate(made))
+    )
     return "\n".join(lines)
 
 
@@ -92,7 +94,11 @@ def _step(draw: st.DrawFn, shapes: dict[str, tuple[str, ...]]) -> tuple[str, tup
     if move == "pair":
         fits = [name for name, other in shapes.items() if other == shape[rank - len(other) :]] or same
         b = draw(st.sampled_from(fits))
-        form = draw(st.sampled_from(["{} + {}", "{} - {}", "{}*{}", "max({}, {})", "where({0} > {1}, {0}, {1}*{0})", "{}/(2 + {}^2)"]))
+        form = draw(
+            st.sampled_from(
+                ["{} + {}", "{} - {}", "{}*{}", "max({}, {})", "where({0} > {1}, {0}, {1}*{0})", "{}/(2 + {}^2)"]
+            )
+        )
         return form.format(a, b), shape
     if move == "reduce":
         function = draw(st.sampled_from(["sum", "mean", "max", "norm", "logsumexp", "var", "prod", "std"]))

@@ -20,7 +20,7 @@ from graphc.graph.graph import prune
 from graphc.run.evaluate import evaluate, evaluate_exactly
 
 sys.path.insert(0, str(Path(__file__).parent))
-from programs import array_programs, scalar_programs  # noqa: E402
+from programs import array_programs, scalar_programs
 
 
 @settings(max_examples=150)
@@ -42,10 +42,15 @@ def test_scalar_gradients_in_fifty_digits(text: str, at: list[object]) -> None:
             assume(mpmath.isfinite(slopes[0]) and abs(slopes[0]) < 10**6)
             scale = 1 + abs(slopes[0])
             if abs(slopes[0] - slopes[1]) < mpmath.mpf(10) ** -20 * scale:  # no kink between
-                sides = [evaluate_exactly(graph, {**point, s: point[s] + step}, graph.outputs, digits=60) for step in (slopes[0] * 0, h)]
+                sides = [
+                    evaluate_exactly(graph, {**point, s: point[s] + step}, graph.outputs, digits=60)
+                    for step in (slopes[0] * 0, h)
+                ]
                 one_sided = (sides[1][graph.outputs[0]] - sides[0][graph.outputs[0]]) / h
                 if abs(one_sided - slopes[0]) < mpmath.mpf(10) ** -9 * scale:
-                    assert abs(results[output] - slopes[0]) < mpmath.mpf(10) ** -15 * scale, f"{text}\nfor {s} at {point}"
+                    assert abs(results[output] - slopes[0]) < mpmath.mpf(10) ** -15 * scale, (
+                        f"{text}\nfor {s} at {point}"
+                    )
 
 
 @settings(max_examples=150)

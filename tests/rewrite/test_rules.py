@@ -1,0 +1,114 @@
+"""Every rule, from its record: it fires on its example, keeps the value, and is safe where the naive form is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import mpmath
+import numpy as np
+import pytest
+
+from graphc.graph.graph import Graph
+from graphc.graph.validate import validate
+from graphc.language.reader import parse
+from graphc.rewrite import CANONICAL, CHEAP, STABLE, Form, Rule, rewrite_steps, stabilise
+from graphc.run.evaluate import evaluate, evaluate_exactly
+from tests.checks import leaf_values, same_again
+
+SETS: dict[str, tuple[Rule | Form, ...]] = {"stable": STABLE, "canonical": CANONICAL, "cheap": CHEAP}
+RULES = [pytest.param(rule, id=f"{name}: {rule.name}") for name, rules in SETS.items() for rule in rules]
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def alone(rule: Rule | Form) -> tuple[Graph, Graph]:
+    """The rule's example, and what the rule makes of it with all others off."""
+    graph = same_again(parse(rule.example))
+    after, steps = rewrite_steps(graph, (rule,))
+    assert [s.rule for s in steps] == [rule] * len(steps)
+    assert steps, f"{rule.name} does not fire on {rule.example}"
+    return graph, after
+
+
+def is_scalar(graph: Graph) -> bool:
+    return all(t.rank == 0 for t in graph.types.values())
+
+
+def shown(rule: Rule | Form) -> str:
+    _, after = alone(rule)
+    computed = "; ".join(line for line in str(after).splitlines() if not line.startswith(("input", "param")))
+    return f"{rule.name}\n    {rule.example}\n    {computed}\n    because: {rule.why}"
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_exact_graphs(name: str, golden: Callable[[Path, Callable[[str], str]], None]) -> None:
+    golden(GOLDEN / f"{name}.txt", lambda _: "\n".join(shown(rule) for rule in SETS[name]))
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_fires_and_stays_valid(rule: Rule | Form) -> None:
+    graph, after = alone(rule)
+    same_again(after)
+    assert after != graph
+    assert after.outputs == graph.outputs
+    assert rule.why
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_ends(rule: Rule | Form) -> None:
+    _, after = alone(rule)
+    again, steps = rewrite_steps(after, (rule,))
+    assert steps == ()
+    assert again == after
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_equal_values(rule: Rule | Form) -> None:
+    graph, after = alone(rule)
+    for seed in range(5):
+        values, sizes = leaf_values(graph, seed=seed, low=0.1 if seed < 3 else -0.9, high=0.9)
+        if is_scalar(graph):
+            given = {s: mpmath.mpf(float(v)) for s, v in values.items()}
+            with mpmath.workdps(50):
+                (want,) = evaluate_exactly(graph, given, graph.outputs).values()
+                (found,) = evaluate_exactly(after, given, after.outputs).values()
+                assert mpmath.isnan(want) or mpmath.almosteq(want, found, 1e-45, 1e-45)
+        else:
+            (want,) = evaluate(graph, values, graph.outputs, sizes).values()
+            (found,) = evaluate(after, values, after.outputs, sizes).values()
+            assert want.shape == found.shape
+            np.testing.assert_allclose(found, want, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("rule", [p for p in RULES if str(p.id).startswith("stable")])
+@pytest.mark.parametrize("at", [-1000.0, -700.0, -30.0, -1e-12, 0.0, 1e-12, 30.0, 700.0, 1000.0])
+def test_stable_at_extremes(rule: Rule, at: float) -> None:
+    """Where the exact value is a number, the stable form is that number to 14 digits, in floating point."""
+    graph, after = alone(rule)
+    sizes = dict.fromkeys(graph.sizes, 3)
+    values: dict[Any, Any] = {s: np.full(leaf_values(graph, size=3)[0][s].shape, at) for s in graph.leaves()}
+    (found,) = evaluate(after, values, after.outputs, sizes).values()
+    if not is_scalar(graph):
+        assert np.all(np.isfinite(found))
+        return
+    with mpmath.workdps(2000):
+        given = {s: mpmath.mpf(at) for s in graph.leaves()}
+        (want,) = evaluate_exactly(graph, given, graph.outputs, 2000).values()
+    if mpmath.isfinite(want) and abs(want) < 1e300:
+        assert float(found) == pytest.approx(float(want), rel=1e-13, abs=1e-300)
+
+
+@pytest.mark.parametrize("rule", [p for p in RULES if str(p.id).startswith("stable")])
+def test_stable_through_names(rule: Rule) -> None:
+    """A rule sees through the names that a user gives to every part."""
+    graph = parse(rule.example)
+    lines = []
+    for line in str(graph).splitlines():
+        lines.append(line)
+    named = parse("\n".join(lines).replace("v", "part_"))
+    after = stabilise(named)
+    validate(after)
+    assert {e.target.name for e in named.equations} == {
+        e.target.name for e in after.equations if e.target in named.types
+    }

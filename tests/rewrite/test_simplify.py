@@ -1,0 +1,228 @@
+"""Gradients and programs in normal form: the exact strings, finite values, names, order of terms, speed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from graphc.differentiate.reverse import gradient
+from graphc.graph.builder import symbol
+from graphc.graph.graph import Graph
+from graphc.graph.operation import operation_of
+from graphc.graph.validate import validate
+from graphc.language.reader import parse
+from graphc.language.writer import inline_text
+from graphc.rewrite import CANONICAL, CHEAP, STABLE, driver, simplify, simplify_steps, stabilise
+from graphc.run.evaluate import evaluate
+from tests.checks import leaf_values, same_again
+
+
+def gradients(text: str, names: str, first: bool = True) -> Graph:
+    """The simplified gradient, with `stabilise` before differentiation or without."""
+    graph = parse(text)
+    given = stabilise(graph) if first else graph
+    return same_again(simplify(gradient(given, tuple(map(symbol, names.split())))))
+
+
+def formulas(text: str, names: str, first: bool = True) -> list[str]:
+    graph = gradients(text, names, first)
+    return [inline_text(graph, o) for o in graph.outputs]
+
+
+def operations(graph: Graph) -> list[str]:
+    return [o.name for e in graph.equations if (o := operation_of(e.expr)) is not None]
+
+
+BOTH = pytest.mark.parametrize("first", [True, False], ids=["stabilised first", "differentiated first"])
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("text", "names", "expected"),
+    [
+        ("cos(sin(x^2) + 3x^2)", "x", ["-2*x*(cos(x^2) + 3)*sin(sin(x^2) + 3*x^2)"]),
+        ("t = x^2; u1 = sin(t); u2 = 3t; u = u1 + u2; J = cos(u)", "x", ["-2*x*(cos(x^2) + 3)*sin(sin(x^2) + 3*x^2)"]),
+        ("f = sin(x1) + x1*x2", "x1 x2", ["cos(x1) + x2", "x1"]),
+        ("y = 1/(1 + exp(-a)); J = t*log(y) + (1-t)*log(1-y)", "a", ["t - sigmoid(a)"]),
+        ("p = sigmoid(a); J = -y*log(p) - (1-y)*log(1-p)", "a", ["sigmoid(a) - y"]),
+        ("log(1 + exp(x))", "x", ["sigmoid(x)"]),
+        ("(x + 1)^2 - x^2", "x", ["2"]),
+        ("0.5*(y - t)^2", "y", ["y - t"]),
+        ("(y - h)^2", "y", ["2*(y - h)"]),
+        ("y/(1 + exp(-x))", "y", ["sigmoid(x)"]),
+        ("input x[n]; mean(log(1 + exp(x)))", "x", ["1/n*sigmoid(x)"]),
+    ],
+)  # fmt: skip
+def test_formulas(text: str, names: str, expected: list[str], first: bool) -> None:
+    assert formulas(text, names, first) == expected
+
+
+@BOTH
+def test_logistic_regression_keeps_the_name(first: bool) -> None:
+    graph = gradients("y = 1/(1 + exp(-a)); J = t*log(y) + (1-t)*log(1-y)", "a", first)
+    assert str(graph) == "input a\ninput t\ny = sigmoid(a)\na_bar = t - y"
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("text", "points"),
+    [
+        ("log(1 + exp(x))", [-1000, 0, 1000]),
+        ("1/(1 + exp(-x))", [-1000, 0, 1000]),
+        ("exp(x)/(1 + exp(x))", [-1000, 0, 1000]),
+        ("p = sigmoid(x); -0.3*log(p) - 0.7*log(1 - p)", [-1000, 0, 1000]),
+        ("log(exp(x) + exp(2*x))", [-1000, 0, 1000]),
+        ("log(exp(x))", [-1000, 0, 1000]),
+        ("e^x/(1 + e^x)", [-1000, 0, 1000]),
+    ],
+)
+def test_finite_gradients(text: str, points: list[float], first: bool) -> None:
+    graph = gradients(text, "x", first)
+    for at in points:
+        (found,) = evaluate(graph, {symbol("x"): float(at)}, graph.outputs).values()
+        assert np.isfinite(found), f"{graph} at {at}"
+
+
+@pytest.mark.parametrize("text", ["sqrt(x^2)", "sqrt(x*x)", "sqrt(x^2 + 0*x^2)", "input x[3]; sqrt(sum(x^2))",
+                                  "input x[3]; sqrt(sum(x*x))", "input x[3]; sqrt(mean(x^2))"])  # fmt: skip
+def test_roots_at_zero(text: str) -> None:
+    graph = gradients(text, "x")
+    (found,) = evaluate(graph, {symbol("x"): np.zeros(graph.types[symbol("x")].shape)}, graph.outputs).values()
+    assert np.all(found == 0)
+
+
+CLASSIFIER = """input x[n, 4], t[n, 3]
+param W[4, 3] ~ glorot, b[3] = 0
+J = -mean(sum(t*log(SOFTMAX), axis=1))
+minimize J"""
+
+
+@BOTH
+@pytest.mark.parametrize("naive", [False, True])
+def test_classifier(naive: bool, first: bool) -> None:
+    """No logarithm, no exponential beyond the softmax; few equations; finite at large activations."""
+    text = CLASSIFIER.replace("SOFTMAX", "softmax(x @ W + b)")
+    if naive and first:
+        text = "\n".join([*text.splitlines()[:2], "z = exp(x @ W + b)",
+                          "J = -mean(sum(t*log(z/sum(z, axis=1, keepdims=true)), axis=1))", "minimize J"])  # fmt: skip
+    graph = gradients(text, "W b", first)
+    names = operations(graph)
+    assert names.count("softmax") == 1
+    assert not {"log", "exp", "log_softmax", "reshape", "broadcast"} & set(names)
+    assert len(graph.equations) <= 14
+    values, sizes = leaf_values(graph, low=-600, high=600)
+    for found in evaluate(graph, values, graph.outputs, sizes).values():
+        assert np.all(np.isfinite(found))
+
+
+PROGRAMS = [
+    ("cos(sin(x^2) + 3x^2)", "x"),
+    ("exp(-x^2/2)*cos(x*y)/y", "x y"),
+    ("y = tanh(x); z = y*y; z*w - (1 - z)/w", "x w"),
+    ("atan(x/y) + (x - y)/(x + y)^2 - x^3*y", "x y"),
+    ("e0 = x; e1 = sin(e0)*e0; e2 = sin(e1)*e1; e3 = sin(e2)*e2", "x"),
+    ("1/(x*y*z) + x*y/z - 2*x/3", "x y z"),
+    ("a*b + a*c - a*b*c + 2*a - a", "a b c"),
+    ("input x[n]; std(x) + var(x)*mean(x)", "x"),
+    ("input x[n, 3]; e = exp(x); s = e/sum(e, axis=1, keepdims=true); sum(s^2)", "x"),
+    ("input x[n, 3], W[3, 2], b[2]; h = tanh(x @ W + b); mean(h^2*sigmoid(h))", "x W b"),
+    ("input x[n, 3]; sum(x.T @ x)/norm(x)", "x"),
+    ("input x[n], c; sum(c*x*x)/2 + sum(broadcast(c, (n,)))", "x c"),
+    ("input x[n, 3]; y = x - max(x, axis=1, keepdims=true); sum(log(sum(exp(y), axis=1)))", "x"),
+]
+
+
+@BOTH
+@pytest.mark.parametrize(("text", "names"), PROGRAMS)
+def test_values_stay(text: str, names: str, first: bool) -> None:
+    plain = gradient(parse(text), tuple(map(symbol, names.split())))
+    graph = gradients(text, names, first)
+    assert len(graph.equations) <= len(plain.equations)
+    for seed in range(3):
+        values, sizes = leaf_values(plain, seed=seed)
+        want = evaluate(plain, values, plain.outputs, sizes)
+        found = evaluate(graph, values, graph.outputs, sizes)
+        for a, b in zip(plain.outputs, graph.outputs, strict=True):
+            np.testing.assert_allclose(found[b], want[a], rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize(("text", "names"), PROGRAMS)
+def test_every_sweep_is_valid(text: str, names: str) -> None:
+    graph = gradient(parse(text), tuple(map(symbol, names.split())))
+    index = driver.index_of((STABLE, CANONICAL, CHEAP))
+    for _ in range(driver.SWEEPS):
+        graph, steps = driver.sweep(graph, index)
+        same_again(graph)
+        if not steps:
+            return
+    pytest.fail("it does not come to an end")
+
+
+@pytest.mark.parametrize(("text", "names"), PROGRAMS)
+def test_simplifying_twice_is_simplifying_once(text: str, names: str) -> None:
+    graph = gradients(text, names)
+    assert simplify(graph) == graph
+
+
+@pytest.mark.parametrize(
+    "text", ["x + 1e16 - 1e16", "a + b + c - a*b", "x*y*x", "sin(x)*x", "b*a + 1", "x/3", "0.1*x*0.2", "1e16 - x + y"]
+)
+def test_what_a_user_wrote_stays(text: str) -> None:
+    graph = parse(text)
+    assert inline_text(simplify(graph), simplify(graph).outputs[0]) == inline_text(graph, graph.outputs[0])
+
+
+def test_order_of_terms_stays() -> None:
+    graph = simplify(parse("a + 1e16 - b + 1"))
+    assert inline_text(graph, graph.outputs[0]) == "a + 1e16 - b + 1"
+
+
+def test_names_stay() -> None:
+    graph = parse(
+        "input a, t\ny = 1/(1 + exp(-a))\nz = y\nlogy = log(y)\nunused = 3*a\nJ = t*logy\nminimize J\noutput z, J"
+    )
+    for after in (stabilise(graph), simplify(graph)):
+        validate(after)
+        assert after.outputs == graph.outputs
+        assert after.objective == graph.objective
+        names = {e.target.name for e in after.equations}
+        assert {"y", "z", "logy", "J"} <= names
+    assert "unused" in {e.target.name for e in stabilise(graph).equations}
+    assert "unused" not in {e.target.name for e in simplify(graph).equations}
+
+
+def test_updates_and_metrics_stay() -> None:
+    graph = parse("input x\nparam w = 1\nm = w*x\nmetric e = -(-m)\nw' = w - 0.1*(m*1)\nminimize m")
+    after = simplify(graph)
+    validate(after)
+    assert after.metrics == graph.metrics
+    assert [s for s, _ in after.updates] == [s for s, _ in graph.updates]
+
+
+def test_a_derivative_for_a_name_is_not_lost() -> None:
+    """grad(J, y) asks how J depends on y: J must go on depending on it."""
+    graph = stabilise(parse("input a, t\ny = 1/(1 + exp(-a))\nJ = t*log(y)\ng = grad(J, y)\noutput g"))
+    assert any(operation_of(e.expr).name == "log" for e in graph.equations)  # type: ignore[union-attr]
+
+
+def test_steps_name_their_rules() -> None:
+    _, steps = simplify_steps(gradient(parse("cos(sin(x^2) + 3x^2)"), (symbol("x"),)))
+    assert {s.rule.name for s in steps} == {"product in order", "like terms and common factors"}
+    graph = stabilise(parse("y = log(1 + exp(x))"))
+    assert graph.equations[-1].origin.rule == "log(1 + exp)"
+    assert graph.equations[-1].origin.span is not None
+
+
+@pytest.mark.parametrize("count", [300, 600])
+def test_size_stays_linear(count: int) -> None:
+    """Shared graphs are exponential as trees: nothing here walks one."""
+    text = "e0 = x; " + "; ".join(f"e{k + 1} = sin(e{k})*e{k}" for k in range(count))
+    graph = gradient(parse(text), (symbol("x"),))
+    assert len(simplify(graph).equations) < len(graph.equations) <= 8 * count
+
+
+def test_long_chains_pass() -> None:
+    chain = "e0 = x; " + "; ".join(f"e{k + 1} = sin(e{k})" for k in range(3000))
+    simplify(gradient(parse(chain), (symbol("x"),)))
+    total = " + ".join(f"sin({k}*x)" for k in range(1, 2000))
+    simplify(parse(total))
