@@ -58,6 +58,7 @@ class Builder:
         self._reserved = set(reserved)
         self._prefix = prefix
         self._count = 0
+        self._knows_sizes = False
 
     # --- symbols -----------------------------------------------------------------------------------------------
 
@@ -94,7 +95,7 @@ class Builder:
 
     def fresh(self, stem: str | None = None) -> str:
         """A name nobody has: the stem itself, or numbered."""
-        if not self._count:
+        if not self._knows_sizes:
             self._reserve_sizes()
         if stem is not None and stem not in self._reserved:
             return stem
@@ -106,6 +107,7 @@ class Builder:
 
     def _reserve_sizes(self) -> None:
         """No symbol is called as a size is."""
+        self._knows_sizes = True
         for type_ in self.types.values():
             for d in type_.shape:
                 self._reserved |= sizes_of(d)

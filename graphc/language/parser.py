@@ -540,7 +540,8 @@ class _Expression:
         if exponent and self.last in ("number", "name"):
             base = self._base_text()
             if base in CALLS and token.kind == "(":
-                minus = isinstance(top := self.stack[-1], tuple) and top[1] == "-"
+                sign = self.stack[-1]
+                minus = isinstance(sign, tuple) and sign[1] == "-"
                 hint = f"write {base}(x)^{left}"
                 if minus:
                     inverse = f"the inverse function is a{base}(x), " if f"a{base}" in CALLS else ""

@@ -34,7 +34,8 @@ def simplify(graph: Graph) -> Graph:
 
 def simplify_steps(graph: Graph) -> tuple[Graph, tuple[Step, ...]]:
     """The same with its steps."""
-    return rewrite_steps(drop_dead(graph), STABLE, CANONICAL, CHEAP)
+    result, steps = rewrite_steps(drop_dead(graph), STABLE, CANONICAL, CHEAP)
+    return drop_dead(result), steps
 
 
 def tidy(graph: Graph) -> Graph:

@@ -12,7 +12,22 @@ from fractions import Fraction
 from sympy import Basic, Integer, Number, Rational, Symbol
 
 from graphc.graph.operation import Operation, operation_of
-from graphc.ops.elementwise import add, divide, exp, multiply, negate, power, sigmoid, subtract
+from graphc.ops.composite import norm
+from graphc.ops.elementwise import (
+    absolute,
+    add,
+    divide,
+    equal,
+    exp,
+    hypot,
+    multiply,
+    negate,
+    power,
+    sigmoid,
+    sign,
+    subtract,
+    where,
+)  # fmt: skip
 from graphc.rewrite.polynomial import (
     ARITHMETIC,
     PRODUCTS,
@@ -36,6 +51,10 @@ def _inner(builder: Rebuilder, operations: tuple[Operation, ...]) -> bool:
     """True where the symbol being rebuilt is part of a larger region: the region is treated at its end."""
     s = builder.current
     return s is not None and builder.lonely(s) and builder.uses.get(s) == 1 and builder.consumer.get(s) in operations
+
+
+def _consumed_by(builder: Rebuilder, operation: Operation) -> bool:
+    return builder.current is not None and builder.consumer.get(builder.current) is operation
 
 
 def ordered_product(builder: Rebuilder, root: Root) -> Made | None:
@@ -283,6 +302,40 @@ def _negated(builder: Rebuilder, atom: Basic) -> Basic:
     return inner[0] if inner else builder.apply(negate, (atom,))
 
 
+def guarded_direction(builder: Rebuilder, root: Root) -> Made | None:
+    """x/norm(x) in a derivative is 0 at the origin; what a program itself divides by a norm stays a quotient."""
+    if builder.as_written or _inner(builder, PRODUCTS) or _consumed_by(builder, where):
+        return None
+    found = monomial(builder, root, Region())
+    for length, e in found.powers.items() if found is not None else ():
+        for x in _measured(builder, length) if e == -1 else ():
+            if found is not None and found.powers.get(x, 0) > 0:
+                return _guarded(builder, found, x, length)
+    return None
+
+
+def _measured(builder: Rebuilder, length: Basic) -> tuple[Basic, ...]:
+    """What a length is the length of, where its operands have its shape or more."""
+    found = [a for o in (norm, hypot, absolute) for a in _defined_by(builder, length, o)]
+    return tuple(map(builder.look, found))
+
+
+def _guarded(builder: Rebuilder, m: Monomial, x: Basic, length: Basic) -> Made | None:
+    if _defined_by(builder, length, absolute):
+        safe = sign(builder.value(x)).atom
+    else:
+        quotient = builder.value(x) / builder.value(length)
+        if quotient.shape != builder.type_of(x).shape:
+            return None
+        safe = where(equal(builder.value(length), 0), 0, quotient).atom
+    powers = {a: e - (a == x) for a, e in m.powers.items() if a != length}
+    return build(builder, Plan([Monomial(m.coefficient, {**{a: e for a, e in powers.items() if e}, safe: 1})]))
+
+
+DIRECTION = Form(
+    "direction of a vector", (multiply, divide), guarded_direction, "0/0 at the origin, where the derivative is 0",
+    "y = hypot(x, z); J = x^2/y; g = grad(J, x); output g",
+)  # fmt: skip
 EXPONENTIAL = Form(
     "exponentials in a product", (multiply, divide), tamed_exponentials, "inf*0 where one factor overflows",
     "y*exp(-x)/(1 + exp(-x))^2", frozenset({exp}),
@@ -294,4 +347,4 @@ PRODUCT = Form(
 SUM = Form("like terms and common factors", SUMS, collected_sum, "fewer operations", "a*b + a*c")
 CANCEL = Form("cancelling terms", ARITHMETIC, cancelled, "fewer operations", "t*(1 - s) - (1 - t)*s")
 
-__all__ = ["CANCEL", "EXPONENTIAL", "PRODUCT", "SUM", "build"]
+__all__ = ["CANCEL", "DIRECTION", "EXPONENTIAL", "PRODUCT", "SUM", "build"]

@@ -183,7 +183,7 @@ class _Sweep:
     def _visit(self, equation: Equation) -> None:
         builder, operation = self.builder, operation_of(equation.expr)
         builder.origin, builder.current = equation.origin, equation.target
-        builder.as_written = equation.origin.rule == "text"
+        builder.as_written = equation.origin.span is not None
         if operation is None:
             self._finish(equation, self.image.get(equation.expr, equation.expr))
             return

@@ -50,7 +50,7 @@ class Rebuilder(Builder):
     def _new(self, name: str | None, type_: Type, expr: Basic) -> Symbol:
         target = super()._new(name, type_, expr)
         self.place[target] = len(self.place)
-        if self.origin.rule == "text":
+        if self.origin.span is not None:
             self.written.add(target)
         return target
 

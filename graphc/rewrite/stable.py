@@ -26,7 +26,7 @@ from graphc.ops.elementwise import (
 )  # fmt: skip
 from graphc.ops.program import size_
 from graphc.ops.reduction import largest, sum_
-from graphc.rewrite.arrange import EXPONENTIAL
+from graphc.rewrite.arrange import DIRECTION, EXPONENTIAL
 from graphc.rewrite.rule import Match, Rewriting, Rule
 
 x, y, c = variable("x"), variable("y"), variable("c")
@@ -70,6 +70,8 @@ _LOGISTIC = (
          "inf*0 for x << 0", "exp(-x)*sigmoid(x)"),
     Rule("exp(x) against logistic", exp(x) * sigmoid(-x), sigmoid(x), None,
          "inf*0 for x >> 0", "exp(x)*sigmoid(-x)"),
+    Rule("exp over two exponentials", exp(x) / (exp(x) + exp(y)), sigmoid(x - y), None,
+         "inf/inf for x >> 0", "exp(x)/(exp(x) + exp(y))"),
     Rule("hyperbolic tangent", (exp(x) - exp(-x)) / (exp(x) + exp(-x)), tanh(x), None,
          "inf/inf for |x| >> 0", "(exp(x) - exp(-x))/(exp(x) + exp(-x))"),
     Rule("quotient of exponentials", exp(x) / exp(y), exp(x - y), None,
@@ -143,4 +145,13 @@ _LOGARITHMS = (
     Rule("1 - exp", 1 - exp(x), -expm1(x), None, "the difference of equal numbers for small x", "1 - exp(x)"),
 )  # fmt: skip
 
-STABLE: tuple[Rewriting, ...] = (*_EXPONENTIAL, *_LOGISTIC, EXPONENTIAL, *_SOFTPLUS, *_SOFTMAX, *_ROOTS, *_LOGARITHMS)
+STABLE: tuple[Rewriting, ...] = (
+    *_EXPONENTIAL,
+    *_LOGISTIC,
+    EXPONENTIAL,
+    DIRECTION,
+    *_SOFTPLUS,
+    *_SOFTMAX,
+    *_ROOTS,
+    *_LOGARITHMS,
+)

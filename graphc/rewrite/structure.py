@@ -15,15 +15,17 @@ from graphc.graph.graph import operands, statics
 from graphc.graph.operation import Operation, operation_of
 from graphc.graph.types import Size, product
 from graphc.ops import OPERATIONS, SIZE
+from graphc.ops.composite import logsumexp, norm
 from graphc.ops.contraction import contract, split
 from graphc.ops.elementwise import divide, multiply, negate
 from graphc.ops.movement import broadcast, reshape, transpose
-from graphc.ops.reduction import sum_
+from graphc.ops.reduction import largest, prod, smallest, sum_
 from graphc.ops.shape import reduced
 from graphc.rewrite.arrange import build
 from graphc.rewrite.polynomial import Monomial, Plan, Region, monomial
 from graphc.rewrite.rule import Form, Made, Rebuilder, Root
 
+REDUCTIONS = (sum_, prod, largest, smallest, norm, logsumexp)
 Shape = tuple[Size, ...]
 
 
@@ -92,7 +94,7 @@ def merged_broadcast(builder: Rebuilder, root: Root) -> Made | None:
 
 
 def merged_reshape(builder: Rebuilder, root: Root) -> Made | None:
-    """Reshapes of reshapes, of repeated numbers, of sums that could have kept their axes."""
+    """Reshapes of reshapes, of repeated numbers, of reductions that could have kept their axes."""
     (atom,), shape = root.operands, root.statics[0]
     if _scalar(builder, atom):
         return Root(broadcast, (atom,), (shape,))
@@ -104,10 +106,10 @@ def merged_reshape(builder: Rebuilder, root: Root) -> Made | None:
         return Root(reshape, operands(expr), (shape,))
     if operation is broadcast and _scalar(builder, operands(expr)[0]):
         return Root(broadcast, operands(expr), (shape,))
-    if operation is sum_ and builder.lonely(atom):
+    if operation in REDUCTIONS and builder.lonely(atom):
         axes, kept = statics(expr)
         if shape == reduced(builder.type_of(operands(expr)[0]).shape, axes, not kept):
-            return Root(sum_, operands(expr), (axes, not kept))
+            return Root(operation, operands(expr), (axes, not kept))
     return None
 
 

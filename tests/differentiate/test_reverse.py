@@ -138,8 +138,8 @@ def test_no_derivative_is_no_matter_where_none_is_asked() -> None:
 
 
 def test_the_error_of_a_gradient_names_its_place() -> None:
+    graph = parse("input x[3]\n\nJ = sum(x)*argmax(x)")
     with pytest.raises(DerivativeError) as caught:
-        graph = parse("input x[3]\n\nJ = sum(x)*argmax(x)")
         gradient(graph, graph.inputs)
     assert caught.value.line == 3
 

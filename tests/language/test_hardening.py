@@ -28,10 +28,11 @@ def outcome(text: str) -> Graph | GraphcError:
     """The graph or the error; an error can be shown and has a place."""
     try:
         return parse(text)
-    except GraphcError as error:
-        assert str(error)
-        assert len(text) > LIMIT or (error.line or 0) >= 1, error
-        return error
+    except GraphcError as caught:
+        error = caught
+    assert str(error)
+    assert len(text) > LIMIT or (error.line or 0) >= 1, error
+    return error
 
 
 @pytest.mark.parametrize(
