@@ -161,9 +161,18 @@ def is_pointwise(graph: Graph) -> bool:
     )
 
 
+def called_graph(graph: Graph) -> Graph:
+    """What a call computes and asks for: only what the outputs need; of a program of numbers, all that is declared."""
+    value = focus(graph, graph.outputs)
+    if not is_pointwise(graph):
+        return value
+    given = {s: graph.types[s] for s in graph.leaves()}
+    return value.replace(inputs=graph.inputs, params=graph.params, states=graph.states, types={**given, **value.types})
+
+
 def compile_function(graph: Graph, dtype: str, work: Compilation) -> Artifact:
     """Generate code for a program's value and gradient."""
-    value = focus(graph, graph.outputs)
+    value = called_graph(graph)
     leaves = value.leaves()
     forward = work.lower(value)
     both, gradients, refusal = _both(value, work)
@@ -173,6 +182,7 @@ def compile_function(graph: Graph, dtype: str, work: Compilation) -> Artifact:
     types = [argument_type(value.types[s]) for s in leaves]
     write_entry(writer, "forward", forward, leaves, types, pointwise, dtype)
     if both is not None:
+        both = with_real(both, both.outputs[1:])
         backward = prune(both.replace(outputs=both.outputs[1:]))
         write_entry(writer, "backward", backward, leaves, types, pointwise, dtype)
         write_entry(writer, "value_and_grad", both, leaves, types, pointwise, dtype)
@@ -207,6 +217,11 @@ def _both(value: Graph, work: Compilation) -> tuple[Graph | None, tuple[str, ...
         return prune(work.run("tidy", tidy, primitive)), tuple(s.name for s in symbols), None
     except DerivativeError as error:
         return None, (), str(error)
+
+
+def with_real(graph: Graph, outputs: tuple[Symbol, ...]) -> Graph:
+    """Some outputs as real numbers whatever they are computed as: the gradient of max(x, 0) is 0 or 1, but real."""
+    return graph.replace(types={**graph.types, **{o: Type(graph.types[o].shape) for o in outputs}})
 
 
 def _title(graph: Graph) -> str:

@@ -170,7 +170,12 @@ class ModuleWriter:
             lines.append(f"{known[equation.target]} = {code}  # {comment[:110]}")
         self.helpers |= writer.helpers
         self.equations += len(lines)
-        results = [known[r] if (r := plan.root(o)) in known else number_code(r, types[o].kind) for o in graph.outputs]
+        results = [
+            cast_code(known[r], types[r].kind, types[o].kind)  # type: ignore[index]
+            if (r := plan.root(o)) in known
+            else number_code(r, types[o].kind)
+            for o in graph.outputs
+        ]
         returned = f"({', '.join(results)},)" if len(results) > 1 or name != "forward" else results[0]
         arguments = ", ".join(known[s] for s in leaves)
         body = "\n".join(f"    {line}" for line in [*lines, f"return {returned}"])
@@ -243,7 +248,7 @@ def _owned_outputs(plan: Schedule) -> dict[Symbol, int]:
     for k, output in enumerate(graph.outputs):
         root = plan.root(output)
         computed = isinstance(root, Symbol) and root not in plan.virtual and root not in graph.leaves()
-        if computed and graph.types[output].shape:
+        if computed and graph.types[output].shape and graph.types[output].kind == graph.types[root].kind:
             owned.setdefault(root, k)
     return owned
 
@@ -262,7 +267,8 @@ def _output(
         return f"o{k}"
     else:
         place = f"{memory[key(root)]}[{'j' if type_.shape else '0'}]"
-        code = f"({place} != 0)" if type_.kind == "bool" else place
+        have = plan.graph.types[root].kind
+        code = cast_code(f"({place} != 0)" if have == "bool" else place, have, type_.kind)
     if not type_.shape:
         return code
     stored = f"np.uint8({code})" if type_.kind == "bool" else code

@@ -93,7 +93,7 @@ def affected(old: Graph, new: Graph) -> frozenset[Symbol]:
         near = [distance[s] + (not region) for s in symbols_of(equation.expr) if s in distance]
         if near and min(near) <= REACH:
             distance[target] = min(near)
-    return frozenset(distance)  # type: ignore[arg-type]
+    return frozenset(distance)
 
 
 def _uses(graph: Graph) -> dict[Basic, int]:

@@ -64,16 +64,16 @@ class Rebuilder(Builder):
 
     def look(self, atom: Basic) -> Basic:
         """What an atom stands for, through aliases: the atom itself where it is no alias."""
-        definition = self._definitions.get(atom)  # type: ignore[call-overload]
+        definition = self._definitions.get(atom)
         while isinstance(definition, (Symbol, Number)) and atom not in self.opaque:
             atom = definition
-            definition = self._definitions.get(atom)  # type: ignore[call-overload]
+            definition = self._definitions.get(atom)
         return atom
 
     def inside(self, atom: Basic) -> Basic | None:
         """The operation that defines an atom; None for what is given, a number, or opaque."""
         atom = self.look(atom)
-        return None if atom in self.opaque else self._definitions.get(atom)  # type: ignore[call-overload]
+        return None if atom in self.opaque else self._definitions.get(atom)
 
     def lonely(self, atom: Basic) -> bool:
         """True where an atom is an intermediate value that nobody named and one equation alone uses."""
@@ -174,7 +174,7 @@ def made(match: Match, after: Term | Value) -> Made:
     if isinstance(after, Value):
         return after.atom
     if after.operation is None:
-        return match.bound[after.name]  # type: ignore[no-any-return]
+        return match.bound[after.name]
     atoms = tuple(_instance(match, a) for a in after.arguments)
     return Root(after.operation, atoms, tuple(_static(match, s) for s in after.statics))
 

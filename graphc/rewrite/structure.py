@@ -106,7 +106,7 @@ def merged_reshape(builder: Rebuilder, root: Root) -> Made | None:
         return Root(reshape, operands(expr), (shape,))
     if operation is broadcast and _scalar(builder, operands(expr)[0]):
         return Root(broadcast, operands(expr), (shape,))
-    if operation in REDUCTIONS and builder.lonely(atom):
+    if operation is not None and operation in REDUCTIONS and builder.lonely(atom):
         axes, kept = statics(expr)
         if shape == reduced(builder.type_of(operands(expr)[0]).shape, axes, not kept):
             return Root(operation, operands(expr), (axes, not kept))
@@ -176,7 +176,9 @@ def scalar_out_of_sum(builder: Rebuilder, root: Root) -> Made | None:
     expr = _product_of(builder, atom)
     if expr is None:
         return None
-    found = monomial(builder, Root(operation_of(expr), operands(expr)), Region())
+    operation = operation_of(expr)
+    assert operation is not None
+    found = monomial(builder, Root(operation, operands(expr)), Region())
     if found is None:
         return None
     outside = {a: e for a, e in found.powers.items() if _scalar(builder, a)}

@@ -46,7 +46,7 @@ def draw(leaf: Leaf, generator: np.random.Generator, shape: tuple[int, ...], dty
     kind = {"real": dtype, "int": np.int64, "bool": np.bool_}[leaf.kind]
     values = [np.asarray(a, np.float64) for a in arguments]
     if name == "constant":
-        return np.ascontiguousarray(np.broadcast_to(values[0], shape)).astype(kind)
+        return np.array(np.broadcast_to(values[0], shape), kind)
     sampler = generator.uniform if name == "uniform" else generator.normal
     sample = sampler(values[0], values[1], shape)
     return np.asarray(sample).astype(kind)

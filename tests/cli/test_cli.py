@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from graphc.cli import app, figure, split_outside
+from graphc.cli import app
+from graphc.cli.arguments import split_outside
+from graphc.cli.progress import figure
 
 ROOT = Path(__file__).parents[2]
 CHAIN = "cos(sin(x^2) + 3x^2)"
@@ -152,6 +154,12 @@ class TestTraining:
         with np.load(out) as file:
             assert file["y"].shape == (20,)
 
+    def test_predict_with_a_program_of_numbers(self, tmp_path):
+        np.savez(tmp_path / "p.npz", w=np.float64(3))
+        (tmp_path / "new.csv").write_text("x\n1\n2\n")
+        arguments = ("--params", str(tmp_path / "p.npz"), "--data", str(tmp_path / "new.csv"))
+        assert printed("predict", "input x; param w = 0; y = w*x", *arguments).split() == ["3", "6"]
+
     def test_digits(self):
         text = printed("train", str(ROOT / "examples" / "digits.gc"))
         name, _, value = text.splitlines()[-1].rpartition(" ")
@@ -248,7 +256,7 @@ def test_one_point_does_without_numba():
 
 
 def test_a_program_seen_before_is_trained_without_sympy(line):
-    run("train", str(line))
+    loaded_by("train", str(line))
     assert "sympy" not in loaded_by("train", str(line))
 
 

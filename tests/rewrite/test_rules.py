@@ -101,12 +101,11 @@ def test_stable_at_extremes(rule: Rule, at: float) -> None:
         assert float(found) == pytest.approx(float(want), rel=1e-13, abs=1e-300)
 
 
-@pytest.mark.parametrize("rule", [r for r in STABLE if "grad(" not in r.example], ids=lambda r: r.name)
+@pytest.mark.parametrize("rule", [r for r in STABLE if isinstance(r, Rule)], ids=lambda r: r.name)
 def test_stable_through_names(rule: Rule) -> None:
     """A rule sees through the names that a user gives to every part, and leaves them."""
     graph = parse(re.sub(r"\bv(?=\d)", "part", str(parse(rule.example))))
     after = stabilise(graph)
     assert {e.target.name for e in graph.equations} <= {e.target.name for e in after.equations}
-    assert inline_text(after, after.outputs[0]) == inline_text(
-        plain := stabilise(parse(rule.example)), plain.outputs[0]
-    )
+    plain = stabilise(parse(rule.example))
+    assert inline_text(after, after.outputs[0]) == inline_text(plain, plain.outputs[0])

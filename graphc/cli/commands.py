@@ -1,4 +1,4 @@
-"""The command line: `graphc derive | grad | eval | check | code | train | predict | ops | info`.
+"""The commands.
 
 In: a program as text or as the path of a `.gc` file, and options.  Out: text on standard output.
 Always holds: each command imports only what it needs; an error that the user can mend is printed without a traceback,
@@ -10,22 +10,26 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from graphc.errors import DataError, GraphcError, ParseError
+from graphc.cli.about import about_installation, about_program, print_operation, print_table, sign_of
+from graphc.cli.arguments import columns_given, data_of, names, plain_name, point, program_graph, program_text
+from graphc.cli.progress import Progress, print_summary
+from graphc.cli.values import needed_part, primitive, shown, values_at
+from graphc.errors import DataError, GraphcError
 
 if TYPE_CHECKING:
     from sympy import Symbol
 
     from graphc.graph.graph import Graph
+    from graphc.graph.types import Type
 
 Command = TypeVar("Command", bound=Callable[..., None])
 FORMATS = ("text", "markdown", "latex", "html")
-LINES = 50  # of progress, where it is not drawn on a terminal
 
 app = typer.Typer(
     name="graphc",
@@ -77,141 +81,6 @@ def command(function: Command) -> Command:
     return function
 
 
-# --- what is given ---------------------------------------------------------------------------------------------------
-
-
-def program_text(program: str) -> str:
-    """Text of a program: of the file, of standard input, or what was given itself."""
-    if program == "-":
-        return sys.stdin.read()
-    if program.endswith(".gc"):
-        from graphc.program_file import read_file
-
-        return read_file(Path(program))
-    if program[:2] == "--" and program[2:3].isalpha():
-        raise ParseError(f"there is no option {program}", hint="see graphc --help; a program may begin with -(")
-    return program
-
-
-def program_graph(program: str) -> Graph:
-    """The graph of a program."""
-    from graphc.api import parse
-
-    return parse(program_text(program))
-
-
-def split_outside(text: str) -> list[str]:
-    """Parts between the commas that stand outside of brackets."""
-    parts, depth = [""], 0
-    for c in text:
-        depth += (c in "([") - (c in ")]")
-        if c == "," and depth == 0:
-            parts.append("")
-        else:
-            parts[-1] += c
-    return [p for p in parts if p.strip()]
-
-
-def point(texts: Sequence[str] | None, graph: Graph) -> dict[str, Any] | None:
-    """Values by name from `x=0.5,y=[1, 2]`; a value is whatever the language computes without names."""
-    if texts is None:
-        return None
-    values: dict[str, Any] = {}
-    kinds = {s.name: graph.types[s].kind for s in graph.leaves()}
-    for part in (p for text in texts for p in split_outside(text)):
-        name, sign, value = part.partition("=")
-        if not sign or not value.strip():
-            raise DataError(f"--at {part.strip()} is no value of a name", hint="--at x=0.5,y=2")
-        key = plain_name(name.strip())
-        if key in values:
-            raise DataError(f"--at gives {key} twice")
-        values[key] = constant(part, value, kinds.get(key, "real"))
-    return values
-
-
-def plain_name(name: str) -> str:
-    """A name as the language spells it: θ is theta."""
-    from graphc.language.lexer import Source, tokenize
-
-    tokens = tokenize(Source(name))
-    return tokens[0].text if len(tokens) == 2 else name
-
-
-def constant(part: str, text: str, kind: str) -> Any:
-    """The value of a text without names."""
-    import numpy as np
-
-    from graphc.api import parse
-    from graphc.run.evaluate import evaluate
-
-    try:
-        graph = parse(text)
-    except GraphcError as error:
-        raise DataError(f"--at {part.strip()}: {error.message}", hint=error.hint) from None
-    if graph.leaves():
-        raise DataError(f"--at {part.strip()}: {graph.leaves()[0]} has no value", hint="--at x=0.5,y=pi/2")
-    value = evaluate(primitive(graph), {}, graph.outputs)[graph.outputs[0]]
-    whole = kind != "real" and bool(np.all(value == np.floor(value)))
-    return value.astype(np.int64 if kind == "int" else np.bool_) if whole else value.astype(np.float64)
-
-
-def columns_given(text: str | None) -> dict[str, tuple[int | str, ...]] | None:
-    """Columns by input from `x=0:64,k=64`."""
-    if text is None:
-        return None
-    from graphc.training.data import parse_columns
-
-    return parse_columns(text)
-
-
-# --- values ----------------------------------------------------------------------------------------------------------
-
-
-def primitive(graph: Graph) -> Graph:
-    """The graph in its safe form, without gradients that are still to be taken."""
-    from graphc.differentiate.reverse import expand_gradients
-    from graphc.rewrite import stabilise
-
-    return stabilise(expand_gradients(stabilise(graph)))
-
-
-def values_at(graph: Graph, at: Mapping[str, Any], targets: Sequence[Symbol]) -> list[Any]:
-    """Values of symbols at one point, by the slow evaluator; arrays broadcast in a program of numbers."""
-    from graphc.compiler import is_pointwise
-    from graphc.explain.numbers import arguments
-    from graphc.run.evaluate import evaluate
-
-    numbers = is_pointwise(graph)
-    one = {name: v.flat[0] if numbers and v.size else v for name, v in at.items()}
-    leaves, sizes = arguments(graph, one)
-    if numbers:
-        leaves.update({s: at[s.name] for s in leaves if s.name in at})
-    try:
-        found = evaluate(graph, leaves, tuple(targets), sizes)
-    except (ValueError, IndexError) as error:
-        if not (numbers or graph.sizes):
-            raise
-        raise DataError(f"the values do not fit each other: {error}") from None
-    return [found[t] for t in targets]
-
-
-def shown(value: Any) -> str:
-    """A value as text: all digits of a number, an array as NumPy shows it."""
-    import numpy as np
-
-    array = np.asarray(value)
-    if array.shape:
-        return np.array2string(array, separator=", ")
-    return str(array.item()).lower() if array.dtype == np.bool_ else repr(array.item())
-
-
-def needed_part(graph: Graph) -> Graph:
-    """The program without what its outputs do not need."""
-    from graphc.graph.graph import focus
-
-    return focus(graph, graph.outputs)
-
-
 # --- commands --------------------------------------------------------------------------------------------------------
 
 
@@ -230,11 +99,6 @@ def derive(
     graph = program_graph(program)
     found = api.derive(graph, names(wrt), point(at, graph))
     print(getattr(found, format_)())
-
-
-def names(text: str | None) -> list[str] | None:
-    """Names between commas."""
-    return None if text is None else [plain_name(n.strip()) for n in text.split(",") if n.strip()]
 
 
 @command
@@ -379,88 +243,6 @@ def train(
         raise typer.Exit(130)
 
 
-def data_of(
-    program: str,
-    stated: Any,
-    inputs: Sequence[str],
-    file: Path | None,
-    columns: Mapping[str, Sequence[int | str]] | None,
-) -> dict[str, Any]:
-    """Arrays for inputs, from the file given, else from the one the program states."""
-    from graphc.training.data import read
-
-    if not inputs:
-        return {}
-    if file is None:
-        if stated is None:
-            raise DataError(
-                "the program does not say where its data are",
-                hint='--data FILE, or in the program: data "digits.csv" x=0:64, k=64',
-            )
-        folder = Path(program).parent if program.endswith(".gc") else Path()
-        file = folder / stated[0]
-    chosen = columns if columns is not None else dict(stated[1]) if stated is not None else {}
-    if chosen and (missing := [n for n in inputs if n not in chosen]):
-        raise DataError(
-            f"there are no columns for {', '.join(missing)}", hint=f"--columns {missing[0]}=0, or in the data statement"
-        )
-    return read(file, {name: parts for name, parts in chosen.items() if name in inputs})
-
-
-class Progress:
-    """Loss and metrics as they come: a bar on a terminal, else lines, `LINES` of them at most."""
-
-    def __init__(self, total: int) -> None:
-        self.total = total
-        self.bar: Any = None
-        self.task: Any = None
-
-    def __enter__(self) -> Progress:
-        if sys.stdout.isatty():
-            from rich.console import Console
-            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-            parts = ("epoch {task.completed}/{task.total}", "{task.fields[now]}")
-            self.bar = Progress(
-                TextColumn(parts[0]), BarColumn(), TextColumn(parts[1], markup=False), TimeRemainingColumn(),
-                console=Console(highlight=False),
-            )  # fmt: skip
-            self.bar.start()
-            self.task = self.bar.add_task("train", total=self.total, now="")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.bar is not None:
-            self.bar.stop()
-
-    def epoch(self, number: int, history: Mapping[str, Sequence[float]]) -> bool:
-        """After an epoch."""
-        now = "  ".join(f"{label(name)} {figure(values[-1], 4)}" for name, values in history.items() if values)
-        if self.bar is not None:
-            self.bar.update(self.task, completed=number, now=now)
-        elif number in (1, self.total) or number % max(1, -(-self.total // LINES)) == 0:
-            print(f"epoch {number:>{len(str(self.total))}}/{self.total}  {now}", flush=True)
-        return False
-
-
-def label(name: str) -> str:
-    """Name of a column of the history as it is shown."""
-    return name.replace("validation_", "held-out ", 1) if name.startswith("validation_") else name
-
-
-def print_summary(run: Any) -> None:
-    """The last figures: those of the held-out examples, else of the training."""
-    last = {name: values[-1] for name, values in run.history.items() if values}
-    held = {n: v for n, v in last.items() if n.startswith("validation_")} or last
-    for name, value in held.items():
-        print(f"{label(name)} {figure(value, 3)}")
-
-
-def figure(value: float, places: int) -> str:
-    """A number with some places after the point; very large and small ones with an exponent."""
-    return f"{value:.{places}f}" if not value or 0.1**places <= abs(value) < 1e6 else f"{value:.{places}g}"
-
-
 @command
 def predict(
     program: ProgramText,
@@ -473,7 +255,7 @@ def predict(
     """Compute an equation of the program for data, with trained parameters."""
     import numpy as np
 
-    from graphc.compiler import part_for
+    from graphc.compiler import is_pointwise, part_for
     from graphc.training.data import as_arrays, bind_sizes, read_npz
 
     graph = program_graph(program)
@@ -481,7 +263,8 @@ def predict(
     part = part_for(graph, name)
     stated = (graph.data.file, graph.data.columns) if graph.data is not None else None
     kept = {s.name: graph.types[s] for s in (*part.params, *part.states)}
-    given = {s.name: part.types[s] for s in part.inputs}
+    numbers = is_pointwise(part)
+    given = {s.name: rows_of(part.types[s]) if numbers else part.types[s] for s in part.inputs}
     arrays = as_arrays(data_of(program, stated, list(given), data, columns_given(columns)), given)
     arrays.update(as_arrays(read_npz(params), kept))
     bind_sizes(arrays, {**given, **kept})
@@ -496,11 +279,18 @@ def predict(
         print(",".join(f"{v:.6g}" for v in row.tolist()))
 
 
+def rows_of(type_: Type) -> Type:
+    """What a number of the program is in a table: a column of them."""
+    from graphc.graph.types import Type, size_named
+
+    return Type((size_named("n"),), type_.kind)
+
+
 def predicted(graph: Graph) -> str:
     """What is meant where no output is named: what the program says, else y."""
     outputs = [s.name for s in graph.outputs if s != graph.objective]
     if len(outputs) == 1:
-        return outputs[0]
+        return str(outputs[0])
     if any(e.target.name == "y" for e in graph.equations):
         return "y"
     raise DataError("it is not clear what to predict", hint="--output NAME, or in the program: output NAME")
@@ -530,99 +320,7 @@ def ops(name: Annotated[str | None, typer.Argument(help="One operation, to see a
         raise DataError(f"there is no operation {name}", hint=f"did you mean {close[0]}?" if close else "graphc ops")
 
 
-def sign_of(syntax: str | None) -> str | None:
-    """The operator of "a + b" or "-a"."""
-    return next((p for p in syntax.replace("a", " ").replace("b", " ").split()), None) if syntax else None
-
-
-def print_operation(operation: Any) -> None:
-    """All that a record tells a reader."""
-    from graphc.explain.operations import _derivative
-
-    rows = [("written", operation.syntax or operation.usage())]
-    rows += [("also", ", ".join(operation.others))] if operation.others else []
-    rows += [("meaning", operation.doc), ("derivative", _derivative(operation))]
-    rows += [("domain", ", ".join(f"{a} to {b}" for a, b in operation.domain))] if operation.domain else []
-    print_table(rows)
-
-
-def print_table(rows: Sequence[tuple[str, str]]) -> None:
-    """Two columns, aligned; cut to the terminal where there is one."""
-    import shutil
-
-    left = min(max((len(a) for a, _ in rows), default=0), 48)
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 10_000
-    for a, b in rows:
-        line = f"{a:<{left}}  {b}".rstrip()
-        print(line if len(line) <= width else line[: width - 1] + "…")
-
-
 @command
 def info(program: Annotated[str | None, typer.Argument(metavar="[PROGRAM]")] = None) -> None:
     """Show versions, cache folder and processor; for a program its parts and the time of each stage."""
     print_table(about_program(program) if program is not None else about_installation())
-
-
-def about_installation() -> list[tuple[str, str]]:
-    """Versions, without importing anything large."""
-    import platform
-    from importlib.metadata import PackageNotFoundError, version
-
-    from graphc import __version__
-    from graphc.config import cache_folder
-
-    rows = [("graphc", __version__), ("python", platform.python_version())]
-    for package in ("sympy", "numpy", "scipy", "numba", "llvmlite"):
-        try:
-            rows.append((package, version(package)))
-        except PackageNotFoundError:
-            rows.append((package, "not installed"))
-    folder = cache_folder()
-    count, size = 0, 0
-    for file in folder.rglob("*"):
-        if file.is_file():
-            count, size = count + 1, size + file.stat().st_size
-    rows.append(("cache", f"{folder} ({count} files, {size / 1e6:.1f} MB)"))
-    return [*rows, ("system", platform.platform()), ("processor", f"{processor()}, {os.cpu_count()} cores")]
-
-
-def processor() -> str:
-    """The processor's name, as far as it is told."""
-    import platform
-
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(named, platform.processor() or platform.machine())
-
-
-def about_program(program: str) -> list[tuple[str, str]]:
-    """Inputs, parameters, sizes, equations, and seconds of each stage."""
-    import math
-    import time
-
-    from graphc.compiler import Compilation, compile_function
-    from graphc.graph.types import size_value, sizes_of
-
-    start = time.perf_counter()
-    graph = program_graph(program)
-    seconds = time.perf_counter() - start
-
-    def declared(symbols: Sequence[Symbol]) -> str:
-        return ", ".join(f"{s.name}: {graph.types[s]}" for s in symbols) or "none"
-
-    known = [s for s in graph.params if not any(sizes_of(d) for d in graph.types[s].shape)]
-    count = sum(math.prod(size_value(d, {}) for d in graph.types[s].shape) for s in known)
-    rows = [("inputs", declared(graph.inputs)), ("parameters", declared(graph.params))]
-    rows += [("", f"{count:,} numbers")] if graph.params else []
-    rows += [("states", declared(graph.states))] if graph.states else []
-    rows += [("sizes", ", ".join(graph.sizes))] if graph.sizes else []
-    rows += [("outputs", declared(graph.outputs)), ("equations", str(len(graph.equations)))]
-    rows.append(("read", f"{1e3 * seconds:.1f} ms"))
-    work = Compilation(graph)
-    compile_function(graph, "float64", work)
-    for stage in work.history:
-        rows.append((stage.name, f"{1e3 * stage.seconds:.1f} ms, {len(stage.graph.equations)} equations"))
-    return rows

@@ -1,0 +1,135 @@
+"""What is given on the command line: programs, values, columns, data.
+
+In: texts of arguments.  Out: programs' texts and graphs, values and arrays by name.
+Always holds: a text is never executed; what cannot be read is a GraphcError that shows how it is written.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from graphc.errors import DataError, GraphcError, ParseError
+
+if TYPE_CHECKING:
+    from graphc.graph.graph import Graph
+
+
+def program_text(program: str) -> str:
+    """Text of a program: of the file, of standard input, or what was given itself."""
+    if program == "-":
+        return sys.stdin.read()
+    if program.endswith(".gc"):
+        from graphc.program_file import read_file
+
+        return read_file(Path(program))
+    if program[:2] == "--" and program[2:3].isalpha():
+        raise ParseError(f"there is no option {program}", hint="see graphc --help; a program may begin with -(")
+    return program
+
+
+def program_graph(program: str) -> Graph:
+    """The graph of a program."""
+    from graphc.api import parse
+
+    return parse(program_text(program))
+
+
+def split_outside(text: str) -> list[str]:
+    """Parts between the commas that stand outside of brackets."""
+    parts, depth = [""], 0
+    for c in text:
+        depth += (c in "([") - (c in ")]")
+        if c == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += c
+    return [p for p in parts if p.strip()]
+
+
+def point(texts: Sequence[str] | None, graph: Graph) -> dict[str, Any] | None:
+    """Values by name from `x=0.5,y=[1, 2]`; a value is whatever the language computes without names."""
+    if texts is None:
+        return None
+    values: dict[str, Any] = {}
+    kinds = {s.name: graph.types[s].kind for s in graph.leaves()}
+    for part in (p for text in texts for p in split_outside(text)):
+        name, sign, value = part.partition("=")
+        if not sign or not value.strip():
+            raise DataError(f"--at {part.strip()} is no value of a name", hint="--at x=0.5,y=2")
+        key = plain_name(name.strip())
+        if key in values:
+            raise DataError(f"--at gives {key} twice")
+        values[key] = constant(part, value, kinds.get(key, "real"))
+    return values
+
+
+def plain_name(name: str) -> str:
+    """A name as the language spells it: θ is theta."""
+    from graphc.language.lexer import Source, tokenize
+
+    tokens = tokenize(Source(name))
+    return tokens[0].text if len(tokens) == 2 else name
+
+
+def constant(part: str, text: str, kind: str) -> Any:
+    """The value of a text without names."""
+    import numpy as np
+
+    from graphc.api import parse
+    from graphc.cli.values import primitive
+    from graphc.run.evaluate import evaluate
+
+    try:
+        graph = parse(text)
+    except GraphcError as error:
+        raise DataError(f"--at {part.strip()}: {error.message}", hint=error.hint) from None
+    if graph.leaves():
+        raise DataError(f"--at {part.strip()}: {graph.leaves()[0]} has no value", hint="--at x=0.5,y=pi/2")
+    value = evaluate(primitive(graph), {}, graph.outputs)[graph.outputs[0]]
+    whole = kind != "real" and bool(np.all(value == np.floor(value)))
+    return value.astype(np.int64 if kind == "int" else np.bool_) if whole else value.astype(np.float64)
+
+
+def names(text: str | None) -> list[str] | None:
+    """Names between commas."""
+    return None if text is None else [plain_name(n.strip()) for n in text.split(",") if n.strip()]
+
+
+def columns_given(text: str | None) -> dict[str, tuple[int | str, ...]] | None:
+    """Columns by input from `x=0:64,k=64`."""
+    if text is None:
+        return None
+    from graphc.training.data import parse_columns
+
+    return parse_columns(text)
+
+
+def data_of(
+    program: str,
+    stated: Any,
+    inputs: Sequence[str],
+    file: Path | None,
+    columns: Mapping[str, Sequence[int | str]] | None,
+) -> dict[str, Any]:
+    """Arrays for inputs, from the file given, else from the one the program states."""
+    from graphc.training.data import read
+
+    if not inputs:
+        return {}
+    if file is None:
+        if stated is None:
+            raise DataError(
+                "the program does not say where its data are",
+                hint='--data FILE, or in the program: data "digits.csv" x=0:64, k=64',
+            )
+        folder = Path(program).parent if program.endswith(".gc") else Path()
+        file = folder / stated[0]
+    chosen = columns if columns is not None else dict(stated[1]) if stated is not None else {}
+    if chosen and (missing := [n for n in inputs if n not in chosen]):
+        raise DataError(
+            f"there are no columns for {', '.join(missing)}", hint=f"--columns {missing[0]}=0, or in the data statement"
+        )
+    return read(file, {name: parts for name, parts in chosen.items() if name in inputs})

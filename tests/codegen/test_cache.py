@@ -1,0 +1,84 @@
+"""The cache: a second process compiles nothing; what is harmed costs a recompile, never an answer."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+RUN = """
+import json, sys
+import graphc
+f = graphc.compile("sin(x)*y + x^2")
+f._plain_left = 0
+value, gradient = f.value_and_grad(x=0.5, y=2.0)
+stats = f.jit.value_and_grad.stats
+print(json.dumps([value, gradient, sum(stats.cache_hits.values()), "sympy" in sys.modules]))
+"""
+
+
+def _run(cache: Path) -> tuple[list[object], str]:
+    environment = {**os.environ, "GRAPHC_CACHE": str(cache)}
+    done = subprocess.run([sys.executable, "-c", RUN], capture_output=True, text=True, env=environment, check=True)
+    return json.loads(done.stdout), done.stderr
+
+
+WANT = [1.2088510772084061, {"x": 2.7551651237807455, "y": 0.479425538604203}]
+
+
+def _check(found: list[object]) -> None:
+    assert found[0] == pytest.approx(WANT[0], rel=1e-14)
+    assert found[1] == pytest.approx(WANT[1], rel=1e-14)
+
+
+def test_the_second_process_compiles_nothing_and_needs_no_sympy(tmp_path: Path) -> None:
+    first, _ = _run(tmp_path)
+    second, _ = _run(tmp_path)
+    _check(first)
+    _check(second)
+    assert (first[2], second[2]) == (0, 1)
+    assert second[3] is False
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(f for f in folder.rglob("*") if f.is_file())
+
+
+@pytest.mark.parametrize("harm", ["empty", "cut", "garble", "remove"])
+def test_harmed_files_cost_a_recompile(tmp_path: Path, harm: str) -> None:
+    _run(tmp_path)
+    suffixes = {f.suffix for f in _files(tmp_path)}
+    assert {".json", ".py", ".nbi", ".nbc", ".manifest"} <= suffixes
+    for file in _files(tmp_path):
+        content = file.read_bytes()
+        if harm == "remove":
+            if file.suffix in (".nbc", ".manifest"):
+                file.unlink()
+            continue
+        file.write_bytes({"empty": b"", "cut": content[: len(content) // 2], "garble": bytes(255 - b for b in content)}[harm])
+    found, errors = _run(tmp_path)
+    _check(found)
+    assert "Traceback" not in errors
+    again, _ = _run(tmp_path)
+    _check(again)
+    assert again[2] == 1
+
+
+def test_one_harmed_kind_at_a_time(tmp_path: Path) -> None:
+    _run(tmp_path)
+    for suffix in (".nbi", ".nbc", ".py", ".json", ".manifest"):
+        for file in _files(tmp_path):
+            if file.suffix == suffix:
+                file.write_bytes(file.read_bytes()[:-7] + b"harmed!")
+        _check(_run(tmp_path)[0])
+
+
+def test_a_cache_that_cannot_be_kept_is_one_warning(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    found, errors = _run(tmp_path / "file" / "cache")
+    _check(found)
+    assert errors.count("Warning") == 1
