@@ -38,7 +38,7 @@ from graphc.language.expand import expand
 from graphc.language.reader import parse
 from graphc.language.step import focus_updates, training_graph
 from graphc.program_file import read_file
-from graphc.rewrite import simplify, stabilise, tidy
+from graphc.rewrite import simplify, stabilise, stabilise_steps, tidy
 from graphc.run.evaluate import evaluate
 
 FORWARD = (
@@ -131,7 +131,7 @@ def gradient_graph(graph: Graph, wrt: Any = None) -> Graph:
         params=tuple(s for s in graph.params if s in part.params or s in symbols),
         types={**{s: graph.types[s] for s in symbols}, **part.types},
     )
-    safe = stabilise(part)
+    safe, _ = stabilise_steps(part, frozenset(symbols))
     names = {s.name: s for s in safe.types}
     return prune(simplify(gradient(safe, tuple(names.get(s.name, s) for s in symbols), names.get(value.name, value))))
 

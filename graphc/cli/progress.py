@@ -7,45 +7,54 @@ Always holds: rich is imported only where there is a terminal.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 LINES = 50  # of progress, where it is not drawn on a terminal
 
 
 class Progress:
-    """Loss and metrics as they come: a bar on a terminal, else lines, `LINES` of them at most."""
+    """Loss and metrics as they come: below a bar on a terminal, else lines, `LINES` of them at most."""
 
     def __init__(self, total: int) -> None:
         self.total = total
-        self.bar: Any = None
-        self.task: Any = None
+        self.now = ""
+        self.live: Any = None
+        self.advance: Callable[[int], None] = lambda number: None
 
     def __enter__(self) -> Progress:
         if sys.stdout.isatty():
-            from rich.console import Console
-            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-            parts = ("epoch {task.completed}/{task.total}", "{task.fields[now]}")
-            self.bar = Progress(
-                TextColumn(parts[0]), BarColumn(), TextColumn(parts[1], markup=False), TimeRemainingColumn(),
-                console=Console(highlight=False),
-            )  # fmt: skip
-            self.bar.start()
-            self.task = self.bar.add_task("train", total=self.total, now="")
+            self.live = self._drawn()
+            self.live.start()
         return self
 
+    def _drawn(self) -> Any:
+        """The bar, with the figures in a line below it."""
+        from rich.console import Console, Group
+        from rich.live import Live
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.text import Text
+
+        bar = Progress(TextColumn("epoch {task.completed}/{task.total}"), BarColumn(), TimeRemainingColumn())
+        task = bar.add_task("train", total=self.total)
+        self.advance = lambda number: bar.update(task, completed=number)
+
+        def drawing() -> Group:
+            return Group(bar, Text(self.now, no_wrap=True, overflow="ellipsis"))
+
+        return Live(get_renderable=drawing, console=Console(), refresh_per_second=10)
+
     def __exit__(self, *_: object) -> None:
-        if self.bar is not None:
-            self.bar.stop()
+        if self.live is not None:
+            self.live.stop()
 
     def epoch(self, number: int, history: Mapping[str, Sequence[float]]) -> bool:
         """After an epoch."""
-        now = "  ".join(f"{label(name)} {figure(values[-1], 4)}" for name, values in history.items() if values)
-        if self.bar is not None:
-            self.bar.update(self.task, completed=number, now=now)
+        self.now = "  ".join(f"{label(name)} {figure(values[-1], 4)}" for name, values in history.items() if values)
+        if self.live is not None:
+            self.advance(number)
         elif number in (1, self.total) or number % max(1, -(-self.total // LINES)) == 0:
-            print(f"epoch {number:>{len(str(self.total))}}/{self.total}  {now}", flush=True)
+            print(f"epoch {number:>{len(str(self.total))}}/{self.total}  {self.now}", flush=True)
         return False
 
 

@@ -25,7 +25,7 @@ from graphc.explain.numbers import arguments, number_text
 from graphc.graph.graph import Graph, focus
 from graphc.graph.operation import operation_of
 from graphc.graph.types import size_value
-from graphc.ops.program import stop_gradient
+from graphc.ops import HELD
 from graphc.run.evaluate import evaluate, evaluate_exactly
 
 DIGITS = 80
@@ -262,7 +262,7 @@ class _Checker:
 
 def _held(graph: Graph) -> Graph:
     """What derivatives take for a constant is given from outside, so that differences do so too."""
-    held = tuple(e.target for e in graph.equations if operation_of(e.expr) is stop_gradient)
+    held = tuple(e.target for e in graph.equations if operation_of(e.expr) is HELD)
     left = tuple(e for e in graph.equations if e.target not in held)
     return graph.replace(states=graph.states + held, equations=left) if held else graph
 

@@ -16,7 +16,7 @@ from graphc.differentiate.reverse import gradient
 from graphc.graph.builder import symbol
 from graphc.graph.graph import Equation, Graph, focus, symbols_of
 from graphc.language.writer import inline_text
-from graphc.rewrite import simplify
+from graphc.rewrite import simplify, stabilise_steps
 
 LONGEST = 200
 
@@ -31,8 +31,9 @@ class Gradient:
 
 
 def simplified_gradient(graph: Graph, variables: tuple[Symbol, ...], value: Symbol) -> Gradient:
-    """Differentiate and simplify."""
-    found = simplify(gradient(graph, variables, value))
+    """Stabilise, differentiate and simplify, as the compiler does."""
+    safe, _ = stabilise_steps(graph, frozenset(variables))
+    found = simplify(gradient(safe, variables, value))
     found = _apart(focus(found, found.outputs), graph)
     return Gradient(found, variables, _short(found))
 

@@ -192,11 +192,13 @@ def _bound(bound: Any, size: Size, require: Require) -> tuple[Any, ...]:
         return ("at", place)
     if bound[0] == "at":
         require(bound[1] + 1, size, "<=")
+        require(0, bound[1], "<=")
         return tuple(bound)
     if bound[0] == "range":
         _, start, length, step = bound
         if step in (1, -1):
             require(start + length if step == 1 else start + 1, size, "<=")
+            require(0, length, "<=")
         return tuple(bound)
     _, start, stop, step = bound
     step = 1 if step is None else step

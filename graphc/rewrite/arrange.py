@@ -246,7 +246,7 @@ def _rank(builder: Rebuilder, atom: Basic) -> tuple[int, int, int]:
         return rank, 0, 0
     expr = builder.inside(atom)
     operation = None if expr is None else operation_of(expr)
-    if operation is None or atom in builder.kept:
+    if operation is None or (atom in builder.kept and atom in builder.written):
         kind = 1
     else:
         kind = 2 if operation in (power, add, subtract) else 3
