@@ -36,11 +36,11 @@ def sign_of(syntax: str | None) -> str | None:
 
 def print_operation(operation: Any) -> None:
     """All that a record tells a reader."""
-    from graphc.explain.operations import _derivative
+    from graphc.explain.operations import derivative_text
 
     rows = [("written", operation.syntax or operation.usage())]
     rows += [("also", ", ".join(operation.others))] if operation.others else []
-    rows += [("meaning", operation.doc), ("derivative", _derivative(operation))]
+    rows += [("meaning", operation.doc), ("derivative", derivative_text(operation))]
     rows += [("domain", ", ".join(f"{a} to {b}" for a, b in operation.domain))] if operation.domain else []
     print_table(rows)
 

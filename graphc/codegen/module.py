@@ -171,7 +171,7 @@ class ModuleWriter:
         self.helpers |= writer.helpers
         self.equations += len(lines)
         results = [
-            cast_code(known[r], types[r].kind, types[o].kind)  # type: ignore[index]
+            cast_code(known[r], types[r].kind, types[o].kind)
             if (r := plan.root(o)) in known
             else number_code(r, types[o].kind)
             for o in graph.outputs

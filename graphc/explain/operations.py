@@ -83,7 +83,7 @@ that `g` is multiplied by; the others show what each operand gets, most in an ex
 
 
 def _row(o: Operation) -> str:
-    cells = (_usage(o), _prose(o.doc), _derivative(o), _formula(o))
+    cells = (_usage(o), _prose(o.doc), derivative_text(o), _formula(o))
     return f"| {' | '.join(cells)} |"
 
 
@@ -114,7 +114,7 @@ def _formula(o: Operation) -> str:
 # --- derivatives ---------------------------------------------------------------------------------------------------
 
 
-def _derivative(o: Operation) -> str:
+def derivative_text(o: Operation) -> str:
     if o.define is None and not o.differentiable:
         return "none"
     found = _by_example(o) if o in EXAMPLES else _elementwise(o)

@@ -107,6 +107,8 @@ def _power_partials(y: Value, a: Value, b: Value) -> tuple[Any, Any]:
         if lower == 0:
             return 1, None
         return (b * a if lower == 1 else b * a ** (b - 1)), None
+    if not isinstance(a.atom, Symbol):  # the base is a number: its logarithm is no question of 0
+        return None, y if a.atom == sympy.E else y * log(a)
     return b * a ** (b - 1), where(equal(y, 0), 0, y * log(a))
 
 
@@ -307,6 +309,21 @@ log: Operation = _function(
     "log", "Natural logarithm.", lambda y, x: 1 / x, own=sympy.log, others=("ln",), domain=((0.1, 5),),
     special=(((1,), 0), ((0,), float("-inf"))),
 )  # fmt: skip
+xlogx: Operation = elementwise(
+    "xlogx", "x", "x*log(x), 0 at 0, where its derivative is -inf; x*log(x) becomes it.",
+    "({0} * math.log({0}) if {0} != real(0) else zero)", partials=lambda y, x: (log(x) + 1,),
+    reference=lambda x: _xlogx(x), exact=lambda mp, x: x * mp.log(x) if x else x, latex="{0} \\log\\left({0}\\right)",
+    domain=((0.1, 5),), cost=25, special=(((0,), 0), ((1,), 0)),
+)  # fmt: skip
+
+
+def _xlogx(x: Any) -> Any:
+    import numpy
+
+    with numpy.errstate(divide="ignore", invalid="ignore"):
+        return numpy.where(numpy.equal(x, 0), 0 * x, x * numpy.log(x))
+
+
 log1p: Operation = _function(
     "log1p", "log(1 + x), accurate near 0.", lambda y, x: 1 / (1 + x), domain=((-0.9, 5),),
     latex="\\log\\left(1 + {0}\\right)", special=(((0,), 0),),
@@ -425,6 +442,6 @@ OPERATIONS = (
     add, subtract, multiply, divide, negate, power,
     less, less_equal, greater, greater_equal, equal, not_equal, logical_and, logical_or, logical_not, where,
     maximum, minimum, absolute, sign, floor, ceil, round_, mod, threshold,
-    exp, expm1, log, log1p, log2, log10, sqrt, cbrt, sigmoid, softplus, logaddexp,
+    exp, expm1, log, xlogx, log1p, log2, log10, sqrt, cbrt, sigmoid, softplus, logaddexp,
     sin, cos, tan, asin, acos, atan, sinh, cosh, tanh, asinh, acosh, atanh, atan2, hypot,
 )  # fmt: skip

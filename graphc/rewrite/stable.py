@@ -23,6 +23,7 @@ from graphc.ops.elementwise import (
     softplus,
     sqrt,
     tanh,
+    xlogx,
 )  # fmt: skip
 from graphc.ops.program import size_
 from graphc.ops.reduction import largest, sum_
@@ -50,6 +51,8 @@ def _along_itself(match: Match) -> bool:
 
 
 _EXPONENTIAL = (Rule("power of e", power(S.Exp1, x), exp(x), None, "the exponential's own rules then see it", "e^x"),)
+
+_ENTROPY = (Rule("x log x", x * log(x), xlogx(x), None, "0 times -inf at 0", "x*log(x)"),)
 
 _LOGISTIC = (
     Rule("logistic function", 1 / (1 + exp(-x)), sigmoid(x), None,
@@ -154,4 +157,5 @@ STABLE: tuple[Rewriting, ...] = (
     *_SOFTMAX,
     *_ROOTS,
     *_LOGARITHMS,
+    *_ENTROPY,
 )

@@ -122,7 +122,7 @@ class Trainer:
         return next(iter(counts.values()), 1)
 
     def _split(self, arrays: dict[str, Any], validation: Any) -> tuple[dict[str, Any], dict[str, Any] | None]:
-        if validation is None:
+        if validation is None or (not isinstance(validation, Mapping) and validation == 0):
             return arrays, None
         if isinstance(validation, Mapping):
             held, _ = self._arrays(validation)

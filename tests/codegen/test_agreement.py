@@ -10,9 +10,9 @@ import pytest
 import graphc
 from graphc.codegen.plain import plain_functions
 from graphc.compiler import gradient_graph, read
+from graphc.differentiate.reverse import expand_gradients
 from graphc.graph.graph import Graph, focus
 from graphc.graph.types import size_value
-from graphc.differentiate.reverse import expand_gradients
 from graphc.run.evaluate import evaluate
 from graphc.run.function import Function
 

@@ -59,7 +59,9 @@ def test_harmed_files_cost_a_recompile(tmp_path: Path, harm: str) -> None:
             if file.suffix in (".nbc", ".manifest"):
                 file.unlink()
             continue
-        file.write_bytes({"empty": b"", "cut": content[: len(content) // 2], "garble": bytes(255 - b for b in content)}[harm])
+        file.write_bytes(
+            {"empty": b"", "cut": content[: len(content) // 2], "garble": bytes(255 - b for b in content)}[harm]
+        )
     found, errors = _run(tmp_path)
     _check(found)
     assert "Traceback" not in errors

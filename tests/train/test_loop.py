@@ -87,7 +87,9 @@ def test_primes_are_the_users_own_optimizer() -> None:
     text = "input x[n,3], t[n]; param w[3] = 0, b = 0; J = mean((x @ w + b - t)^2); w' = w - 0.1*grad(J, w); b' = b - 0.1*grad(J, b)"
     data = _data()
     own = graphc.train(text, data, epochs=3, dtype="float64")
-    np.testing.assert_allclose(own.params["w"], graphc.train(LINE, data, epochs=3, dtype="float64").params["w"], rtol=1e-13)
+    np.testing.assert_allclose(
+        own.params["w"], graphc.train(LINE, data, epochs=3, dtype="float64").params["w"], rtol=1e-13
+    )
 
 
 def test_parameters_can_change_places() -> None:
@@ -135,12 +137,12 @@ def test_equal_weights_stay_equal() -> None:
 
 
 def test_seeds() -> None:
-    before = np.random.get_state()[1].copy()  # type: ignore[union-attr]  # noqa: NPY002
+    before = np.random.get_state()[1].copy()  # type: ignore[union-attr]
     runs = [graphc.train(XOR, {"x": X, "t": T}, epochs=40, batch_size=3, seed=s) for s in (1, 1, 2)]
     assert runs[0].history == runs[1].history
     assert all((runs[0].params[k] == runs[1].params[k]).all() for k in runs[0].params)
     assert runs[0].history != runs[2].history
-    assert (np.random.get_state()[1] == before).all()  # type: ignore[union-attr]  # noqa: NPY002
+    assert (np.random.get_state()[1] == before).all()  # type: ignore[union-attr]
 
 
 def test_slices_do_not_change_the_run() -> None:
