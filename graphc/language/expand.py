@@ -13,8 +13,9 @@ from sympy import Basic, Integer, Symbol
 from graphc.graph.builder import Builder
 from graphc.graph.graph import Equation, Graph, Optimizer, Origin, operands, statics
 from graphc.graph.operation import Operation, operation_of
+from graphc.language.machine import Frame, prelude
 from graphc.language.parser import Definition, parse_statements
-from graphc.language.reader import Reader, _Frame, prelude
+from graphc.language.reader import Reader
 from graphc.ops import GRADIENT
 
 
@@ -47,7 +48,7 @@ def _instantiate(builder: Builder, operation: Operation, equation: Equation) -> 
     env = {name: value for (name, _), value in zip(definition.parameters, values, strict=True)}
     reader = Reader("", builder)
     builder.origin = Origin(operation.name, (equation.target,))
-    result = reader.run(_Frame(definition.body, definition.origin, env, "", equation.target.name, operation.name))
+    result = reader.run(Frame(definition.body, definition.origin, env, "", equation.target.name, operation.name))
     if result != equation.target:
         builder.add(Equation(equation.target, result, builder.origin), builder.type_of(result))
 
@@ -80,7 +81,7 @@ def with_optimizer(graph: Graph, optimizer: Optimizer) -> Graph:
         for name, default in definition.parameters[2:]:
             given = dict(optimizer.arguments).get(name)
             env[name] = given if given is not None else reader.constant(default or [], definition.origin)
-        reader.run(_Frame(definition.body, definition.origin, env, param.name, None, optimizer.name))
+        reader.run(Frame(definition.body, definition.origin, env, param.name, None, optimizer.name))
     updates: dict[Symbol, Basic] = {**dict(graph.updates), **reader.updates}
     return builder.graph(
         graph,

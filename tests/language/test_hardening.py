@@ -18,7 +18,8 @@ from graphc.errors import GraphcError, ParseError
 from graphc.graph.graph import Graph
 from graphc.graph.validate import validate
 from graphc.language.lexer import LIMIT
-from graphc.language.reader import parse, prelude
+from graphc.language.machine import prelude
+from graphc.language.reader import parse
 from graphc.ops import CALLS
 
 DEPTH = 10_000
