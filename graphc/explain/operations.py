@@ -21,7 +21,7 @@ from graphc.language.formula import spell
 from graphc.language.latex_writer import name_latex, operation_latex
 from graphc.language.reader import parse
 from graphc.language.writer import ATOM
-from graphc.ops import composite, contraction, elementwise, movement, program, reduction, special
+from graphc.ops import composite, contraction, elementwise, indexing, movement, program, reduction, special
 from graphc.rewrite import stabilise
 from graphc.run.evaluate import evaluate
 
@@ -34,6 +34,7 @@ GROUPS: tuple[tuple[str, tuple[Operation, ...]], ...] = (
     ("Reductions", reduction.OPERATIONS),
     ("Products", contraction.OPERATIONS),
     ("Moving elements", movement.OPERATIONS),
+    ("Picking elements", indexing.OPERATIONS),
     ("Softmax and its kin", composite.OPERATIONS),
     ("About the program", program.OPERATIONS),
 )
@@ -50,10 +51,10 @@ EXAMPLES: dict[Operation, str] = {
     movement.pad: "input x[n]\npad(x, 2)",
     movement.concat: "input a[2], b[3]\nconcat(a, b)",
     movement.stack: "input a[n], b[n]\n[a, b]",
-    movement.gather: "input x[9], k[n]: int\ngather(x, k)",
-    movement.scatter: "input x[n], k[n]: int\nscatter(x, k, (9,))",
-    movement.diagonal: "input x[n, n]\ndiagonal(x)",
-    movement.diagonal_matrix: "input x[n]\ndiagonal_matrix(x)",
+    indexing.gather: "input x[9], k[n]: int\ngather(x, k)",
+    indexing.scatter: "input x[n], k[n]: int\nscatter(x, k, (9,))",
+    indexing.diagonal: "input x[n, n]\ndiagonal(x)",
+    indexing.diagonal_matrix: "input x[n]\ndiagonal_matrix(x)",
 }
 KINKS: tuple[tuple[str, dict[str, float]], ...] = (
     ("relu(x)", {"x": 0}), ("max(x, 0)", {"x": 0}), ("where(x > 0, x, 0)", {"x": 0}), ("abs(x)", {"x": 0}),

@@ -7,7 +7,7 @@ Always holds: names are unique; no other file fills this table.
 from __future__ import annotations
 
 from graphc.graph.operation import Operation, bind_table
-from graphc.ops import algebra, composite, contraction, elementwise, movement, program, reduction, special
+from graphc.ops import algebra, composite, contraction, elementwise, indexing, movement, program, reduction, special
 
 OPERATIONS: tuple[Operation, ...] = (
     *elementwise.OPERATIONS,
@@ -15,6 +15,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *reduction.OPERATIONS,
     *contraction.OPERATIONS,
     *movement.OPERATIONS,
+    *indexing.OPERATIONS,
     *composite.OPERATIONS,
     *program.OPERATIONS,
 )

@@ -28,7 +28,7 @@ from graphc.errors import GraphcError
 from graphc.graph.builder import Builder
 from graphc.graph.operation import Operation, Value
 from graphc.graph.types import Size, size_named
-from graphc.ops import contraction, movement, program
+from graphc.ops import contraction, indexing, movement, program
 from graphc.ops import elementwise as e
 from graphc.ops import special as sp
 from graphc.ops.reduction import sum_
@@ -203,7 +203,7 @@ def _constant_matrix(entry: int) -> Callable[[Basic], Plan]:
 
 def _identity(node: Any) -> Plan:
     size = (dimension(node.shape[0]),)
-    return (), lambda b, _: movement.diagonal_matrix(movement.broadcast(b.value(Integer(1)), size))
+    return (), lambda b, _: indexing.diagonal_matrix(movement.broadcast(b.value(Integer(1)), size))
 
 
 def _matrix_product(node: Basic) -> Plan:
@@ -272,7 +272,7 @@ PLANS: dict[type, Callable[[Any], Plan]] = {
     And: _many(e.logical_and), Or: _many(e.logical_or), Not: _of(e.logical_not), Xor: _many(_exclusive),
     matrices.MatMul: _matrix_product, matrices.MatAdd: _many(e.add), matrices.HadamardProduct: _many(e.multiply),
     HadamardPower: _of(lambda x, n: x**n), matrices.Transpose: _of(movement.transpose),
-    matrices.Trace: _of(lambda x: sum_(movement.diagonal(x))), matrices.MatPow: _matrix_power,
+    matrices.Trace: _of(lambda x: sum_(indexing.diagonal(x))), matrices.MatPow: _matrix_power,
     matrices.Identity: _identity, matrices.ZeroMatrix: _constant_matrix(0), OneMatrix: _constant_matrix(1),
     MatrixElement: _element, MatrixSlice: _part, ImmutableDenseMatrix: _explicit, ImmutableSparseMatrix: _explicit,
 }  # fmt: skip

@@ -1,0 +1,144 @@
+"""Operations that pick elements: gather and its transpose, one-hot vectors, diagonals.
+
+In: nothing.  Out: the records, in `OPERATIONS`.
+Always holds: each is linear in its real operands, and its derivative is another record of this file; an index outside
+of its array reads NaN and writes nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graphc.errors import ParseError, ShapeError
+from graphc.graph.operation import REQUIRED, Operation, Parameter, Require
+from graphc.graph.types import Dim, Type
+from graphc.ops.elementwise import head
+from graphc.ops.lowering import Access, Element, Scatter
+from graphc.ops.movement import Index, Shapes, given_shape, size_code
+from graphc.ops.shape import Inferred, axis_number
+
+# --- gather and its transpose --------------------------------------------------------------------------------------
+
+
+def _gather_infer(types: tuple[Type, ...], statics: tuple[Any, ...], require: Require) -> Inferred:
+    x, k = types
+    axis = axis_number(statics[0], x.rank)
+    if k.kind == "real":
+        raise ShapeError("indices are real, not int", hint="declare them as input k[n]: int")
+    return Type(x.shape[:axis] + k.shape + x.shape[axis + 1 :], x.kind), (axis,)
+
+
+def _gather_read(index: Index, element: Element, shapes: Shapes, statics: tuple[Any, ...]) -> str:
+    (axis,), rank = statics, len(shapes[1])
+    k = element(1, index[axis : axis + rank])
+    size = size_code(shapes[0][axis])
+    place = f"({k} if {k} >= 0 else {k} + {size})"
+    read = element(0, (*index[:axis], place, *index[axis + rank :]))
+    return f"({read} if ({k} >= -{size} and {k} < {size}) else missing)"
+
+
+def _gather_reference(x: Any, k: Any, axis: int) -> Any:
+    import numpy
+
+    return numpy.take(x, k, axis=axis)
+
+
+gather: Operation = Operation(
+    name="gather", head=head("gather"), parameters=(Parameter("x"), Parameter("k"), Parameter("axis", "static", 0)),
+    infer=_gather_infer, doc="Elements of x at the places k along an axis; x[k] is read too.", lowering=Access(_gather_read),
+    pullback=lambda at: (scatter(at.cotangent, at.operands[1], at.operands[0].shape, at.statics[0]), None),
+    reference=_gather_reference,
+)  # fmt: skip
+
+
+def _scatter_infer(types: tuple[Type, ...], statics: tuple[Any, ...], require: Require) -> Inferred:
+    shape = given_shape(statics[0])
+    return Type(shape, types[0].kind), (shape, axis_number(statics[1], len(shape)))
+
+
+def _scatter_place(index: Index, element: Element, shapes: Shapes, statics: tuple[Any, ...]) -> Index:
+    shape, axis = statics
+    rank = len(shapes[1])
+    k = element(1, index[axis : axis + rank])
+    return (*index[:axis], f"({k} if {k} >= 0 else {k} + {size_code(shape[axis])})", *index[axis + rank :])
+
+
+def _scatter_reference(g: Any, k: Any, shape: tuple[int, ...], axis: int) -> Any:
+    import numpy
+
+    out = numpy.zeros(shape, g.dtype)
+    numpy.add.at(out, (slice(None),) * axis + (k,), g)
+    return out
+
+
+scatter: Operation = Operation(
+    name="scatter", head=head("scatter"),
+    parameters=(Parameter("x"), Parameter("k"), Parameter("shape", "static"), Parameter("axis", "static", 0)),
+    infer=_scatter_infer, doc="Zeros of a shape with the elements of x added at the places k: the derivative of gather.",
+    lowering=Scatter(_scatter_place), pullback=lambda at: (gather(at.cotangent, at.operands[1], at.statics[1]), None),
+    reference=_scatter_reference,
+)  # fmt: skip
+
+
+def _one_hot_infer(types: tuple[Type, ...], statics: tuple[Any, ...], require: Require) -> Inferred:
+    (t,), (classes,) = types, statics
+    if not isinstance(classes, (int, Dim)) or isinstance(classes, bool):
+        raise ParseError(f"the number of classes is a whole number, not {classes}", hint="one_hot(k, 10)")
+    if t.kind == "real":
+        raise ShapeError("class numbers are real, not int", hint="declare them as input k[n]: int")
+    return Type((*t.shape, given_shape(classes)[0])), (classes,)
+
+
+def _one_hot_reference(k: Any, classes: int) -> Any:
+    import numpy
+
+    return (numpy.asarray(k)[..., None] == numpy.arange(classes)).astype(float)
+
+
+one_hot: Operation = Operation(
+    name="one_hot", head=head("one_hot"), parameters=(Parameter("k"), Parameter("classes", "static", REQUIRED)),
+    infer=_one_hot_infer, doc="1 at the place k of a new last axis, 0 elsewhere.",
+    lowering=Access(lambda index, element, shapes, s: f"(real(1) if {element(0, index[:-1])} == {index[-1]} else real(0))"),
+    reference=_one_hot_reference,
+)  # fmt: skip
+
+# --- diagonals -----------------------------------------------------------------------------------------------------
+
+
+def _diagonal_infer(types: tuple[Type, ...], statics: tuple[Any, ...], require: Require) -> Inferred:
+    (t,) = types
+    if t.rank != 2:
+        raise ShapeError("only a matrix has a diagonal")
+    require(t.shape[0], t.shape[1])
+    return Type(t.shape[:1], t.kind), ()
+
+
+def _diagonal_matrix_infer(types: tuple[Type, ...], statics: tuple[Any, ...], require: Require) -> Inferred:
+    (t,) = types
+    if t.rank != 1:
+        raise ShapeError("a diagonal matrix is made of a vector")
+    return Type(t.shape * 2, t.kind), ()
+
+
+def _numpy_diag(x: Any) -> Any:
+    import numpy
+
+    return numpy.diag(x)
+
+
+diagonal: Operation = Operation(
+    name="diagonal", head=head("diagonal"), parameters=(Parameter("x"),), infer=_diagonal_infer,
+    doc="Diagonal of a square matrix, as a vector.",
+    lowering=Access(lambda index, element, shapes, s: element(0, (index[0], index[0]))),
+    pullback=lambda at: (diagonal_matrix(at.cotangent),), reference=_numpy_diag,
+)  # fmt: skip
+diagonal_matrix: Operation = Operation(
+    name="diagonal_matrix", head=head("diagonal_matrix"), parameters=(Parameter("x"),), infer=_diagonal_matrix_infer,
+    doc="Square matrix with a vector on its diagonal.",
+    lowering=Access(
+        lambda index, element, shapes, s: f"({element(0, (index[0],))} if {index[0]} == {index[1]} else zero)"
+    ),
+    pullback=lambda at: (diagonal(at.cotangent),), reference=_numpy_diag,
+)  # fmt: skip
+
+OPERATIONS = (gather, scatter, one_hot, diagonal, diagonal_matrix)
