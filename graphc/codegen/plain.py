@@ -58,10 +58,10 @@ def view(array: Any, start: int) -> Any:
     return array.reshape(-1)[start:]
 
 
-def shuffle(order: Any, state: Any) -> None:
+def shuffle(order: Any, count: int, state: Any) -> None:
     """Fisher and Yates's shuffle with splitmix64, as the jitted one."""
     mask = (1 << 64) - 1
-    for i in range(len(order) - 1, 0, -1):
+    for i in range(count - 1, 0, -1):
         state[0] = z = (int(state[0]) + 0x9E3779B97F4A7C15) & mask
         z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & mask
         z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & mask

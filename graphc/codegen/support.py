@@ -127,15 +127,15 @@ def keep(typing: Any, array: Any) -> Any:
 
 
 @numba.njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)  # type: ignore[untyped-decorator]
-def shuffle(order: Any, state: Any) -> None:
+def shuffle(order: Any, count: int, state: Any) -> None:
     """Fisher and Yates's shuffle, with the generator splitmix64 (Steele, Lea and Flood 2014); state[0] goes on."""
-    for i in range(len(order) - 1, 0, -1):
-        state[0] += np.uint64(0x9E3779B97F4A7C15)
-        z = state[0]
-        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    seed = state[0]
+    for i in range(count - 1, 0, -1):
+        seed += np.uint64(0x9E3779B97F4A7C15)
+        z = (seed ^ (seed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        z = z ^ (z >> np.uint64(31))
-        j = np.int64(z % np.uint64(i + 1))
+        j = np.int64((z ^ (z >> np.uint64(31))) % np.uint64(i + 1))
         kept = order[i]
         order[i] = order[j]
         order[j] = kept
+    state[0] = seed

@@ -99,8 +99,8 @@ class _LoopText:
         lines += self._leaf_views()
         step = self._step()
         lines += self.arena.lines
-        lines += ["for epoch in range(epochs):"]
-        lines += ["    if shuffled:", "        shuffle(order, state)"]
+        lines += ["rows = view(order, 0)", "for epoch in range(epochs):"]
+        lines += ["    if shuffled:", "        shuffle(rows, examples, view(state, 0))"]
         lines += ["    first = epoch * examples if given else 0", "    for start in range(0, examples, batch):"]
         lines += ["        count = batch if batch < examples - start else examples - start"]
         if rows.batch is not None:
@@ -125,6 +125,7 @@ class _LoopText:
             self.memory[s.name] = names("f", s.name)
             type_ = self.graph.types[s]
             self.arena.piece(self.memory[s.name], type_.kind, product(type_.shape))
+            lines.append(f"{names('e', s.name)} = view({names('d', s.name)}, 0)")
         for s in self.rows.whole:
             self.memory[s.name] = names("f", s.name)
             lines.append(f"{self.memory[s.name]} = view({names('d', s.name)}, 0)")
@@ -134,10 +135,10 @@ class _LoopText:
         """Rows of the batch, in the order of the epoch."""
         lines: list[str] = []
         for s in self.rows.batched:
-            size, target, source = size_code(self.rows.length[s]), self.memory[s.name], self.writer.names("d", s.name)
+            size, target, source = size_code(self.rows.length[s]), self.memory[s.name], self.writer.names("e", s.name)
             lines += [
                 "for i in range(count):",
-                f"    row = order[first + start + i] * {size}",
+                f"    row = rows[first + start + i] * {size}",
                 f"    place = i * {size}",
                 f"    for j in range({size}):",
                 f"        {target}[place + j] = {source}[row + j]",
