@@ -125,9 +125,9 @@ def train(
     chosen = batch_size if batch_size is not None else said.get("batch")
     loss, change = read_stop(stop)
     settings = Settings(
-        batch_size=None if chosen is None else int(chosen),
-        epochs=int(epochs if epochs is not None else said.get("epochs", 1)),
-        seed=int(seed if seed is not None else said.get("seed", 0)),
+        batch_size=None if chosen is None else _whole("batch_size", chosen, 1),
+        epochs=_whole("epochs", epochs if epochs is not None else said.get("epochs", 1), 0),
+        seed=_whole("seed", seed if seed is not None else said.get("seed", 0), 0),
         shuffle=shuffle,
         order=order,
         stop_loss=loss,
@@ -179,6 +179,13 @@ def _text(program: Any) -> str | None:
 
         return read_file(program)
     return program if isinstance(program, str) else None
+
+
+def _whole(name: str, value: Any, least: int) -> int:
+    """A setting that counts something; DataError where it is no whole number from `least` on."""
+    if isinstance(value, (str, bytes)) or (not hasattr(value, "__index__") and value != value // 1) or value < least:
+        raise DataError(f"{name} is a whole number from {least} on, not {value!r}")
+    return int(value)
 
 
 def _width(dtype: Any) -> str:

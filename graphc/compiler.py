@@ -105,7 +105,7 @@ def read(program: Any) -> Graph:
 def wrt_symbols(graph: Graph, wrt: Any = None) -> tuple[Symbol, ...]:
     """What is differentiated for: the names asked, else the parameters, else all real inputs."""
     if wrt is not None:
-        names = [wrt] if isinstance(wrt, (str, Symbol)) else list(wrt)
+        names = [wrt] if isinstance(wrt, (str, Symbol)) or not hasattr(wrt, "__iter__") else list(wrt)
         return tuple(_named(graph, getattr(n, "name", n)) for n in names)
     chosen = graph.params or tuple(s for s in graph.inputs if graph.types[s].kind == "real")
     if not chosen:
@@ -174,7 +174,7 @@ def compile_function(graph: Graph, dtype: str, work: Compilation) -> Artifact:
     """Generate code for a program's value and gradient."""
     value = called_graph(graph)
     leaves = value.leaves()
-    forward = work.lower(value)
+    forward = with_types(work.lower(value), {o: value.types[o] for o in value.outputs})
     both, gradients, refusal = _both(value, work)
     pointwise = is_pointwise(value)
     start = time.perf_counter()
@@ -182,7 +182,8 @@ def compile_function(graph: Graph, dtype: str, work: Compilation) -> Artifact:
     types = [argument_type(value.types[s]) for s in leaves]
     write_entry(writer, "forward", forward, leaves, types, pointwise, dtype)
     if both is not None:
-        both = with_real(both, both.outputs[1:])
+        real = {o: Type(both.types[o].shape) for o in both.outputs[1:]}
+        both = with_types(both, {both.outputs[0]: value.types[value.outputs[0]], **real})
         backward = prune(both.replace(outputs=both.outputs[1:]))
         write_entry(writer, "backward", backward, leaves, types, pointwise, dtype)
         write_entry(writer, "value_and_grad", both, leaves, types, pointwise, dtype)
@@ -219,9 +220,9 @@ def _both(value: Graph, work: Compilation) -> tuple[Graph | None, tuple[str, ...
         return None, (), str(error)
 
 
-def with_real(graph: Graph, outputs: tuple[Symbol, ...]) -> Graph:
-    """Some outputs as real numbers whatever they are computed as: the gradient of max(x, 0) is 0 or 1, but real."""
-    return graph.replace(types={**graph.types, **{o: Type(graph.types[o].shape) for o in outputs}})
+def with_types(graph: Graph, types: dict[Symbol, Type]) -> Graph:
+    """Outputs in the types they are given in, whatever they are computed in: a gradient that is 0 or 1 is real."""
+    return graph.replace(types={**graph.types, **types})
 
 
 def _title(graph: Graph) -> str:

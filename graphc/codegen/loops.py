@@ -42,7 +42,8 @@ def number_code(atom: Basic, kind: str) -> str:
         return str(int(atom)) if atom >= 0 else f"({int(atom)})"
     if atom in (S.Infinity, S.NegativeInfinity):
         return "real(np.inf)" if atom == S.Infinity else "real(-np.inf)"
-    return f"real({float(atom)!r})"
+    value = float(atom)
+    return f"real({value!r})" if value - value == 0 else f"real({'-' * (value < 0)}np.inf)"
 
 
 def cast_code(text: str, have: str, want: str) -> str:
@@ -274,6 +275,8 @@ class LoopWriter:
             else:
                 texts.append(number_code(root, want) if want != "bool" else str(bool(root)))
         template = lowering.special(tuple(atoms)) if lowering.special is not None else None
+        if lowering.whole is not None and wanted[0] == "int":
+            template = lowering.whole
         fixed = {f"s{k}": s for k, s in enumerate(statics(equation.expr))}
         return (template or lowering.template).format(*texts, **fixed)
 

@@ -107,7 +107,7 @@ def differentiated(graph: Graph, wrt: Iterable[str | Symbol] | str | None) -> tu
     """What to differentiate for: what is named, else the parameters, else the real inputs."""
     if wrt is None:
         return graph.params or tuple(s for s in graph.inputs if graph.types[s].kind == "real")
-    named = [wrt] if isinstance(wrt, (str, Symbol)) else list(wrt)
+    named = [wrt] if isinstance(wrt, (str, Symbol)) or not hasattr(wrt, "__iter__") else list(wrt)
     known = {s.name: s for s in graph.leaves()}
     found = []
     for name in (s.name if isinstance(s, Symbol) else s for s in named):

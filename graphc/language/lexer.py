@@ -141,7 +141,7 @@ def _check_number(source: Source, start: int, word: str, after: str) -> None:
     if after[:1] == "_":
         raise source.error(start, "digits are not grouped by _", hint="write 1000 or 1e3")
     _, _, exponent = word.lower().partition("e")
-    if len(word) > 1000 or (exponent and abs(int(exponent)) > 400):
+    if len(word) > 1000 or (exponent and (abs(int(exponent)) > 400 or float(word) == float("inf"))):
         raise source.error(
             start, "this number does not fit a floating-point number", hint="exponents go from -400 to 400"
         )

@@ -163,6 +163,8 @@ class Reader(Machine):
 
     def _do_metric(self, frame: Frame, s: Statement) -> None:
         symbol, self._position = frame.env[s.name], s.position
+        if s.name == "loss" or s.name.startswith("validation_"):
+            raise ParseError(f"{s.name} is a name that the history uses itself", hint="give the metric another name")
         if self.builder.type_of(symbol).shape != ():
             raise ShapeError(f"metric {s.name} is an array", hint="mean(...) makes a number of it")
         self.metrics.append(symbol)

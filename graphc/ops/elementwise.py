@@ -36,6 +36,7 @@ def elementwise(
     helpers: tuple[str, ...] = (),
     special_code: Callable[[tuple[Any, ...]], str | None] | None = None,
     cost: int = 1,
+    whole: str | None = None,
     **fields: Any,
 ) -> Operation:
     """A record of an elementwise operation of the arguments named in `arguments`."""
@@ -45,7 +46,7 @@ def elementwise(
         parameters=tuple(Parameter(a) for a in arguments.split()),
         infer=shaped(kind),
         doc=doc,
-        lowering=Scalar(template, cast=cast, helpers=helpers, special=special_code, cost=cost),
+        lowering=Scalar(template, cast=cast, helpers=helpers, special=special_code, cost=cost, whole=whole),
         elementwise=True,
         **fields,
     )
@@ -107,7 +108,7 @@ def _power_partials(y: Value, a: Value, b: Value) -> tuple[Any, Any]:
         if lower == 0:
             return 1, None
         return (b * a if lower == 1 else b * a ** (b - 1)), None
-    if not isinstance(a.atom, Symbol):  # the base is a number: its logarithm is no question of 0
+    if not isinstance(a.atom, Symbol) and a.atom > 0:  # the base is a number: its logarithm is no question of 0
         return None, y if a.atom == sympy.E else y * log(a)
     return b * a ** (b - 1), where(equal(y, 0), 0, y * log(a))
 
@@ -266,7 +267,7 @@ round_: Operation = elementwise(
     latex="\\operatorname{{round}}\\left({0}\\right)", special=(((0.5,), 0), ((1.5,), 2)),
 )  # fmt: skip
 mod: Operation = elementwise(
-    "mod", "a b", "Remainder of a/b with the sign of b.", "{0} % {1}",
+    "mod", "a b", "Remainder of a/b with the sign of b.", "{0} % {1}", whole="({0} % {1} if {1} != 0 else 0)",
     kind="same", cast="same", partials=lambda y, a, b: (1, -floor(a / b)), reference=_numpy("mod"),
     exact=lambda mp, a, b: a - b * mp.floor(a / b), latex="{0} \\bmod {1}", domain=((-3, 3), (0.5, 3)),
     special=(((-1, 3), 2), ((1, -3), -2)), cost=10,

@@ -19,8 +19,14 @@ LIMIT = 2048
 Operands = tuple[Basic, ...]
 
 
-def _exact(value: Any) -> Basic | None:
-    """The number, if it is a fraction of bounded length."""
+def _exact(b: Builder, value: Any) -> Basic | None:
+    """The number, if it is a fraction of bounded length; ParseError if it fits no floating-point number."""
+    if value.p.bit_length() - value.q.bit_length() > 1024:
+        if b.simplify:
+            return None
+        raise ParseError(
+            "this number is too large for a floating-point number", hint="the largest is about 1.8e308; inf is infinity"
+        )
     return value if value.p.bit_length() <= LIMIT and value.q.bit_length() <= LIMIT else None
 
 
@@ -30,7 +36,7 @@ def _rational(*atoms: Basic) -> bool:
 
 def add(b: Builder, x: Operands, _s: Any, _t: Type) -> Basic | None:
     if _rational(*x):
-        return _exact(x[0] + x[1])
+        return _exact(b, x[0] + x[1])
     if b.simplify:
         if x[0] == 0:
             return x[1]
@@ -41,7 +47,7 @@ def add(b: Builder, x: Operands, _s: Any, _t: Type) -> Basic | None:
 
 def subtract(b: Builder, x: Operands, _s: Any, _t: Type) -> Basic | None:
     if _rational(*x):
-        return _exact(x[0] - x[1])
+        return _exact(b, x[0] - x[1])
     if b.simplify:
         if x[1] == 0:
             return x[0]
@@ -52,24 +58,24 @@ def subtract(b: Builder, x: Operands, _s: Any, _t: Type) -> Basic | None:
 
 def multiply(b: Builder, x: Operands, _s: Any, t: Type) -> Basic | None:
     if _rational(*x):
-        return _exact(x[0] * x[1])
+        return _exact(b, x[0] * x[1])
     if b.simplify:
         if x[0] == 1 and b.type_of(x[1]) == t:
             return x[1]
         if x[1] == 1 and b.type_of(x[0]) == t:
             return x[0]
-        if 0 in x:
+        if 0 in x and not any(a.is_infinite for a in x if not a.is_Symbol):
             return Integer(0)
     return None
 
 
 def divide(b: Builder, x: Operands, _s: Any, t: Type) -> Basic | None:
     if _rational(*x) and x[1] != 0:
-        return _exact(x[0] / x[1])
+        return _exact(b, x[0] / x[1])
     if b.simplify:
         if x[1] == 1 and b.type_of(x[0]) == t:
             return x[0]
-        if x[0] == 0:
+        if x[0] == 0 and x[1] != 0:
             return Integer(0)
     return None
 
@@ -85,7 +91,7 @@ def power(b: Builder, x: Operands, _s: Any, t: Type) -> Basic | None:
     if _rational(base) and exponent.is_Integer and not (base == 0 and exponent < 0):
         bits = max(base.p.bit_length(), base.q.bit_length()) * abs(int(exponent))
         if base in (0, 1, -1) or bits <= LIMIT:
-            return _exact(Rational(base.p, base.q) ** int(exponent))
+            return _exact(b, Rational(base.p, base.q) ** int(exponent))
         raise ParseError(
             f"{_short(base)}^{_short(exponent)} is a number of more than {LIMIT} bits",
             hint="a program's numbers must fit a floating-point number",

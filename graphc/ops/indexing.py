@@ -23,8 +23,9 @@ from graphc.ops.shape import Inferred, axis_number
 def _gather_infer(types: tuple[Type, ...], statics: tuple[Any, ...], require: Require) -> Inferred:
     x, k = types
     axis = axis_number(statics[0], x.rank)
-    if k.kind == "real":
-        raise ShapeError("indices are real, not int", hint="declare them as input k[n]: int")
+    if k.kind != "int":
+        hint = "where(mask, x, 0) chooses elements" if k.kind == "bool" else "declare them as input k[n]: int"
+        raise ShapeError(f"indices are {k.kind}, they must be int", hint=hint)
     return Type(x.shape[:axis] + k.shape + x.shape[axis + 1 :], x.kind), (axis,)
 
 
@@ -85,7 +86,7 @@ def _one_hot_infer(types: tuple[Type, ...], statics: tuple[Any, ...], require: R
     if not isinstance(classes, (int, Dim)) or isinstance(classes, bool):
         raise ParseError(f"the number of classes is a whole number, not {classes}", hint="one_hot(k, 10)")
     if t.kind == "real":
-        raise ShapeError("class numbers are real, not int", hint="declare them as input k[n]: int")
+        raise ShapeError("class numbers are real, they must be int", hint="declare them as input k[n]: int")
     return Type((*t.shape, given_shape(classes)[0])), (classes,)
 
 

@@ -23,13 +23,14 @@ class Scalar(Lowering):
 
     `cast` is the kind operands are converted to: "real", "same" (the widest of theirs), "none".
     `helpers` names functions of `ops.helpers` that the template calls; `special` may return another template when it
-    knows an operand to be a number.
+    knows an operand to be a number; `whole` is the template for whole numbers where it differs.
     """
 
     template: str
     cast: str = "real"
     helpers: tuple[str, ...] = ()
     special: Callable[[tuple[Any, ...]], str | None] | None = None
+    whole: str | None = None
 
 
 @dataclass(frozen=True)

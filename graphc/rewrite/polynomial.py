@@ -79,7 +79,8 @@ def _root_of(builder: Rebuilder, atom: Basic) -> Root | None:
     expr = builder.inside(atom)
     operation = None if expr is None else operation_of(expr)
     found = None
-    if expr is not None and operation is not None and operation in ARITHMETIC:
+    finite = expr is not None and not any(a.is_infinite for a in operands(expr) if not isinstance(a, Symbol))
+    if expr is not None and finite and operation is not None and operation in ARITHMETIC:
         found = Root(operation, operands(expr))
     builder.roots[atom] = found
     return found
@@ -156,6 +157,8 @@ def _inner_product(builder: Rebuilder, atom: Basic, e: int, region: Region, deep
 def _multiply_in(builder: Rebuilder, result: Monomial, atom: Basic, e: int, region: Region) -> bool:
     atom = builder.look(atom)
     value = fraction(atom)
+    if not isinstance(atom, Symbol) and atom.is_infinite:
+        return False  # inf - inf and 0*inf are no polynomials
     if value is None:
         region.leaf(atom)
         result.powers[atom] = result.powers.get(atom, 0) + e

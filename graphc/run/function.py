@@ -124,7 +124,7 @@ class Function:
 
     # --- calls -------------------------------------------------------------------------------------------------
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """The outputs: one bare, several by name."""
         if self._forward is not None and not args and self._floats:
             try:
@@ -135,7 +135,7 @@ class Function:
                 pass
         return self._named(self._call("forward", args, kwargs))
 
-    def grad(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    def grad(self, /, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Gradients by name."""
         if self._backward is not None and not args and self._floats:
             try:
@@ -147,7 +147,7 @@ class Function:
         self._need_gradient()
         return dict(zip(self._gradients, self._call("backward", args, kwargs), strict=True))
 
-    def value_and_grad(self, *args: Any, **kwargs: Any) -> tuple[Any, dict[str, Any]]:
+    def value_and_grad(self, /, *args: Any, **kwargs: Any) -> tuple[Any, dict[str, Any]]:
         """Value, and gradients by name."""
         if self._both is not None and not args and self._floats:
             try:
@@ -213,7 +213,9 @@ class Function:
         if self._plain_left > 0:
             self._plain_left -= 1
             with np.errstate(all="ignore"):
-                return self._plain[entry](*(self._dtype.type(v) if isinstance(v, float) else v for v in values))
+                return self._plain[entry](
+                    *(self._dtype.type(v) if type(v) is float else np.int64(v) if type(v) is int else v for v in values)
+                )
         function = self.jit.load(entry)
         if entry == "forward":
             self._forward = function
@@ -291,6 +293,8 @@ def _numeric(name: str, value: Any, kind: str, dtype: Any) -> Any:
         return np.asarray(array, dtype)
     if kind == "int" and array.dtype.kind == "f" and not (array == np.floor(array)).all():
         raise DataError(f"{name} is declared int, but has a value that is not whole")
+    if kind == "int" and array.dtype.kind in "fu" and (np.abs(array) >= 2.0**63).any():
+        raise DataError(f"{name} has a value that does not fit int64")
     return np.asarray(array, np.int64 if kind == "int" else np.bool_)
 
 

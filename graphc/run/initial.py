@@ -47,6 +47,10 @@ def draw(leaf: Leaf, generator: np.random.Generator, shape: tuple[int, ...], dty
     values = [np.asarray(a, np.float64) for a in arguments]
     if name == "constant":
         return np.array(np.broadcast_to(values[0], shape), kind)
+    if name == "normal" and (values[1] < 0).any():
+        raise DataError(f"{leaf.name} ~ normal: the deviation is {values[1]}, less than 0")
+    if name == "uniform" and (values[1] < values[0]).any():
+        raise DataError(f"{leaf.name} ~ uniform: the upper end {values[1]} is below the lower {values[0]}")
     sampler = generator.uniform if name == "uniform" else generator.normal
     sample = sampler(values[0], values[1], shape)
     return np.asarray(sample).astype(kind)

@@ -127,7 +127,7 @@ class Trainer:
         if isinstance(validation, Mapping):
             held, _ = self._arrays(validation)
             return arrays, held
-        rest, kept = holdout(self.count, float(validation), self.settings.seed)
+        rest, kept = holdout(self.count, real_number("validation", validation), self.settings.seed)
         parts = []
         for index in (rest, kept):
             parts.append(
@@ -137,8 +137,10 @@ class Trainer:
 
     def _check_settings(self) -> None:
         s = self.settings
-        if s.epochs < 0 or (s.batch_size is not None and s.batch_size < 1):
-            raise DataError("epochs and batch_size are positive whole numbers")
+        if self.layout.batch is None and s.batch_size not in (None, 1):
+            raise DataError(
+                "the program is about one example, so batch_size is 1", hint="input x[n, 3] makes it one about batches"
+            )
         if self.layout.batch is None and self.count > 1 and s.batch_size != 1:
             raise DataError(
                 "the program is about one example, the data have several",
@@ -308,5 +310,13 @@ def read_stop(stop: Any) -> tuple[float | None, float | None]:
         extra = set(stop) - {"loss", "change"}
         if extra:
             raise DataError(f"stop has no {min(extra)}", hint='stop={"loss": 0.01, "change": 1e-6}')
-        return stop.get("loss"), stop.get("change")
-    return float(stop), None
+        loss, change = (None if stop.get(k) is None else real_number("stop", stop[k]) for k in ("loss", "change"))
+        return loss, change
+    return real_number("stop", stop), None
+
+
+def real_number(name: str, value: Any) -> float:
+    """A setting that is a number; DataError where it is none."""
+    if isinstance(value, (str, bytes)) or not hasattr(value, "__float__"):
+        raise DataError(f"{name} is a number, not {value!r}")
+    return float(value)

@@ -100,8 +100,8 @@ def test_what_is_no_fraction_is_left_alone(text: str) -> None:
 def test_numbers_are_bounded() -> None:
     with pytest.raises(ParseError, match="2048 bits"):
         read("2^3000")
-    big = read("y = 2^1000*2^1000*2^1000*x")
-    assert len(str(big)) < 3000
+    with pytest.raises(ParseError, match="too large"):
+        read("y = 2^1000*2^1000*2^1000*x")
 
 
 def test_identities_wait_for_simplification() -> None:
