@@ -142,6 +142,11 @@ class Machine:
             frames.pop()
             result = frame.env.get("return ")
             if frames:
+                if "return " not in frame.env:
+                    outer = frames[-1]
+                    span = outer.source.span(outer.code[outer.pc - 1][2])
+                    empty = ParseError(f"{frame.macro} returns nothing", hint=f"end def {frame.macro} with: return ...")
+                    raise empty.located(span.line, span.column, span.source_line)
                 frames[-1].stack.append(result)
         return result
 

@@ -222,3 +222,9 @@ def test_long_lines_are_cut_around_the_caret() -> None:
 )  # fmt: skip
 def test_nothing_is_executed(text: str) -> None:
     assert isinstance(refused(text), ParseError)
+
+
+def test_a_def_that_returns_nothing_is_named_where_it_is_called() -> None:
+    with pytest.raises(ParseError, match="f returns nothing") as caught:
+        parse("def f(x):\n    y = x\ninput x\nz = 1 + f(x)")
+    assert (caught.value.line, caught.value.column) == (4, 9)
