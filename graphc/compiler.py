@@ -195,7 +195,6 @@ def compile_function(graph: Graph, dtype: str, work: Compilation) -> Artifact:
         entries=tuple(writer.entries),
         leaves=tuple(_leaf(value, s) for s in leaves),
         outputs=tuple(o.name for o in value.outputs),
-        output_shapes=tuple(value.types[o].shape for o in value.outputs),
         output_kinds=tuple(value.types[o].kind for o in value.outputs),
         gradients=gradients,
         pointwise=pointwise,
@@ -297,7 +296,7 @@ def compile_training(graph: Graph, dtype: str, optimizer: Any, work: Compilation
     work.history.append(Stage("generate", lowered, time.perf_counter() - start))
     return Artifact(
         source=source, dtype=dtype, entries=tuple(writer.entries), leaves=tuple(_leaf(step, s) for s in leaves),
-        outputs=tuple(s.name for s in kept), output_shapes=((),) * len(kept), output_kinds=("real",) * len(kept),
+        outputs=tuple(s.name for s in kept), output_kinds=("real",) * len(kept),
         sizes=step.sizes, checks=_checks(focus(step, kept)), layout=layout,
         training=tuple((k, float(v)) for k, v in graph.training),
         data=(graph.data.file, graph.data.columns) if graph.data is not None else None,

@@ -65,7 +65,6 @@ class Artifact:
     entries: tuple[Entry, ...]
     leaves: tuple[Leaf, ...]
     outputs: tuple[str, ...]
-    output_shapes: tuple[tuple[Size, ...], ...]
     output_kinds: tuple[str, ...]
     gradients: tuple[str, ...] = ()
     pointwise: bool = False

@@ -47,26 +47,9 @@ def reads(plan: Schedule, kernel: Kernel) -> dict[Symbol, bool]:
             direct = (
                 kernel.kind == "loop" and not isinstance(lowering, Access) and not (isinstance(lowering, Scatter) and k)
             )
-            for s, at_index in memory_behind(plan, atom, direct, kernel.space):
+            for s, at_index in plan.memory_behind(atom, direct, kernel.space):
                 if s not in computed or not at_index:
                     found[s] = found.get(s, True) and at_index
-    return found
-
-
-def memory_behind(plan: Schedule, atom: Basic, direct: bool, space: tuple[Size, ...]) -> list[tuple[Symbol, bool]]:
-    """The symbols with memory that reading an atom touches, and whether at the reader's own index."""
-    found: list[tuple[Symbol, bool]] = []
-    todo = [(atom, direct)]
-    while todo:
-        current, at_index = todo.pop()
-        root = plan.root(current)
-        if not isinstance(root, Symbol):
-            continue
-        if root in plan.virtual:
-            expr = plan.virtual[root].expr
-            todo += [(a, False) for a in operands(expr) if a is not expr]
-        else:
-            found.append((root, at_index and plan.graph.types[root].shape == space))
     return found
 
 
@@ -110,7 +93,7 @@ class _Planner:
         root = self.schedule.root(atom)
         if not isinstance(root, Symbol):
             return
-        for s, _ in memory_behind(self.schedule, root, False, ()):
+        for s, _ in self.schedule.memory_behind(root, False, ()):
             self.last[s] = end
 
     def _take(self, s: Symbol, free: list[int]) -> int:

@@ -75,6 +75,25 @@ class Schedule:
         """Whose memory (or which number) an atom stands for."""
         return self.roots.get(atom, atom) if isinstance(atom, Symbol) else atom
 
+    def memory_behind(self, atom: Basic, direct: bool, space: tuple[Size, ...]) -> list[tuple[Symbol, bool]]:
+        """The symbols with memory that reading an atom touches, and whether at the reader's own index.
+
+        `direct`: the reader, whose iteration space is `space`, reads the atom itself element by element.
+        """
+        found: list[tuple[Symbol, bool]] = []
+        todo = [(atom, direct)]
+        while todo:
+            current, at_index = todo.pop()
+            root = self.root(current)
+            if not isinstance(root, Symbol):
+                continue
+            if root in self.virtual:
+                expr = self.virtual[root].expr
+                todo += [(a, False) for a in operands(expr) if a is not expr]
+            else:
+                found.append((root, at_index and self.graph.types[root].shape == space))
+        return found
+
 
 def lowering_of(equation: Equation) -> Lowering | None:
     """How an equation is lowered; None for an alias."""
@@ -93,13 +112,13 @@ def schedule(graph: Graph) -> Schedule:
 class _Scheduler:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self.definitions = graph.definitions()
-        self.roots: dict[Symbol, Basic] = {}
-        self.virtual: dict[Symbol, Equation] = {}
-        self.kernels: list[Kernel] = []
+        self.plan = Schedule(graph, [], set(graph.leaves()), {}, {})  # filled as the equations are placed
+        self.users: dict[Basic, list[Equation]] = {}
+        for equation in graph.equations:
+            for s in symbols_of(equation.expr):
+                self.users.setdefault(s, []).append(equation)
         self.place: dict[Symbol, int] = {}  # the kernel that computes a symbol
         self.reduced: set[Symbol] = set()  # results that are complete only after their kernel
-        self.stored: set[Symbol] = set(graph.leaves())
         self.by_space: dict[tuple[Size, ...], list[int]] = {}
 
     def run(self) -> Schedule:
@@ -107,22 +126,19 @@ class _Scheduler:
         for equation in self.graph.equations:
             lowering, target = lowering_of(equation), equation.target
             if lowering is None:
-                self.roots[target] = self._root(operands(equation.expr)[0])
+                self.plan.roots[target] = self.plan.root(operands(equation.expr)[0])
             elif isinstance(lowering, Alias):
-                source = self._root(operands(equation.expr)[0])
-                self.roots[target] = source
+                source = self.plan.root(operands(equation.expr)[0])
+                self.plan.roots[target] = source
             elif isinstance(lowering, Measure) or (isinstance(lowering, Access) and target not in memory):
-                self.virtual[target] = equation
+                self.plan.virtual[target] = equation
             elif isinstance(lowering, Contract):
                 self._contract(equation)
             else:
                 self._loop(equation, lowering)
         for atom in (*self.graph.outputs, *self.graph.metrics, *(v for _, v in self.graph.updates)):
             self._store(atom)
-        return Schedule(self.graph, self.kernels, self.stored, self.roots, self.virtual)
-
-    def _root(self, atom: Basic) -> Basic:
-        return self.roots.get(atom, atom) if isinstance(atom, Symbol) else atom
+        return self.plan
 
     def _needed_as_memory(self) -> set[Symbol]:
         """Rearranged results that somebody needs as memory: outputs, operands of products and of reshapes."""
@@ -143,17 +159,8 @@ class _Scheduler:
         """True unless only products read a transposed array: they take transposes as flags."""
         if target in self.graph.outputs or any(v == target for _, v in self.graph.updates):
             return True
-        users = self._users().get(target, [])
+        users = self.users.get(target, [])
         return any(not isinstance(lowering_of(e), (Contract, Scalar, Reduce)) for e in users)
-
-    def _users(self) -> dict[Basic, list[Equation]]:
-        if not hasattr(self, "_users_table"):
-            table: dict[Basic, list[Equation]] = {}
-            for equation in self.graph.equations:
-                for s in symbols_of(equation.expr):
-                    table.setdefault(s, []).append(equation)
-            self._users_table = table
-        return self._users_table
 
     # --- loops -------------------------------------------------------------------------------------------------
 
@@ -168,16 +175,16 @@ class _Scheduler:
                 and self._type(atom).shape == space
                 and not (isinstance(lowering, Scatter) and k)
             )
-            sources += self._memory_of(atom, direct)
+            sources += self.plan.memory_behind(atom, direct, space)
         lowest = max((self._earliest(s, at_index, space) for s, at_index in sources), default=0)
         alone = isinstance(lowering, Reduce) and lowering.arguments
         place = self._append(Kernel("loop", space, alone=True)) if alone else self._join(space, lowest)
-        self.stored.update(s for s, _ in sources if self.place.get(s, place) != place)
-        self.kernels[place].equations.append(equation)
+        self.plan.stored.update(s for s, _ in sources if self.place.get(s, place) != place)
+        self.plan.kernels[place].equations.append(equation)
         self.place[equation.target] = place
         if isinstance(lowering, (Reduce, Scatter)):
             self.reduced.add(equation.target)
-            self.stored.add(equation.target)
+            self.plan.stored.add(equation.target)
 
     def _space(self, equation: Equation, lowering: Lowering) -> tuple[Size, ...]:
         if isinstance(lowering, (Reduce, Scatter)):
@@ -192,46 +199,34 @@ class _Scheduler:
         place = self.place.get(s)
         if place is None:
             return 0
-        if at_index and s not in self.reduced and self.kernels[place].space == space and not self.kernels[place].alone:
+        if (
+            at_index
+            and s not in self.reduced
+            and self.plan.kernels[place].space == space
+            and not self.plan.kernels[place].alone
+        ):
             return place
-        self.stored.add(s)
+        self.plan.stored.add(s)
         return place + 1
-
-    def _memory_of(self, atom: Basic, direct: bool) -> list[tuple[Symbol, bool]]:
-        """The computed symbols behind an atom, and whether each is read at the reader's own index."""
-        found: list[tuple[Symbol, bool]] = []
-        todo = [(atom, direct)]
-        while todo:
-            current, at_index = todo.pop()
-            if not isinstance(current, Symbol):
-                continue
-            root = self._root(current)
-            same_shape = isinstance(root, Symbol) and self._type(root).shape == self._type(current).shape
-            at_index = at_index and same_shape
-            if isinstance(root, Symbol) and root in self.virtual:
-                todo += [(a, False) for a in operands(self.virtual[root].expr) if a is not self.virtual[root].expr]
-            elif isinstance(root, Symbol):
-                found.append((root, at_index))
-        return found
 
     def _join(self, space: tuple[Size, ...], lowest: int) -> int:
         """The first kernel of this space from `lowest` on that has room, or a new one."""
         candidates = self.by_space.setdefault(space, [])
         for place in candidates[bisect_left(candidates, lowest) :]:
-            if len(self.kernels[place].equations) < LOOP_LIMIT:
+            if len(self.plan.kernels[place].equations) < LOOP_LIMIT:
                 return place
         return self._append(Kernel("loop", space))
 
     def _append(self, kernel: Kernel) -> int:
-        self.kernels.append(kernel)
-        place = len(self.kernels) - 1
+        self.plan.kernels.append(kernel)
+        place = len(self.plan.kernels) - 1
         if kernel.kind == "loop" and not kernel.alone:
             self.by_space.setdefault(kernel.space, []).append(place)
         return place
 
     def _store(self, atom: Basic) -> None:
-        for s, _ in self._memory_of(atom, False):
-            self.stored.add(s)
+        for s, _ in self.plan.memory_behind(atom, False, ()):
+            self.plan.stored.add(s)
 
     # --- products ----------------------------------------------------------------------------------------------
 
@@ -251,12 +246,12 @@ class _Scheduler:
         kernel = Kernel(kind, tuple(sizes[c] for c in result + summed), [equation], matrix, labels)
         self.place[equation.target] = self._append(kernel)
         self.reduced.add(equation.target)
-        self.stored.add(equation.target)
+        self.plan.stored.add(equation.target)
 
     def _untransposed(self, atom: Basic, labels: str) -> tuple[Basic, str]:
         """An operand without the transposes around it, its labels permuted instead."""
-        while isinstance(atom, Symbol) and atom in self.virtual:
-            equation = self.virtual[atom]
+        while isinstance(atom, Symbol) and atom in self.plan.virtual:
+            equation = self.plan.virtual[atom]
             lowering = lowering_of(equation)
             if not (isinstance(lowering, Access) and lowering.permutes):
                 break

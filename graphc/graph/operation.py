@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, Union
+from typing import TYPE_CHECKING, Any, Protocol
 
-from sympy import Basic, Number, Symbol
+from sympy import Basic
 
 from graphc.errors import GraphcError, ParseError
 from graphc.graph.graph import Static
@@ -30,7 +30,6 @@ class Require(Protocol):
 
 
 Infer = Callable[[tuple[Type, ...], tuple[Any, ...], Require], tuple[Type, tuple[Any, ...]]]
-Atom = Union[Symbol, Number, Basic]
 
 
 @dataclass(frozen=True)
