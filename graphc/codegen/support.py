@@ -16,13 +16,18 @@ from llvmlite import binding, ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+from graphc.codegen.linked import LinkedCompiler
+
 FAST = {"reassoc", "contract", "arcp", "nsz"}  # never nnan or ninf: NaN must stay NaN
 
-kernel: Callable[..., Any] = numba.njit(
-    error_model="numpy", fastmath=FAST, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True
-)
-point: Callable[..., Any] = numba.njit(error_model="numpy", fastmath=FAST, nogil=True, forceinline=True)
-helper: Callable[..., Any] = numba.njit(error_model="numpy", fastmath=False, nogil=True, forceinline=True)
+_LINKED = {
+    "error_model": "numpy", "nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True,
+    "pipeline_class": LinkedCompiler,
+}  # fmt: skip
+
+kernel: Callable[..., Any] = numba.njit(fastmath=FAST, **_LINKED)
+point: Callable[..., Any] = numba.njit(fastmath=FAST, forceinline=True, **_LINKED)
+helper: Callable[..., Any] = numba.njit(fastmath=False, forceinline=True, **_LINKED)
 
 _ROUTINES = {types.float64: "dgemm", types.float32: "sgemm"}
 
@@ -126,7 +131,7 @@ def keep(typing: Any, array: Any) -> Any:
     return types.void(array), generate
 
 
-@numba.njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)  # type: ignore[untyped-decorator]
+@kernel
 def shuffle(order: Any, count: int, state: Any) -> None:
     """Fisher and Yates's shuffle, with the generator splitmix64 (Steele, Lea and Flood 2014); state[0] goes on."""
     seed = state[0]
