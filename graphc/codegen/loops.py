@@ -2,8 +2,8 @@
 
 In: a kernel, and the memory of each stored symbol.  Out: the body of one function, its memory arguments in the order
 of first use.
-Always holds: arrays are flat and row-major; a read that does not depend on an inner loop stands before that loop;
-names inside are numbered, so equal kernels have equal text.
+Always holds: arrays are flat and row-major; a read that does not depend on an inner loop stands before that loop; what
+a phase stores, it stores after it has read; names inside are numbered, so equal kernels have equal text.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from dataclasses import dataclass, field
 
 from sympy import Basic, S, Symbol
 
-from graphc.codegen.schedule import Kernel, Schedule, lowering_of
+from graphc.codegen.fusion import accumulates
+from graphc.codegen.schedule import Index, Kernel, Phase, Schedule, is_number, kept_axes, loop_index, lowering_of
 from graphc.graph.graph import Equation, operands, statics
 from graphc.graph.operation import operation_of
 from graphc.graph.types import Size, product, promote, sizes_of
-from graphc.ops.lowering import Access, Measure, Reduce, Scalar, Scatter
+from graphc.ops.lowering import Access, Contract, Measure, Reduce, Scalar, Scatter
 from graphc.ops.movement import size_code
 
-Index = tuple[str, ...]
 _LOOP_NAME = re.compile(r"\bi(\d+)\b")
 
 
@@ -56,9 +56,10 @@ def cast_code(text: str, have: str, want: str) -> str:
 
 
 @dataclass
-class _Level:
-    """What stands before the loop of a level, and after it."""
+class _Loop:
+    """A loop (the outermost level is none), and what stands before and after the loop inside it."""
 
+    axis: int | None
     before: list[str] = field(default_factory=list)
     after: list[str] = field(default_factory=list)
 
@@ -72,15 +73,22 @@ class LoopWriter:
         self.arguments: dict[str, str] = {}
         self.sizes: set[str] = set()
         self.helpers: set[str] = set()
-        self.locals: dict[Symbol, str] = {}
-        self.hoisted: dict[str, str] = {}
         self.names = 0
         self.count: str | None = None
+        self.flat = False
+        self.computed = {e.target for e in kernel.equations}
+        self.written = {memory_key(s) for s in self.computed & schedule.stored}
+        self.rows = [_Loop(None), *(_Loop(k) for k, d in enumerate(kernel.row_shape) if d != 1)]
+        self.rows_read: dict[str, str] = {}  # reads that stand in the loops of the rows, by their text
+        self.row_names: dict[Symbol, str] = {}  # numbers of a row
+        self.names_after: dict[Symbol, str] = {}  # numbers of all rows
 
     def write(self) -> Body:
         """The kernel's body."""
-        lines = self._contract() if self.kernel.kind == "contract" else self._loops()
-        return Body(lines, list(self.arguments), sorted(self.sizes), self.helpers, self.count)
+        inside = [line for phase in self.kernel.phases for line in self._phase(phase)]
+        lines = _nest(self.rows, inside, self._loop_count)
+        lines += self._tail()
+        return Body(lines or ["pass"], list(self.arguments), sorted(self.sizes), self.helpers, self.count)
 
     # --- reading -----------------------------------------------------------------------------------------------
 
@@ -105,19 +113,22 @@ class LoopWriter:
             terms.append(i if stride == 1 else f"{i}*{self.size(stride)}")
         return " + ".join(terms) or "0"
 
+    def place(self, s: Symbol, shape: tuple[Size, ...], index: Index) -> str:
+        """An element of a symbol's memory, seen with a shape; memory for one row has no axes of rows."""
+        rows = self.schedule.row_local.get(s, 0)
+        address = "i0" if self.flat and shape else self.address(shape[rows:], index[rows:])
+        return f"{self.argument(s)}[{address}]"
+
     def element(self, atom: Basic, index: Index) -> str:
         """Code for the element of an atom at an index of the reader, right-aligned."""
         root = self.schedule.root(atom)
         if not isinstance(root, Symbol):
             return number_code(root, self._kind(atom))
-        shape = self.types[atom].shape if isinstance(atom, Symbol) else ()
+        shape = self.schedule.shape(atom)
         own = tuple("0" if d == 1 else i for d, i in zip(shape, index[len(index) - len(shape) :], strict=True))
-        if root in self.schedule.virtual and self.types[root].shape == shape:
+        if root in self.schedule.virtual:
             return self._virtual(self.schedule.virtual[root], own)
-        return self._loaded(root, self.address(shape, own))
-
-    def _loaded(self, root: Symbol, address: str) -> str:
-        text = f"{self.argument(root)}[{address}]"
+        text = self.place(root, shape, own)
         return f"({text} != 0)" if self.types[root].kind == "bool" else text
 
     def _virtual(self, equation: Equation, index: Index) -> str:
@@ -127,7 +138,7 @@ class LoopWriter:
             return size_code(fixed[0])
         assert isinstance(lowering, Access)
         atoms = operands(equation.expr)
-        shapes = tuple(self._shape(a) for a in atoms)
+        shapes = tuple(self.schedule.shape(a) for a in atoms)
         for size in (d for shape in (*shapes, self.types[equation.target].shape) for d in shape):
             self.sizes |= sizes_of(size)
 
@@ -135,81 +146,20 @@ class LoopWriter:
         joined = operation is not None and operation.parameters[0].role == "operands"  # all must have the result's kind
 
         def read(k: int, at: Index) -> str:
-            text, kind = self.element(atoms[k], at), self._kind(atoms[k])
+            text, kind = self._named(atoms[k]) or self.element(atoms[k], at), self._kind(atoms[k])
             return cast_code(text, kind, self.types[equation.target].kind) if joined else text
 
         return lowering.read(index, read, shapes, fixed)
 
-    def _shape(self, atom: Basic) -> tuple[Size, ...]:
-        return self.types[atom].shape if isinstance(atom, Symbol) else ()
+    def _named(self, atom: Basic) -> str | None:
+        """The name of a number of the row or of the kernel."""
+        root = self.schedule.root(atom)
+        return self.row_names.get(root) if isinstance(root, Symbol) else None
 
     def _kind(self, atom: Basic) -> str:
         if isinstance(atom, Symbol):
             return self.types[atom].kind
         return "int" if atom.is_Integer else "real"
-
-    # --- elementwise and reducing loops ------------------------------------------------------------------------
-
-    def _loops(self) -> list[str]:
-        space = self.kernel.space
-        self.flat = len(space) > 1 and self._can_flatten()
-        self.space: tuple[Size, ...] = (product(space),) if self.flat else space
-        order = self._order()
-        self.levels = [_Level() for _ in range(len(self.space) + 1)]
-        self.depth_of = {f"i{axis}": depth + 1 for depth, axis in enumerate(order)}
-        self.index: Index = tuple(f"i{axis}" for axis in range(len(self.space)))
-        self.body: list[str] = []
-        self.order = order
-        for equation in self.kernel.equations:
-            self._equation(equation)
-        return self._nest()
-
-    def _order(self) -> list[int]:
-        """Loops from outer to inner; a search for a place has its axes innermost."""
-        axes = list(range(len(self.space)))
-        for equation in self.kernel.equations:
-            lowering = lowering_of(equation)
-            if isinstance(lowering, Reduce) and lowering.arguments and not self.flat:
-                reduced = statics(equation.expr)[0]
-                return [a for a in axes if a not in reduced] + list(reduced)
-        return axes
-
-    def _can_flatten(self) -> bool:
-        """True where every read is at the same index or of a single number, and every reduction is complete."""
-        space = self.kernel.space
-        for equation in self.kernel.equations:
-            lowering = lowering_of(equation)
-            if not isinstance(lowering, (Scalar, Reduce)):
-                return False
-            if isinstance(lowering, Reduce) and len(statics(equation.expr)[0]) != len(space):
-                return False
-            for atom in operands(equation.expr):
-                root = self.schedule.root(atom)
-                shape = self._shape(atom)
-                virtual = isinstance(root, Symbol) and root in self.schedule.virtual
-                if shape and (virtual or shape != space):
-                    return False
-        return True
-
-    def _nest(self) -> list[str]:
-        lines: list[str] = []
-        for depth in range(len(self.space) + 1):
-            pad = "    " * depth
-            lines += [pad + line for line in self.levels[depth].before]
-            if depth < len(self.space):
-                axis = self.order[depth]
-                lines.append(f"{pad}for i{axis} in range({self._loop_count(axis)}):")
-        lines += ["    " * len(self.space) + line for line in self.body]
-        for depth in reversed(range(len(self.space) + 1)):
-            lines += ["    " * depth + line for line in self.levels[depth].after]
-        return lines or ["pass"]
-
-    def _loop_count(self, axis: int) -> str:
-        """A loop over everything takes its count as an argument; others have it written in."""
-        if len(self.space) != 1:
-            return self.size(self.space[axis])
-        self.count = size_code(self.space[axis])
-        return "count"
 
     def _fresh(self, stem: str) -> str:
         self.names += 1
@@ -218,48 +168,129 @@ class LoopWriter:
     def _read(self, atom: Basic, index: Index) -> str:
         """An element as a name or number; a read that no inner loop changes is put before those loops."""
         root = self.schedule.root(atom)
-        if isinstance(root, Symbol) and root in self.locals and self._shape(atom) == self.kernel.space:
-            return self.locals[root]
-        if self.flat:
-            shape = self._shape(atom)
-            index = index if shape else ()
-            text = self._flat_read(atom, root) if shape else self.element(atom, ())
-        else:
-            text = self.element(atom, index)
-        if text.startswith("real(") or text.lstrip("-(").rstrip(")").isdigit():
+        if isinstance(root, Symbol):
+            if root in self.locals and self.schedule.shape(atom) == self.phase.space:
+                return self.locals[root]
+            if root in self.row_names:
+                return self.row_names[root]
+        text = self.element(atom, index)
+        if text.startswith("real(") or text.lstrip("-(").rstrip(")").isdigit() or text in self.row_names.values():
             return text
-        if text not in self.hoisted:
-            depth = max((self.depth_of[f"i{n}"] for n in _LOOP_NAME.findall(text)), default=0)
-            name = self._fresh("r")
-            self.hoisted[text] = name
-            target = self.body if depth == len(self.space) else self.levels[depth].before
-            target.append(f"{name} = {text}")
-        return self.hoisted[text]
+        known = self.hoisted.get(text) or self.rows_read.get(text)
+        if known is None:
+            known = self._fresh("r")
+            self._hoist(text, known, [r.symbol for r in self.schedule.memory_behind(atom, index)])
+        return known
 
-    def _flat_read(self, atom: Basic, root: Basic) -> str:
-        if not isinstance(root, Symbol):
-            return number_code(root, self._kind(atom))
-        return self._loaded(root, "i0")
+    def _hoist(self, text: str, name: str, sources: list[Symbol]) -> None:
+        """Put a read where the innermost loop it depends on begins; never before what it reads is written."""
+        axes = {int(n) for n in _LOOP_NAME.findall(text)}
+        line = f"{name} = {text}"
+        for depth in reversed(range(1, len(self.loops))):
+            if self.loops[depth].axis in axes:
+                (self.loops[depth].before if depth < len(self.loops) - 1 else self.body).append(line)
+                self.hoisted[text] = name
+                return
+        if any(s in self.computed or self.memory_key(s) in self.written for s in sources):
+            (self.loops[0].before if len(self.loops) > 1 else self.body).append(line)
+            self.hoisted[text] = name
+            return
+        depth = max((k for k, loop in enumerate(self.rows) if loop.axis in axes), default=0)
+        self.rows[depth].before.append(line)
+        self.rows_read[text] = name
+
+    # --- phases ------------------------------------------------------------------------------------------------
+
+    def _begin(self, phase: Phase) -> None:
+        """Loops of a phase inside those of the rows; its first level is where the rows' loops have the phase."""
+        self.phase = phase
+        self.flat = not self.kernel.rows and self._can_flatten(phase)
+        space = (product(phase.space),) if self.flat else phase.space
+        self.index: Index = loop_index(phase.space)
+        self.space = space
+        axes = [k for k, d in enumerate(space) if d != 1 and k >= self.kernel.rows]
+        for equation in phase.equations:
+            lowering = lowering_of(equation)
+            if isinstance(lowering, Reduce) and lowering.arguments and not self.flat:
+                reduced = statics(equation.expr)[0]
+                axes = [a for a in axes if a not in reduced] + [a for a in axes if a in reduced]
+        self.loops = [_Loop(None), *(_Loop(a) for a in axes)]
+        self.body: list[str] = []
+        self.stores: list[str] = []
+        self.locals: dict[Symbol, str] = {}
+        self.hoisted: dict[str, str] = {}
+
+    def _phase(self, phase: Phase) -> list[str]:
+        self._begin(phase)
+        for equation in phase.equations:
+            self._equation(equation)
+        for equation in phase.equations:  # numbers of a row keep their names for the phases after this one
+            s = equation.target
+            if s in self.locals and is_number(self.types[s].shape[self.kernel.rows :]):
+                self.row_names[s] = self.locals[s]
+        lines = _nest(self.loops, [*self.body, *self.stores], self._loop_count)
+        self.flat = False
+        return lines
+
+    def _tail(self) -> list[str]:
+        """What is computed once, after all rows."""
+        if self.kernel.product is not None:
+            return []
+        self.row_names, self.rows_read, self.rows = self.names_after, {}, [_Loop(None)]
+        self._begin(self.kernel.tail)
+        for equation in self.kernel.tail.equations:
+            self.phase = Phase(self.schedule.space(equation))
+            self.index = loop_index(self.phase.space)
+            self._equation(equation)
+            if equation.target in self.locals:
+                self.row_names[equation.target] = self.locals[equation.target]
+        return [*self.rows[0].before, *self.loops[0].before, *self.body, *self.loops[0].after, *self.stores]
+
+    def _can_flatten(self, phase: Phase) -> bool:
+        """True where every read is at the same index or of a single number, and every reduction is complete."""
+        space = phase.space
+        if len(space) < 2 or phase.labels is not None:
+            return False
+        for equation in phase.equations:
+            lowering = lowering_of(equation)
+            if not isinstance(lowering, (Scalar, Reduce)):
+                return False
+            if isinstance(lowering, Reduce) and len(statics(equation.expr)[0]) != len(space):
+                return False
+            for atom in operands(equation.expr):
+                root, shape = self.schedule.root(atom), self.schedule.shape(atom)
+                virtual = isinstance(root, Symbol) and root in self.schedule.virtual
+                if shape and (virtual or shape != space):
+                    return False
+        return True
+
+    def _loop_count(self, axis: int) -> str:
+        """A single loop over everything takes its count as an argument; others have it written in."""
+        phase = self.phase
+        if self.kernel.rows or len(self.kernel.phases) > 1 or len(self.loops) != 2 or phase.labels is not None:
+            return self.size(phase.space[axis])
+        size = self.space[axis]
+        self.count = size_code(size)
+        return "count"
 
     def _equation(self, equation: Equation) -> None:
         lowering = lowering_of(equation)
         if isinstance(lowering, Scalar):
-            self._scalar(equation, lowering)
+            text = self.scalar_code(equation, lowering, lambda atom: self._read(atom, self.index))
+            self._result(equation.target, text)
         elif isinstance(lowering, Access):
-            self._copy(equation, lowering)
-        elif isinstance(lowering, Reduce):
+            self._result(equation.target, self._virtual(equation, self.index))
+        elif isinstance(lowering, Contract):
+            self._contract(equation)
+        elif isinstance(lowering, Scatter):
+            self._scatter(equation, lowering)
+        else:
+            assert isinstance(lowering, Reduce)
             (atom,) = operands(equation.expr)
             if lowering.arguments:
                 self._place_of(equation, lowering, atom)
             else:
                 self._reduce(equation, lowering, atom)
-        else:
-            assert isinstance(lowering, Scatter)
-            self._scatter(equation, lowering)
-
-    def _scalar(self, equation: Equation, lowering: Scalar) -> None:
-        text = self.scalar_code(equation, lowering, lambda atom: self._read(atom, self.index))
-        self._result(equation.target, text)
 
     def scalar_code(self, equation: Equation, lowering: Scalar, read: Callable[[Basic], str]) -> str:
         """One element of an elementwise operation."""
@@ -285,71 +316,105 @@ class LoopWriter:
         self.locals[target] = name
         self.body.append(f"{name} = {text}")
         if target in self.schedule.stored:
-            address = "i0" if self.flat else self.address(self.types[target].shape, self.index)
-            stored = f"np.uint8({name})" if self.types[target].kind == "bool" else name
-            self.body.append(f"{self.argument(target)}[{address}] = {stored}")
+            self.stores.append(self._store(target, self.index, name))
 
-    def _copy(self, equation: Equation, lowering: Access) -> None:
-        self._result(equation.target, self._virtual(equation, self.index))
+    def _store(self, target: Symbol, index: Index, value: str) -> str:
+        type_ = self.types[target]
+        return f"{self.place(target, type_.shape, index)} = {f'np.uint8({value})' if type_.kind == 'bool' else value}"
 
     # --- reductions --------------------------------------------------------------------------------------------
 
-    def _identity(self, lowering: Reduce, kind: str) -> str:
-        if kind == "int":
-            return {"-inf": "-9223372036854775807", "inf": "9223372036854775807"}.get(
-                lowering.identity, lowering.identity
-            )
-        return {"-inf": "real(-np.inf)", "inf": "real(np.inf)"}.get(lowering.identity, f"real({lowering.identity})")
+    def _sum_up(self, equation: Equation, start: str, combine: Callable[[str], str], index: Index) -> None:
+        """A result that grows: a number before the loops it is summed over, or memory.  `index`: of the result."""
+        s, phase = equation.target, self.phase
+        kept = 0 if self.flat else kept_axes(equation, phase, self.schedule)
+        if not self.flat and accumulates(equation, phase, self.schedule):
+            self._clear(s, kept, start)
+            place = self.place(s, self.types[s].shape, index)
+            self.body.append(f"{place} = {combine(place)}")
+            return
+        name = self._fresh("t")
+        level = self._level(kept)
+        level.before.append(f"{name} = {start}")
+        self.body.append(f"{name} = {combine(name)}")
+        self._finish(s, level, kept, name, index)
+
+    def _finish(self, s: Symbol, level: _Loop, kept: int, name: str, index: Index) -> None:
+        """A number that is complete after the loops inside a level."""
+        if s in self.schedule.stored:
+            flat, self.flat = self.flat, False
+            level.after.append(self._store(s, index, name))
+            self.flat = flat
+        if is_number(self.phase.space[:kept]):
+            self.names_after[s] = name
+        if kept >= self.kernel.rows and is_number(self.types[s].shape[self.kernel.rows :]):
+            self.row_names[s] = name
+
+    def _level(self, kept: int) -> _Loop:
+        """The level inside the loops of the first axes and outside all others."""
+        loops = self.loops if kept >= self.kernel.rows else self.rows
+        outside = [loop for loop in loops[1:] if loop.axis is not None and loop.axis < kept]
+        return outside[-1] if outside else loops[0]
+
+    def _clear(self, s: Symbol, kept: int, start: str) -> None:
+        """The memory of a sum, before it grows."""
+        rows = self.kernel.rows if kept >= self.kernel.rows else 0
+        shape = self.types[s].shape
+        inside = tuple(f"j{k}" if k >= rows else i for k, i in enumerate(loop_index(shape)))
+        base = self.place(s, (*shape[:rows], product(shape[rows:])), (*inside[:rows], "j"))
+        level = self.loops[0] if rows or not self.kernel.rows else self.rows[0]
+        level.before += [f"for j in range({self.size(product(shape[rows:]))}):", f"    {base} = {start}"]
 
     def _reduce(self, equation: Equation, lowering: Reduce, atom: Basic) -> None:
-        type_ = self.types[equation.target]
-        value = cast_code(self._read(atom, self.index), self._kind(atom), type_.kind)
-        axes = tuple(range(len(self.space))) if self.flat else statics(equation.expr)[0]
-        start = self._identity(lowering, type_.kind)
-        memory = self.argument(equation.target)
-        depth = len(self.space) - len(axes)
-        if set(self.order[depth:]) == set(axes):
-            name = self._fresh("t")
-            self.levels[depth].before.append(f"{name} = {start}")
-            self.body.append(f"{name} = {lowering.combine.format(name, value)}")
-            self.levels[depth].after.append(f"{memory}[{self._kept_address(axes)}] = {name}")
-            return
-        count = self.size(product(type_.shape))
-        self.levels[0].before += [f"for j in range({count}):", f"    {memory}[j] = {start}"]
-        place = f"{memory}[{self._kept_address(axes)}]"
-        self.body.append(f"{place} = {lowering.combine.format(place, value)}")
+        kind = self.types[equation.target].kind
+        value = cast_code(self._read(atom, self.index), self._kind(atom), kind)
+        self._sum_up(
+            equation, _identity(lowering, kind), lambda so_far: lowering.combine.format(so_far, value),
+            self._kept_index(equation),
+        )  # fmt: skip
 
-    def _kept_address(self, axes: tuple[int, ...]) -> str:
-        kept = [a for a in range(len(self.space)) if a not in axes]
-        return self.address(tuple(self.space[a] for a in kept), tuple(f"i{a}" for a in kept))
+    def _kept_index(self, equation: Equation) -> Index:
+        """Where a reduction's result stands, in the loops that remain."""
+        axes, keepdims = statics(equation.expr)[:2]
+        index = loop_index(self.phase.space)
+        return tuple("0" if k in axes else i for k, i in enumerate(index) if keepdims or k not in axes)
 
     def _place_of(self, equation: Equation, lowering: Reduce, atom: Basic) -> None:
         axes = tuple(range(len(self.space))) if self.flat else statics(equation.expr)[0]
-        value = self._read(atom, self.index)
-        best, place = self._fresh("t"), self._fresh("t")
-        depth = len(self.space) - len(axes)
-        here = self.address(tuple(self.space[a] for a in axes), tuple(f"i{a}" for a in axes))
         kind = "int" if self._kind(atom) == "int" else "real"
-        self.levels[depth].before += [f"{best} = {self._identity(lowering, kind)}", f"{place} = 0"]
-        value = cast_code(value, self._kind(atom), kind)
+        value = cast_code(self._read(atom, self.index), self._kind(atom), kind)
+        best, place = self._fresh("t"), self._fresh("t")
+        level = self.loops[len(self.loops) - 1 - sum(self.space[a] != 1 for a in axes)]
+        here = (
+            "i0" if self.flat else self.address(tuple(self.space[a] for a in axes), tuple(self.index[a] for a in axes))
+        )
+        level.before += [f"{best} = {_identity(lowering, kind)}", f"{place} = 0"]
         self.body += [f"if {lowering.combine.format(value, best)}:", f"    {best} = {value}", f"    {place} = {here}"]
-        self.levels[depth].after.append(f"{self.argument(equation.target)}[{self._kept_address(axes)}] = {place}")
+        index = self._kept_index(equation)
+        s = equation.target
+        if s in self.schedule.stored:
+            flat, self.flat = self.flat, False
+            level.after.append(self._store(s, index, place))
+            self.flat = flat
+        if is_number(self.types[s].shape):
+            self.names_after[s] = place
+        if level is self.loops[0] and is_number(self.types[s].shape[self.kernel.rows :]):
+            self.row_names[s] = place
 
     def _scatter(self, equation: Equation, lowering: Scatter) -> None:
         atoms = operands(equation.expr)
         shape = self.types[equation.target].shape
-        memory = self.argument(equation.target)
         value = self._read(atoms[0], self.index)
         place = lowering.place(
             self.index,
             lambda k, at: self.element(atoms[k], at),
-            tuple(self._shape(a) for a in atoms),
+            tuple(self.schedule.shape(a) for a in atoms),
             statics(equation.expr),
         )
-        self.levels[0].before += [f"for j in range({self.size(product(shape))}):", f"    {memory}[j] = zero"]
+        self._clear(equation.target, 0, "zero")
         names, guards = [], []
         for i, size in zip(place, shape, strict=True):
-            if _LOOP_NAME.fullmatch(i):
+            if _LOOP_NAME.fullmatch(i) or i == "0":
                 names.append(i)
                 continue
             name = self._fresh("k")
@@ -359,47 +424,39 @@ class LoopWriter:
         pad = "    " if guards else ""
         if guards:
             self.body.append(f"if {' and '.join(guards)}:")
-        self.body.append(f"{pad}{memory}[{self.address(shape, tuple(names))}] += {value}")
+        self.body.append(f"{pad}{self.place(equation.target, shape, tuple(names))} += {value}")
 
-    # --- contractions of our own -------------------------------------------------------------------------------
-
-    def _contract(self) -> list[str]:
-        """Products over labels: with a running sum where both operands are read in order, else row by row."""
-        labels, equation = self.kernel.labels, self.kernel.equations[0]
+    def _contract(self, equation: Equation) -> None:
+        labels, kind = self.phase.labels, self.types[equation.target].kind
         assert labels is not None
-        every = labels.result + labels.summed
-        name = {label: f"i{k}" for k, label in enumerate(every)}
-        size = dict(zip(every, (self.size(d) for d in self.kernel.space), strict=True))
-        kind = self.types[equation.target].kind
         a, b = (
-            cast_code(self.element(atom, tuple(name[c] for c in part)), self._kind(atom), kind)
+            cast_code(self._read(atom, labels.index(part, self.phase.space)), self._kind(atom), kind)
             for atom, part in ((labels.a, labels.part_a), (labels.b, labels.part_b))
         )
-        result = f"{self.argument(equation.target)}[{self.address(self.types[equation.target].shape, tuple(name[c] for c in labels.result))}]"
-        zero = number_code(S.Zero, kind)
-        last = labels.summed[-1:] or labels.result[-1:]
-        running = (
-            all(last not in part or part[-1] == last for part in (labels.part_a, labels.part_b)) or not labels.result
-        )
-        lines: list[str] = []
-        if not labels.summed:
-            lines = _nested([(name[c], size[c]) for c in labels.result], [f"{result} = {a} * {b}"])
-        elif running:
-            inner = _nested([(name[c], size[c]) for c in labels.summed], [f"t = t + {a} * {b}"])
-            lines = _nested([(name[c], size[c]) for c in labels.result], [f"t = {zero}", *inner, f"{result} = t"])
-        else:
-            rows, row = labels.result[:-1], labels.result[-1]
-            inner = _nested([(name[c], size[c]) for c in labels.summed + row], [f"{result} = {result} + {a} * {b}"])
-            lines = _nested(
-                [(name[c], size[c]) for c in rows],
-                [f"for {name[row]} in range({size[row]}):", f"    {result} = {zero}", *inner],
-            )
-        return lines
+        index = labels.index(labels.result, self.phase.space)
+        if len(labels.order) == len(labels.result) and labels.order == labels.result:
+            self._result(equation.target, f"{a} * {b}")
+            return
+        self._sum_up(equation, number_code(S.Zero, kind), lambda so_far: f"{so_far} + {a} * {b}", index)
 
 
-def _nested(loops: list[tuple[str, str]], body: list[str]) -> list[str]:
-    lines = ["    " * depth + f"for {name} in range({size}):" for depth, (name, size) in enumerate(loops)]
-    return lines + ["    " * len(loops) + line for line in body]
+def _nest(loops: list[_Loop], body: list[str], count: Callable[[int], str]) -> list[str]:
+    """Loops inside each other, with what stands before and after them."""
+    lines: list[str] = []
+    for depth, loop in enumerate(loops):
+        if loop.axis is not None:
+            lines.append(f"{'    ' * (depth - 1)}for i{loop.axis} in range({count(loop.axis)}):")
+        lines += ["    " * depth + line for line in loop.before]
+    lines += ["    " * (len(loops) - 1) + line for line in body]
+    for depth in reversed(range(len(loops))):
+        lines += ["    " * depth + line for line in loops[depth].after]
+    return lines
+
+
+def _identity(lowering: Reduce, kind: str) -> str:
+    if kind == "int":
+        return {"-inf": "-9223372036854775807", "inf": "9223372036854775807"}.get(lowering.identity, lowering.identity)
+    return {"-inf": "real(-np.inf)", "inf": "real(np.inf)"}.get(lowering.identity, f"real({lowering.identity})")
 
 
 def _wanted_kinds(cast: str, kinds: list[str], result: str) -> list[str]:

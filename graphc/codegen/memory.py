@@ -14,7 +14,7 @@ from sympy import Basic, Symbol
 from graphc.codegen.schedule import Kernel, Schedule, lowering_of
 from graphc.graph.graph import needed, operands
 from graphc.graph.types import Size, product, surely_at_most
-from graphc.ops.lowering import Access, Scatter
+from graphc.ops.lowering import Scalar
 
 
 @dataclass
@@ -35,21 +35,16 @@ class Plan:
     copies: list[tuple[Symbol, Basic]] = field(default_factory=list)
 
 
-def reads(plan: Schedule, kernel: Kernel) -> dict[Symbol, bool]:
-    """Stored symbols that a kernel reads, and whether every read is at the reader's own index."""
-    found: dict[Symbol, bool] = {}
-    computed = {e.target for e in kernel.equations}
-    for equation in kernel.equations:
-        lowering = lowering_of(equation)
-        for k, atom in enumerate(operands(equation.expr)):
-            if atom is equation.expr:
-                continue
-            direct = (
-                kernel.kind == "loop" and not isinstance(lowering, Access) and not (isinstance(lowering, Scatter) and k)
-            )
-            for s, at_index in plan.memory_behind(atom, direct, kernel.space):
-                if s not in computed or not at_index:
-                    found[s] = found.get(s, True) and at_index
+def reads(plan: Schedule, kernel: Kernel) -> dict[Symbol, set[int]]:
+    """Stored symbols that a kernel reads, and in which of its phases: -1 stands for any read not at the reader's index."""
+    found: dict[Symbol, set[int]] = {}
+    if kernel.product is not None:
+        return {s: {-1} for e in kernel.equations for atom in operands(e.expr) for s in plan.touched(atom)}
+    for place, phase in enumerate((*kernel.phases, kernel.tail)):
+        for equation in phase.equations:
+            for read in plan.reads(equation, phase):
+                direct = read.direct(plan.shape(read.symbol), plan.space(equation))
+                found.setdefault(read.symbol, set()).add(place if direct else -1)
     return found
 
 
@@ -93,13 +88,13 @@ class _Planner:
         root = self.schedule.root(atom)
         if not isinstance(root, Symbol):
             return
-        for s, _ in self.schedule.memory_behind(root, False, ()):
+        for s in self.schedule.touched(root):
             self.last[s] = end
 
     def _take(self, s: Symbol, free: list[int]) -> int:
         """A free slot that surely holds s, the smallest known to; else a new one."""
         type_ = self.schedule.graph.types[s]
-        size, slots = product(type_.shape), self.plan.slots
+        size, slots = product(self.schedule.memory_shape(s)), self.plan.slots
         fitting = [i for i in free if slots[i].kind == type_.kind and surely_at_most(size, slots[i].size)]
         if fitting:
             best = fitting[0]
@@ -128,11 +123,15 @@ class _Planner:
         if types[owner] != types[root] or root in self.schedule.virtual or root in self.schedule.graph.leaves():
             return False
         place = next(i for i, k in enumerate(self.schedule.kernels) if any(e.target == root for e in k.equations))
-        if self.last.get(owner, -1) > place:
-            return False
-        here = self.kernel_reads[place].get(owner, True)
         kernel = self.schedule.kernels[place]
-        return here and kernel.kind == "loop" and not is_forward(kernel, self.forward)
+        if self.last.get(owner, -1) > place or kernel.product is not None or is_forward(kernel, self.forward):
+            return False
+        here = self.kernel_reads[place].get(owner)
+        if here is None:
+            return True
+        phases = (*kernel.phases, kernel.tail)
+        where, equation = next((k, e) for k, phase in enumerate(phases) for e in phase.equations if e.target == root)
+        return here == {where} and isinstance(lowering_of(equation), Scalar)
 
 
 def forward_targets(schedule: Schedule) -> set[Symbol]:

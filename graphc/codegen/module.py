@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from sympy import Basic, Symbol
 
 from graphc.codegen.artifact import Entry
+from graphc.codegen.fusion import schedule
 from graphc.codegen.loops import Body, LoopWriter, cast_code, number_code
 from graphc.codegen.memory import Plan, plan_memory
-from graphc.codegen.schedule import Kernel, Schedule, lowering_of, schedule
+from graphc.codegen.schedule import Kernel, Schedule, lowering_of
 from graphc.graph.graph import Graph
 from graphc.graph.types import Size, Type, product, sizes_of
 from graphc.language.writer import equation_expression
@@ -155,7 +156,7 @@ class ModuleWriter:
         if any(not isinstance(lowering_of(e), (Scalar, type(None))) for e in graph.equations):
             return False
         plan = schedule(graph)
-        writer = LoopWriter(plan, Kernel("loop", ()), lambda s: s.name)
+        writer = LoopWriter(plan, Kernel(), lambda s: s.name)
         known: dict[Basic, str] = {s: self.names("a", s.name) for s in leaves}
         lines: list[str] = []
         for equation in graph.equations:

@@ -12,10 +12,11 @@ from __future__ import annotations
 from sympy import Symbol
 
 from graphc.codegen.artifact import Layout
+from graphc.codegen.fusion import schedule
 from graphc.codegen.loops import cast_code, number_code
 from graphc.codegen.memory import Plan, forward_targets, is_forward, plan_memory
 from graphc.codegen.module import Arena, Key, ModuleWriter, arena_of, memory_key, used_sizes
-from graphc.codegen.schedule import Schedule, lowering_of, schedule
+from graphc.codegen.schedule import Schedule, lowering_of
 from graphc.graph.graph import Graph
 from graphc.graph.types import Size, product
 from graphc.ops.lowering import Measure

@@ -1,0 +1,115 @@
+"""Contractions: which are products of matrices for BLAS, and which are loops of our own.
+
+In: a contraction, and a schedule that knows which operands are transposes.  Out: `MatrixProduct`, or labels in the
+order of their loops.
+Always holds: a transposed operand is read in place; a product whose known sizes make it small is a loop of our own,
+because a call of BLAS costs about 0.4 us, and because a loop over rows joins the loops around it.
+"""
+
+from __future__ import annotations
+
+from sympy import Basic, Symbol
+
+from graphc.codegen.schedule import LabelledProduct, MatrixProduct, Schedule, lowering_of
+from graphc.graph.graph import Equation, operands, statics
+from graphc.graph.types import Size, product
+from graphc.ops.contraction import label_sizes, split
+from graphc.ops.lowering import Access
+
+SMALL_PRODUCT = 4096  # multiplications below which a product of known size is a loop of our own
+SMALL_ROW = 256  # the same for one row of a product whose number of rows is not known
+
+
+def labelled(plan: Schedule, equation: Equation) -> tuple[LabelledProduct, dict[str, Size]]:
+    """A contraction's labels in the order of its loops, and their sizes.
+
+    A summed label that leads both operands is the outermost loop, each turn adding to the whole result (x.T @ g, an
+    example a turn); else the result's labels are outside.
+    """
+    a, b, part_a, part_b, result, sizes = _untransposed_operands(plan, equation)
+    summed = [c for c in dict.fromkeys(part_a + part_b) if c not in result]
+    if part_a[:1] == part_b[:1] and part_a[:1] in summed:
+        order = part_a[0] + result + "".join(c for c in summed if c != part_a[0])
+        return LabelledProduct(a, b, part_a, part_b, result, order, False), sizes
+    wide = ["".join(c for c in part if sizes[c] != 1) for part in (part_a, part_b, result)]
+    last = "".join(c for c in summed if sizes[c] != 1)[-1:]
+    runs = not wide[2] or all(last not in part or part.endswith(last) for part in wide[:2])
+    if runs:
+        return LabelledProduct(a, b, part_a, part_b, result, result + "".join(summed), True), sizes
+    order = result[:-1] + "".join(summed) + result[-1]
+    return LabelledProduct(a, b, part_a, part_b, result, order, False), sizes
+
+
+def matrix_product(plan: Schedule, equation: Equation) -> MatrixProduct | None:
+    """The contraction as a product of matrices, where its labels stand in groups and its kind is real."""
+    a, b, part_a, part_b, result, sizes = _untransposed_operands(plan, equation)
+    if any(not isinstance(x, Symbol) or plan.graph.types[x].kind != "real" for x in (a, b)):
+        return None
+    batch = _common_prefix(part_a, part_b, result)
+    a_rest, b_rest, c_rest = (p[len(batch) :] for p in (part_a, part_b, result))
+    summed = [c for c in a_rest if c not in c_rest]
+    if any(c in c_rest and c in a_rest for c in b_rest) or not summed or _is_small(sizes):
+        return None
+    for left, right, left_part, right_part in ((a, b, a_rest, b_rest), (b, a, b_rest, a_rest)):
+        rows = "".join(c for c in c_rest if c in left_part)
+        columns = "".join(c for c in c_rest if c in right_part)
+        turned = _orientation(left_part, rows) if rows + columns == c_rest else None
+        if turned is None:
+            continue
+        inner = left_part[len(rows) :] if not turned else left_part[: len(left_part) - len(rows)]
+        if right_part not in (inner + columns, columns + inner):
+            continue
+        m, n, k, repeat = (product(sizes[c] for c in part) for part in (rows, columns, inner, batch))
+        if m * n == 1:
+            return None
+        assert isinstance(left, Symbol)
+        assert isinstance(right, Symbol)
+        return MatrixProduct(left, right, turned, right_part != inner + columns, repeat, m, n, k)
+    return None
+
+
+def _is_small(sizes: dict[str, Size]) -> bool:
+    """True where the known sizes make few multiplications: all of them, or those of a row if one size is not known."""
+    unknown = [d for d in sizes.values() if not isinstance(d, int)]
+    known = product(d for d in sizes.values() if isinstance(d, int))
+    assert isinstance(known, int)
+    return (not unknown and known <= SMALL_PRODUCT) or (len(unknown) == 1 and known <= SMALL_ROW)
+
+
+def _untransposed_operands(plan: Schedule, equation: Equation) -> tuple[Basic, Basic, str, str, str, dict[str, Size]]:
+    a, b = operands(equation.expr)
+    part_a, part_b, result = split(statics(equation.expr)[0])
+    a, part_a = _untransposed(plan, a, part_a)
+    b, part_b = _untransposed(plan, b, part_b)
+    sizes = label_sizes((part_a, part_b), (plan.shape(a), plan.shape(b)), lambda x, y, relation="==": None)
+    return a, b, part_a, part_b, result, sizes
+
+
+def _untransposed(plan: Schedule, atom: Basic, labels: str) -> tuple[Basic, str]:
+    """An operand without the transposes around it, its labels permuted instead."""
+    while isinstance(atom, Symbol) and atom in plan.virtual:
+        equation = plan.virtual[atom]
+        lowering = lowering_of(equation)
+        if not (isinstance(lowering, Access) and lowering.permutes):
+            break
+        (axes,) = statics(equation.expr)
+        permuted = [""] * len(axes)
+        for place, axis in enumerate(axes):
+            permuted[axis] = labels[place]
+        atom, labels = operands(equation.expr)[0], "".join(permuted)
+    return atom, labels
+
+
+def _common_prefix(*parts: str) -> str:
+    """Leading labels that all parts share: axes that a product is repeated over."""
+    count = 0
+    while all(len(p) > count for p in parts) and len({p[count] for p in parts}) == 1:
+        count += 1
+    return parts[0][:count]
+
+
+def _orientation(part: str, rows: str) -> bool | None:
+    """False where the rows' labels come first, True where they come last, None where they are apart."""
+    if part.startswith(rows):
+        return False
+    return True if part.endswith(rows) else None
