@@ -17,10 +17,9 @@ from bisect import bisect_left
 
 from sympy import Basic, Symbol
 
-from graphc.codegen.products import labelled, matrix_product
-from graphc.codegen.schedule import Kernel, Phase, Read, Schedule, is_number, kept_axes, loop_index, lowering_of
+from graphc.codegen.products import Accumulation, Users, accumulation, labelled, matrix_product
+from graphc.codegen.schedule import Kernel, Phase, Read, Schedule, is_number, kept_axes, lowering_of
 from graphc.graph.graph import Equation, Graph, operands, symbols_of
-from graphc.graph.operation import Lowering
 from graphc.graph.types import Size
 from graphc.ops.lowering import Access, Alias, Contract, Measure, Reduce, Scalar, Scatter
 
@@ -38,17 +37,35 @@ class _Scheduler:
         self.graph = graph
         self.plan = Schedule(graph, [], set(graph.leaves()), {}, {})  # filled as the equations are placed
         self.results: tuple[Basic, ...] = (*graph.outputs, *graph.metrics, *(v for _, v in graph.updates))
-        self.users: dict[Basic, list[Equation]] = {}
+        readers: dict[Basic, list[Equation]] = {}
         for equation in graph.equations:
             for s in symbols_of(equation.expr):
-                self.users.setdefault(s, []).append(equation)
+                readers.setdefault(s, []).append(equation)
+        self.users = Users({e.target: e for e in graph.equations}, readers, frozenset(graph.outputs + graph.metrics))
         self.place: dict[Symbol, tuple[int, int]] = {}  # the kernel and phase that compute a symbol
         self.kept: dict[Symbol, int] = {}
         self.reads: dict[Symbol, list[Read]] = {}
         self.by_space: dict[tuple[Size, ...], list[int]] = {}
 
     def run(self) -> Schedule:
-        memory = self._needed_as_memory()
+        placed = self._computed()
+        together = self._accumulations(placed)
+        absorbed = {e.target for a in together.values() for e in a.equations}
+        for equation in placed:
+            if equation.target in together:
+                self._product(together[equation.target])
+            elif equation.target not in absorbed:
+                self._place(equation)
+        for k in range(len(self.plan.kernels)):
+            self._arrange_phases(k)
+        self._sink()
+        self._drop_empty()
+        self._choose_memory()
+        return self.plan
+
+    def _computed(self) -> list[Equation]:
+        """The equations that are computed; others are memory under another shape, or read in place."""
+        memory, computed = self._needed_as_memory(), []
         for equation in self.graph.equations:
             lowering, target = lowering_of(equation), equation.target
             if lowering is None or isinstance(lowering, Alias):
@@ -56,13 +73,19 @@ class _Scheduler:
             elif isinstance(lowering, Measure) or (isinstance(lowering, Access) and target not in memory):
                 self.plan.virtual[target] = equation
             else:
-                self._place(equation, lowering)
-        for k in range(len(self.plan.kernels)):
-            self._arrange_phases(k)
-        self._sink()
-        self._drop_empty()
-        self._choose_memory()
-        return self.plan
+                computed.append(equation)
+        return computed
+
+    def _accumulations(self, placed: list[Equation]) -> dict[Symbol, Accumulation]:
+        """Products that are added to an array, by the sum they compute."""
+        owners: dict[Basic, Symbol] = {value: owner for owner, value in self.graph.updates}
+        found: dict[Symbol, Accumulation] = {}
+        for equation in placed:
+            if isinstance(lowering_of(equation), Contract):
+                together = accumulation(self.plan, equation, self.users, owners)
+                if together is not None and together.target not in found:
+                    found[together.target] = together
+        return found
 
     def _needed_as_memory(self) -> set[Symbol]:
         """Rearranged results that somebody needs as memory: outputs, operands of products and of reshapes."""
@@ -83,26 +106,21 @@ class _Scheduler:
         """True unless only products read a transposed array: they take transposes as flags."""
         if target in self.results:
             return True
-        users = self.users.get(target, [])
+        users = self.users.readers.get(target, [])
         return any(not isinstance(lowering_of(e), (Contract, Scalar, Reduce)) for e in users)
 
     # --- placing -----------------------------------------------------------------------------------------------
 
-    def _place(self, equation: Equation, lowering: Lowering) -> None:
-        phase = self._new_phase(equation, lowering)
+    def _place(self, equation: Equation) -> None:
+        phase = self._new_phase(equation)
         if phase is None:
-            self._append(Kernel(product=matrix_product(self.plan, equation)))
-            self.plan.kernels[-1].tail.equations.append(equation)
-            self._note(equation, len(self.plan.kernels) - 1, TAIL, 0, self._product_reads(equation))
+            found = matrix_product(self.plan, equation)
+            assert found is not None
+            self._product(Accumulation(equation.target, found, (equation,)))
             return
         reads = self.plan.reads(equation, phase)
-        limit = (
-            1
-            if phase.labels is not None
-            else kept_axes(equation, phase, self.plan)
-            if phase.alone
-            else len(phase.space)
-        )
+        kept = kept_axes(equation, phase, self.plan)
+        limit = 1 if phase.labels is not None else kept if phase.alone else len(phase.space)
         kernel, place = self._join(phase, reads, limit)
         target = self.plan.kernels[kernel]
         if place == TAIL:
@@ -114,20 +132,22 @@ class _Scheduler:
             phase.equations.append(equation)
             if not phase.alone:
                 self.by_space.setdefault(phase.space, []).append(kernel)
-        self._note(equation, kernel, place, kept_axes(equation, phase, self.plan), reads)
+        self._note(equation.target, kernel, place, kept, reads)
 
-    def _product_reads(self, equation: Equation) -> list[Read]:
-        return [
-            Read(s, ("?",) * len(self.plan.shape(s))) for a in operands(equation.expr) for s in self.plan.touched(a)
-        ]
+    def _product(self, found: Accumulation) -> None:
+        """A kernel for a product of matrices."""
+        p = found.product
+        self.plan.kernels.append(Kernel(product=p, tail=Phase((), list(found.equations))))
+        atoms = (p.a, p.b) if p.onto is None else (p.a, p.b, p.onto)
+        reads = [Read(s, ("?",) * len(self.plan.shape(s))) for atom in atoms for s in self.plan.touched(atom)]
+        self._note(found.target, len(self.plan.kernels) - 1, TAIL, 0, reads)
 
-    def _note(self, equation: Equation, kernel: int, phase: int, kept: int, reads: list[Read]) -> None:
-        self.place[equation.target] = (kernel, phase)
-        self.kept[equation.target] = kept
-        self.reads[equation.target] = reads
+    def _note(self, s: Symbol, kernel: int, phase: int, kept: int, reads: list[Read]) -> None:
+        self.place[s], self.kept[s], self.reads[s] = (kernel, phase), kept, reads
 
-    def _new_phase(self, equation: Equation, lowering: Lowering) -> Phase | None:
+    def _new_phase(self, equation: Equation) -> Phase | None:
         """An empty phase of the equation's iteration space; None where it is a product of matrices."""
+        lowering = lowering_of(equation)
         if isinstance(lowering, Contract):
             if matrix_product(self.plan, equation) is not None:
                 return None
@@ -152,7 +172,7 @@ class _Scheduler:
             fit = self._fit(kernel, phase, [], limit)
             if fit is not None and fit[1] < len(self.plan.kernels[kernel].phases):
                 return kernel, fit[1]
-        self._append(Kernel(rows=limit))
+        self.plan.kernels.append(Kernel(rows=limit))
         return len(self.plan.kernels) - 1, 0
 
     def _tail(self, latest: int) -> int:
@@ -161,11 +181,8 @@ class _Scheduler:
             found = self.plan.kernels[kernel]
             if found.product is None and len(found.equations) < LOOP_LIMIT:
                 return kernel
-        self._append(Kernel())
+        self.plan.kernels.append(Kernel())
         return len(self.plan.kernels) - 1
-
-    def _append(self, kernel: Kernel) -> None:
-        self.plan.kernels.append(kernel)
 
     def _fit(self, kernel: int, phase: Phase, reads: list[Read], limit: int) -> tuple[int, int] | None:
         """How many rows a kernel would have with an equation of this phase in it, and at which place it would stand."""
@@ -368,6 +385,3 @@ def _common(a: tuple[Size, ...], b: tuple[Size, ...]) -> int:
     while count < min(len(a), len(b)) and a[count] == b[count]:
         count += 1
     return count
-
-
-__all__ = ["LOOP_LIMIT", "TAIL", "accumulates", "loop_index", "schedule"]

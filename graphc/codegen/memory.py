@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from sympy import Basic, Symbol
 
 from graphc.codegen.schedule import Kernel, Schedule, lowering_of
-from graphc.graph.graph import needed, operands
+from graphc.graph.graph import needed
 from graphc.graph.types import Size, product, surely_at_most
 from graphc.ops.lowering import Scalar
 
@@ -39,7 +39,9 @@ def reads(plan: Schedule, kernel: Kernel) -> dict[Symbol, set[int]]:
     """Stored symbols that a kernel reads, and in which of its phases: -1 stands for any read not at the reader's index."""
     found: dict[Symbol, set[int]] = {}
     if kernel.product is not None:
-        return {s: {-1} for e in kernel.equations for atom in operands(e.expr) for s in plan.touched(atom)}
+        p = kernel.product
+        found = {s: {-1} for atom in (p.a, p.b) for s in plan.touched(atom)}
+        return found if p.onto is None else {p.onto: {0}, **found}
     for place, phase in enumerate((*kernel.phases, kernel.tail)):
         for equation in phase.equations:
             for read in plan.reads(equation, phase):
@@ -66,6 +68,7 @@ class _Planner:
 
     def run(self) -> Plan:
         self._updates()
+        self._accumulations()
         schedule, end = self.schedule, len(self.schedule.kernels)
         for atom in (*schedule.graph.outputs, *schedule.graph.metrics):
             self._keep(atom, end)
@@ -106,6 +109,17 @@ class _Planner:
         slots.append(Slot(type_.kind, size))
         return len(slots) - 1
 
+    def _accumulations(self) -> None:
+        """Sums of products grow in the memory of the product they begin with."""
+        for place, kernel in reversed(list(enumerate(self.schedule.kernels))):
+            onto = kernel.product.onto if kernel.product is not None else None
+            target = kernel.equations[-1].target
+            if onto is None or target in self.plan.in_place or {target, onto} & self.given or self.last[onto] > place:
+                continue
+            if self.kernel_reads[place][onto] == {0}:
+                self.plan.in_place[target] = onto
+                self.last[onto] = max(place, self.last.get(target, place))
+
     # --- next values of parameters -----------------------------------------------------------------------------
 
     def _updates(self) -> None:
@@ -124,9 +138,11 @@ class _Planner:
             return False
         place = next(i for i, k in enumerate(self.schedule.kernels) if any(e.target == root for e in k.equations))
         kernel = self.schedule.kernels[place]
-        if self.last.get(owner, -1) > place or kernel.product is not None or is_forward(kernel, self.forward):
+        if self.last.get(owner, -1) > place or is_forward(kernel, self.forward):
             return False
         here = self.kernel_reads[place].get(owner)
+        if kernel.product is not None:
+            return kernel.product.onto == owner and here == {0}
         if here is None:
             return True
         phases = (*kernel.phases, kernel.tail)

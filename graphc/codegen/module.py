@@ -120,19 +120,22 @@ class ModuleWriter:
 
     def _product_call(self, plan: Schedule, kernel: Kernel, memory: dict[str, str], key: Key) -> list[str]:
         self.uses_blas = True
-        p = kernel.product
+        p, target = kernel.product, kernel.equations[-1].target
         assert p is not None
-        a, b, c = (
-            memory[key(s)]
-            for s in (self._memory_root(plan, p.a), self._memory_root(plan, p.b), kernel.equations[0].target)
-        )
+        a, b = (memory[key(self._memory_root(plan, s))] for s in (p.a, p.b))
+        c, lines = memory[key(target)], []
+        if p.onto is not None and key(target) != key(p.onto):
+            lines = [
+                f"for i in range({size_code(product(plan.shape(target)))}):",
+                f"    {c}[i] = {memory[key(p.onto)]}[i]",
+            ]
         sizes = ", ".join(size_code(d) for d in (p.m, p.n, p.k))
-        call = f"gemm({p.transpose_a}, {p.transpose_b}, {sizes}, real(1), "
+        alpha, beta = (number_code(factor, "real") for factor in (p.alpha, p.beta))
+        call = f"gemm({p.transpose_a}, {p.transpose_b}, {sizes}, {alpha}, "
         if p.batch == 1:
-            return [f"{call}{a}, 0, {b}, 0, zero, {c}, 0)"]
-        places = (f"i * {size_code(d)}" for d in (p.m * p.k, p.k * p.n, p.m * p.n))
-        (ao, bo, co) = places
-        return [f"for i in range({size_code(p.batch)}):", f"    {call}{a}, {ao}, {b}, {bo}, zero, {c}, {co})"]
+            return [*lines, f"{call}{a}, 0, {b}, 0, {beta}, {c}, 0)"]
+        ao, bo, co = (f"i * {size_code(d)}" for d in (p.m * p.k, p.k * p.n, p.m * p.n))
+        return [*lines, f"for i in range({size_code(p.batch)}):", f"    {call}{a}, {ao}, {b}, {bo}, {beta}, {c}, {co})"]
 
     def _memory_root(self, plan: Schedule, s: Symbol) -> Symbol:
         root = plan.root(s)
@@ -291,7 +294,9 @@ def memory_key(plan: Plan) -> Key:
     """Function from a stored symbol to the key of its memory."""
 
     def key(s: Symbol) -> str:
-        owner = plan.in_place.get(s, s)
+        owner = s
+        while owner in plan.in_place:
+            owner = plan.in_place[owner]
         return f"slot {plan.slot[owner]}" if owner in plan.slot else owner.name
 
     return key

@@ -8,13 +8,17 @@ because a call of BLAS costs about 0.4 us, and because a loop over rows joins th
 
 from __future__ import annotations
 
-from sympy import Basic, Symbol
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from sympy import Basic, S, Symbol
 
 from graphc.codegen.schedule import LabelledProduct, MatrixProduct, Schedule, lowering_of
 from graphc.graph.graph import Equation, operands, statics
+from graphc.graph.operation import operation_of
 from graphc.graph.types import Size, product
 from graphc.ops.contraction import label_sizes, split
-from graphc.ops.lowering import Access
+from graphc.ops.lowering import Access, Contract
 
 SMALL_PRODUCT = 4096  # multiplications below which a product of known size is a loop of our own
 SMALL_ROW = 256  # the same for one row of a product whose number of rows is not known
@@ -65,6 +69,90 @@ def matrix_product(plan: Schedule, equation: Equation) -> MatrixProduct | None:
         assert isinstance(left, Symbol)
         assert isinstance(right, Symbol)
         return MatrixProduct(left, right, turned, right_part != inner + columns, repeat, m, n, k)
+    return None
+
+
+@dataclass(frozen=True)
+class Accumulation:
+    """A product that is scaled and added to an array: one call, `target = beta onto + alpha product`."""
+
+    target: Symbol
+    product: MatrixProduct
+    equations: tuple[Equation, ...]
+
+
+def accumulation(
+    plan: Schedule, equation: Equation, users: Users, owners: Mapping[Basic, Symbol]
+) -> Accumulation | None:
+    """The equations around a product of matrices that one call of BLAS computes with it.
+
+    `owners`: the array that a symbol is the next value of.  What is added to is that array, or another product that
+    nobody else reads.
+    """
+    found = matrix_product(plan, equation)
+    if found is None:
+        return None
+    chain, alpha = _scaled(equation, users)
+    scaled, last = chain[-1].target, users.only(chain[-1].target)
+    operation = operation_of(last.expr) if last is not None else None
+    if last is None or operation is None or operation.name not in ("add", "subtract"):
+        return None
+    first, second = operands(last.expr)
+    other, types = (first if second == scaled else second), plan.graph.types
+    if not isinstance(other, Symbol) or other == scaled or not types[other] == types[last.target] == types[scaled]:
+        return None
+    sign = -S.One if operation.name == "subtract" else S.One
+    alpha, beta = (sign * alpha, S.One) if second == scaled else (alpha, sign)
+    onto, around = other, (*chain, last)
+    maker = users.makers.get(other)
+    if maker is not None and users.only(other) is last and (factor := _factor(maker)) is not None:
+        onto, beta, around = factor[0], beta * factor[1], (maker, *around)
+    if owners.get(last.target) != onto and not _is_spare_product(plan, onto, users):
+        return None
+    return Accumulation(last.target, replace(found, alpha=alpha, beta=beta, onto=onto), around)
+
+
+@dataclass(frozen=True)
+class Users:
+    """Who computes a symbol, and which equations read it."""
+
+    makers: Mapping[Basic, Equation]
+    readers: Mapping[Basic, list[Equation]]
+    results: frozenset[Basic]
+
+    def only(self, s: Symbol) -> Equation | None:
+        """The only equation that reads a symbol; None where there are others, or where it is a result."""
+        found = self.readers.get(s, [])
+        return found[0] if len(found) == 1 and s not in self.results else None
+
+
+def _is_spare_product(plan: Schedule, s: Symbol, users: Users) -> bool:
+    maker = users.makers.get(s)
+    if maker is None or users.only(s) is None or not isinstance(lowering_of(maker), Contract):
+        return False
+    return matrix_product(plan, maker) is not None
+
+
+def _scaled(equation: Equation, users: Users) -> tuple[list[Equation], Basic]:
+    """A product and the multiplications by numbers that follow it, with their product."""
+    chain: list[Equation] = [equation]
+    alpha: Basic = S.One
+    while (then := users.only(chain[-1].target)) is not None and (factor := _factor(then)) is not None:
+        chain.append(then)
+        alpha = alpha * factor[1]
+    return chain, alpha
+
+
+def _factor(equation: Equation) -> tuple[Symbol, Basic] | None:
+    """The operand and the number of a multiplication by a number."""
+    operation, atoms = operation_of(equation.expr), operands(equation.expr)
+    if operation is None:
+        return None
+    if operation.name == "negate" and isinstance(atoms[0], Symbol):
+        return atoms[0], -S.One
+    symbols, numbers = [a for a in atoms if isinstance(a, Symbol)], [a for a in atoms if not isinstance(a, Symbol)]
+    if operation.name == "multiply" and len(symbols) == len(numbers) == 1:
+        return symbols[0], numbers[0]
     return None
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from sympy import Basic, Symbol
+from sympy import Basic, S, Symbol
 
 from graphc.graph.graph import Equation, Graph, operands, statics
 from graphc.graph.operation import Lowering, operation_of
@@ -42,7 +42,7 @@ class LabelledProduct:
 
 @dataclass(frozen=True)
 class MatrixProduct:
-    """C[m, n] = op(A)[m, k] @ op(B)[k, n], repeated over leading axes; all in row-major memory."""
+    """C[m, n] = alpha op(A)[m, k] @ op(B)[k, n] + beta onto, repeated over leading axes; all in row-major memory."""
 
     a: Symbol
     b: Symbol
@@ -52,6 +52,9 @@ class MatrixProduct:
     m: Size
     n: Size
     k: Size
+    alpha: Basic = S.One
+    beta: Basic = S.Zero
+    onto: Symbol | None = None
 
 
 @dataclass

@@ -43,6 +43,14 @@ ARRAYS = [
     "input x[n,2]; J = sum(x^2); g = grad(J, x); output g, J",
     "input x[n], c; max(x) * c + min(x, c)[0] + sum(max(x, c))",
     "input x[n, m]; sum(x, axis=0)[0] + sum(x.T[1:] ^ 2) + mean(x[:, :1])",
+    "input x[2,3,4]; s = softmax(x, axis=2); J = sum(s^2) + sum(softmax(x, axis=1)*x) + sum(norm(s, axis=2)*mean(x, axis=2))",
+    'input q[2,3,4], k[2,5,4], v[2,5,4]; J = sum((softmax(q@einsum("abc->acb",k)/2)@v)^2)',
+    "input x[n,5]; z = (x-mean(x,axis=1,keepdims=true))/sqrt(var(x,axis=1,keepdims=true)+0.1); J = sum(z^3*x)",
+    "input x[n,3], t[n]; r = sum(x,axis=1); s = r*t; J = sum(x*reshape(s,(n,1))) + max(s) * sum(r) + sum(exp(x)/reshape(s,(n,1)))",
+    "input x[n,4], k[n]: int; param W[4,3]; h = tanh(x@W); J = sum(h[k]^2) + sum(x[:,1:3]*h[:,:2]) + sum(concat(h,x,axis=1)^3)",
+    "input x[n,4]; param W[4,4]; a = tanh(x@W); b = tanh(a@W); c = tanh((a+b)@W.T); J = sum(a*c) + sum(argmax(b,axis=1)) + sum(b@W)",
+    "input x[n,60], z[n,60]; param W[60,50]; J = sum((x@W)^2)+sum(tanh(z@W))+sum((x@W-z@W)@W.T)",
+    "input x[1,5], y[n,1]; J = sum(softmax(x,axis=1)*x) + sum(softmax(y,axis=0)*y) + sum(exp(x)*y)",
 ]
 
 

@@ -1,0 +1,67 @@
+"""What is fused, what is stored, and what one call of BLAS does."""
+
+from __future__ import annotations
+
+import pytest
+
+from graphc.api import training_artifact
+from graphc.codegen.artifact import Artifact
+from graphc.graph.types import size_value
+
+NET = """
+input x[n, 64], k[n]: int
+h = tanh(dense(x, 32))
+y = softmax(dense(h, 10))
+J = cross_entropy(y, one_hot(k, 10))
+metric accuracy = mean(argmax(y, axis=1) == k)
+minimize J with {optimizer}
+"""
+SMALL = """
+input x[n, 2], y[n, 1]
+h = tanh(dense(x, 3))
+J = mean((sigmoid(dense(h, 1)) - y)^2)
+minimize J with sgd(lr=0.5)
+"""
+
+
+def _artifact(text: str) -> Artifact:
+    artifact: Artifact = training_artifact(text, None, "float32")
+    return artifact
+
+
+@pytest.mark.parametrize(("optimizer", "kernels"), [("sgd(lr=0.1)", 5), ("momentum(lr=0.1)", 6), ("adam(lr=0.1)", 5)])
+def test_a_softmax_with_loss_metric_and_gradient_is_one_pass_over_the_rows(optimizer: str, kernels: int) -> None:
+    source = _artifact(NET.format(optimizer=optimizer)).source
+    assert source.count("@kernel") == kernels
+    rows = next(part for part in source.split("@kernel") if "exp" in part)
+    assert rows.count("range((s_n))") == 1  # maximum, exponentials, loss, accuracy, gradient, bias's gradient
+
+
+def test_what_only_a_row_needs_has_memory_for_one_row() -> None:
+    lengths = dict(_artifact(NET.format(optimizer="sgd(lr=0.1)")).layout.arenas)  # type: ignore[union-attr]
+    per_example = size_value(lengths["real"], {"n": 1001}) - size_value(lengths["real"], {"n": 1000})
+    assert per_example == 64 + 32 + 32 + 10 + 32  # the example, x@W, h, and the gradients before both products
+
+
+def test_a_small_net_is_one_nest_forwards_and_backwards() -> None:
+    source = _artifact(SMALL).source
+    assert "gemm(" not in source
+    assert sum("range((s_n))" in part for part in source.split("@kernel")) == 1
+
+
+@pytest.mark.parametrize(("optimizer", "call"), [
+    ("sgd(lr=0.1)", "gemm(True, False, 64, 32, (s_n), real(-0.1), f_x, 0, {delta}, 0, real(1.0), f_h_W, 0)"),
+    ("momentum(lr=0.1)", "gemm(True, False, 64, 32, (s_n), real(1.0), f_x, 0, {delta}, 0, real(0.9), f_h_W_m, 0)"),
+])  # fmt: skip
+def test_the_update_is_part_of_the_product(optimizer: str, call: str) -> None:
+    source = _artifact(NET.format(optimizer=optimizer)).source
+    head, tail = call.split("{delta}")
+    assert any(head in line and line.endswith(tail) for line in source.splitlines())
+
+
+def test_sums_of_products_grow_in_one_array() -> None:
+    text = "input x[n,60], z[n,60]; param W[60,50]; J = mean((x@W)^2) + mean((z@W)^2); minimize J with sgd(lr=0.1)"
+    calls = [line for line in _artifact(text).source.splitlines() if "gemm(True" in line]
+    targets = [line.rstrip(")").split(", ")[-3:-1] for line in calls]
+    assert [beta for beta, _ in targets] == ["real(0.0)", "real(1.0)"]
+    assert targets[0][1] == targets[1][1]
