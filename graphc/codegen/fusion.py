@@ -70,11 +70,20 @@ class _Scheduler:
             lowering, target = lowering_of(equation), equation.target
             if lowering is None or isinstance(lowering, Alias):
                 self.plan.roots[target] = self.plan.root(operands(equation.expr)[0])
-            elif isinstance(lowering, Measure) or (isinstance(lowering, Access) and target not in memory):
+            elif isinstance(lowering, Access) and target not in memory or self._measures(equation, memory):
                 self.plan.virtual[target] = equation
             else:
                 computed.append(equation)
         return computed
+
+    def _measures(self, equation: Equation, memory: set[Symbol]) -> bool:
+        """True for a size, and for arithmetic with sizes and numbers alone: whoever reads it computes it anew."""
+        lowering, virtual = lowering_of(equation), self.plan.virtual
+        if not isinstance(lowering, Scalar) or equation.target in memory or self.plan.shape(equation.target):
+            return isinstance(lowering, Measure)
+        symbols = symbols_of(equation.expr)
+        sizes = (s in virtual and isinstance(lowering_of(virtual[s]), (Measure, Scalar)) for s in symbols)
+        return bool(symbols) and all(sizes)
 
     def _accumulations(self, placed: list[Equation]) -> dict[Symbol, Accumulation]:
         """Products that are added to an array, by the sum they compute."""
@@ -88,13 +97,15 @@ class _Scheduler:
         return found
 
     def _needed_as_memory(self) -> set[Symbol]:
-        """Rearranged results that somebody needs as memory: outputs, operands of products and of reshapes."""
+        """What is rearranged or measured and needed as memory: results, operands of products and of reshapes."""
         wanted: set[Basic] = set(self.results)
         memory: set[Symbol] = set()
         for equation in reversed(self.graph.equations):
             lowering = lowering_of(equation)
             if isinstance(lowering, (Contract, Alias)) or (lowering is None and equation.target in wanted):
                 wanted.update(symbols_of(equation.expr))
+            if isinstance(lowering, Scalar) and equation.target in wanted:
+                memory.add(equation.target)
             if isinstance(lowering, Access) and equation.target in wanted:
                 if lowering.permutes and not self._read_as_memory(equation.target):
                     wanted.update(symbols_of(equation.expr))

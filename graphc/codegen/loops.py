@@ -136,6 +136,8 @@ class LoopWriter:
         if isinstance(lowering, Measure):
             self.sizes |= sizes_of(fixed[0])
             return size_code(fixed[0])
+        if isinstance(lowering, Scalar):
+            return f"({self.scalar_code(equation, lowering, lambda atom: self._read(atom, ()))})"
         assert isinstance(lowering, Access)
         atoms = operands(equation.expr)
         shapes = tuple(self.schedule.shape(a) for a in atoms)

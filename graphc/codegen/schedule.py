@@ -107,7 +107,8 @@ class Read:
 
 @dataclass
 class Schedule:
-    """Kernels in order.  `stored` symbols have memory; `roots` says whose memory an alias reads; `row_local` are those
+    """Kernels in order.  `stored` symbols have memory; `roots` says whose memory an alias reads; `virtual` is computed
+    by whoever reads it: rearrangements, and arithmetic with sizes; `row_local` are those
     that only their own kernel reads, with the number of its rows: memory for one row is enough."""
 
     graph: Graph
@@ -159,8 +160,7 @@ class Schedule:
         shape = self.shape(atom)
         own = tuple("0" if d == 1 else i for d, i in zip(shape, index[len(index) - len(shape) :], strict=True))
         if root in self.virtual:
-            if not isinstance(lowering_of(self.virtual[root]), Measure):
-                yield from self._through(self.virtual[root], own)
+            yield from self._through(self.virtual[root], own)
         else:
             yield Read(root, _reshaped(own, shape, self.shape(root)))
 
@@ -169,9 +169,10 @@ class Schedule:
         return [r.symbol for r in self.memory_behind(atom, ("?",) * len(self.shape(atom)))]
 
     def _through(self, equation: Equation, index: Index) -> Iterator[Read]:
-        """What one element of a rearrangement reads."""
+        """What one element of a rearrangement reads; sizes are no memory."""
         lowering = lowering_of(equation)
-        assert isinstance(lowering, Access)
+        if not isinstance(lowering, Access):
+            return
         atoms, found = operands(equation.expr), list[Read]()
         lowering.read(index, self._recorder(atoms, found), tuple(map(self.shape, atoms)), statics(equation.expr))
         yield from found
