@@ -70,7 +70,7 @@ class _Scheduler:
             lowering, target = lowering_of(equation), equation.target
             if lowering is None or isinstance(lowering, Alias):
                 self.plan.roots[target] = self.plan.root(operands(equation.expr)[0])
-            elif isinstance(lowering, Access) and target not in memory or self._measures(equation, memory):
+            elif (isinstance(lowering, Access) and target not in memory) or self._measures(equation, memory):
                 self.plan.virtual[target] = equation
             else:
                 computed.append(equation)

@@ -16,7 +16,7 @@ from sympy import Basic, S, Symbol
 from graphc.graph.graph import Equation, Graph, operands, statics
 from graphc.graph.operation import Lowering, operation_of
 from graphc.graph.types import Size
-from graphc.ops.lowering import Access, Contract, Element, Measure, Reduce, Scatter
+from graphc.ops.lowering import Access, Contract, Element, Reduce, Scatter
 
 Index = tuple[str, ...]
 
