@@ -40,8 +40,11 @@ class Publish(LoweringPass):  # type: ignore[misc]
 
     def run_pass(self, state: Any) -> bool:
         name: Any = [].append  # Numba knows a function by its built-in entry point; this one is never called
+        descriptor = state["cr"].fndesc
         state.library.finalize()
-        state.targetctx.insert_user_function(name, state["cr"].fndesc, [state.library])
+        if not descriptor.inline:  # one body for all calls: inlined into a long loop it takes longer to compile
+            state.library.get_function(descriptor.llvm_func_name).add_function_attribute("noinline")
+        state.targetctx.insert_user_function(name, descriptor, [state.library])
         state["cr"] = state["cr"]._replace(cfunc=name)
         return True
 
