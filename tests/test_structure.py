@@ -121,7 +121,6 @@ ORDINARY: dict[tuple[str, str], str] = {
     ("language", "mod"): "a word of other languages, which gets a hint",
     ("codegen", "count"): "an argument of generated code: the number of elements",
     ("codegen", "contract"): "a kind of step in a schedule, and a flag of LLVM",
-    ("codegen", "atan2"): "a function of Python's math, in code that is run without Numba",
     ("__init__", "grad"): "a function that the package offers",
     ("api", "grad"): "a function that the package offers",
     ("cli", "grad"): "a command",

@@ -296,7 +296,6 @@ class LoopWriter:
 
     def scalar_code(self, equation: Equation, lowering: Scalar, read: Callable[[Basic], str]) -> str:
         """One element of an elementwise operation."""
-        self.helpers |= set(lowering.helpers)
         atoms = operands(equation.expr)
         kinds = [self._kind(a) for a in atoms]
         wanted = _wanted_kinds(lowering.cast, kinds, self.types[equation.target].kind)
@@ -311,7 +310,9 @@ class LoopWriter:
         if lowering.whole is not None and wanted[0] == "int":
             template = lowering.whole
         fixed = {f"s{k}": s for k, s in enumerate(statics(equation.expr))}
-        return (template or lowering.template).format(*texts, **fixed)
+        template = template or lowering.template
+        self.helpers |= {name for name in lowering.helpers if name in template}
+        return template.format(*texts, **fixed)
 
     def _result(self, target: Symbol, text: str) -> None:
         name = self._fresh("v")

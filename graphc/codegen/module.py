@@ -21,7 +21,7 @@ from graphc.codegen.schedule import Kernel, Schedule, lowering_of
 from graphc.graph.graph import Graph
 from graphc.graph.types import Size, Type, product, sizes_of
 from graphc.language.writer import equation_expression
-from graphc.ops.helpers import HELPERS
+from graphc.ops.helpers import helper_texts
 from graphc.ops.lowering import Measure, Scalar
 from graphc.ops.movement import size_code
 
@@ -33,10 +33,13 @@ HEADER = '''"""{title}
 
 {summary}
 """
+from __future__ import annotations
+
 import math
 
 import numpy as np
 from graphc.codegen.support import bind_blas, gemm, helper, keep, kernel, point, shuffle, view
+from graphc.codegen.tracing import vector
 
 real = np.{dtype}
 zero = real(0)
@@ -83,7 +86,7 @@ class ModuleWriter:
         parts = [HEADER.format(title=title, summary=summary, dtype=self.dtype)]
         if self.uses_blas:
             parts.append("bind_blas()\n")
-        parts += [HELPERS[name] for name in HELPERS if name in self.helpers]
+        parts += helper_texts(self.helpers)
         parts += [f"@kernel\ndef {name}{text}" for text, name in self.kernels.items()]
         parts += self.functions
         text = "\n\n".join(p.strip("\n") for p in parts) + "\n"

@@ -125,7 +125,7 @@ def _power_code(atoms: tuple[Any, ...]) -> str | None:
 
 
 power: Operation = elementwise(
-    "power", "a b", "Power a^b; right-associative.", "{0} ** {1}",
+    "power", "a b", "Power a^b; right-associative.", "power_({0}, {1})", helpers=("power_",),
     own=sympy.Pow, syntax="a ^ b", binding=30, others=("pow",), hidden=True, partials=_power_partials, fold=fold.power,
     special_code=_power_code, reference=lambda a, b: _float_power(a, b), exact=lambda mp, a, b: mp.power(a, b),
     latex="{{{0}}}^{{{1}}}", domain=((0.2, 3), (-2, 2)), cost=20, special=(((0, 0), 1), ((2, -1), 0.5), ((-2, 2), 4)),
@@ -294,8 +294,10 @@ def _function(name: str, doc: str, partial: Callable[[Value, Value], Any], **fie
     fields.setdefault("exact", lambda mp, x: getattr(mp, name)(x))
     fields.setdefault("latex", f"\\{name}\\left({{0}}\\right)")
     fields.setdefault("cost", 20)
-    template = fields.pop("template", f"math.{name}({{0}})")
-    return elementwise(name, "x", doc, template, partials=lambda y, x: (partial(y, x),), **fields)
+    template = fields.pop("template", f"{name}_({{0}})")
+    return elementwise(
+        name, "x", doc, template, partials=lambda y, x: (partial(y, x),), helpers=(f"{name}_",), **fields
+    )
 
 
 def _named(name: str) -> str:
@@ -312,7 +314,7 @@ log: Operation = _function(
 )  # fmt: skip
 xlogx: Operation = elementwise(
     "xlogx", "x", "x*log(x), 0 at 0, where its derivative is -inf; x*log(x) becomes it.",
-    "({0} * math.log({0}) if {0} != real(0) else zero)", partials=lambda y, x: (log(x) + 1,),
+    "xlogx_({0})", helpers=("xlogx_",), partials=lambda y, x: (log(x) + 1,),
     reference=lambda x: _xlogx(x), exact=lambda mp, x: x * mp.log(x) if x else x, latex="{0} \\log\\left({0}\\right)",
     domain=((0.1, 5),), cost=25, special=(((0,), 0), ((1,), 0)),
 )  # fmt: skip
@@ -338,11 +340,11 @@ log10: Operation = _function(
     latex="\\log_{{10}}\\left({0}\\right)", special=(((1000,), 3),),
 )  # fmt: skip
 sqrt: Operation = _function(
-    "sqrt", "Square root.", lambda y, x: 1 / (2 * y), domain=((0.1, 5),), latex="\\sqrt{{{0}}}", cost=6,
+    "sqrt", "Square root.", lambda y, x: 1 / (2 * y), template="math.sqrt({0})", domain=((0.1, 5),), latex="\\sqrt{{{0}}}", cost=6,
     special=(((4,), 2), ((0,), 0)),
 )  # fmt: skip
 cbrt: Operation = _function(
-    "cbrt", "Cube root, also of negative numbers.", lambda y, x: 1 / (3 * y * y), template="np.cbrt({0})",
+    "cbrt", "Cube root, also of negative numbers.", lambda y, x: 1 / (3 * y * y),
     domain=((0.1, 5),), exact=lambda mp, x: mp.sign(x) * mp.cbrt(mp.fabs(x)), latex="\\sqrt[3]{{{0}}}",
     special=(((-8,), -2),),
 )  # fmt: skip
@@ -353,13 +355,13 @@ def _like(x: Value, n: int) -> Value:
 
 
 sigmoid: Operation = elementwise(
-    "sigmoid", "x", "Logistic function 1/(1 + exp(-x)).", "real(1) / (real(1) + math.exp(-{0}))", others=("logistic",),
+    "sigmoid", "x", "Logistic function 1/(1 + exp(-x)).", "sigmoid_({0})", helpers=("sigmoid_",), others=("logistic",),
     partials=lambda y, x: (y * (1 - y),), reference=lambda x: _expit(x), exact=lambda mp, x: 1 / (1 + mp.exp(-x)),
     latex="\\sigma\\left({0}\\right)", cost=25, special=(((0,), 0.5), ((-1000,), 0), ((1000,), 1)),
 )  # fmt: skip
 softplus: Operation = elementwise(
     "softplus", "x", "log(1 + exp(x)) without overflow; its derivative is the logistic function.",
-    "(({0} if {0} > real(0) else real(0)) + math.log1p(math.exp(-abs({0}))))", partials=lambda y, x: (sigmoid(x),),
+    "softplus_({0})", helpers=("softplus_",), partials=lambda y, x: (sigmoid(x),),
     reference=lambda x: _logaddexp(x, 0), exact=lambda mp, x: mp.log(1 + mp.exp(x)), latex=_named("softplus"), cost=45,
     special=(((1000,), 1000), ((-1000,), 0)),
 )  # fmt: skip
@@ -421,7 +423,7 @@ atanh: Operation = _function(
     domain=((-0.9, 0.9),), reference=_numpy("arctanh"), latex=_named("atanh"),
 )  # fmt: skip
 atan2: Operation = elementwise(
-    "atan2", "y x", "Angle of the point (x, y), between -pi and pi.", "math.atan2({0}, {1})", own=sympy.atan2,
+    "atan2", "y x", "Angle of the point (x, y), between -pi and pi.", "atan2_({0}, {1})", helpers=("atan2_",), own=sympy.atan2,
     others=("arctan2",), partials=lambda z, y, x: (x / (x * x + y * y), -y / (x * x + y * y)),
     reference=_numpy("arctan2"), exact=lambda mp, y, x: mp.atan2(y, x), latex=_named("atan2").replace("{0}", "{0}, {1}"),
     domain=((0.2, 3), (0.2, 3)), cost=40,
@@ -434,7 +436,7 @@ def _hypot_partials(y: Value, a: Value, b: Value) -> tuple[Any, Any]:
 
 
 hypot: Operation = elementwise(
-    "hypot", "a b", "sqrt(a^2 + b^2) without overflow; derivative 0 at the origin.", "math.hypot({0}, {1})",
+    "hypot", "a b", "sqrt(a^2 + b^2) without overflow; derivative 0 at the origin.", "hypot_({0}, {1})", helpers=("hypot_",),
     partials=_hypot_partials, reference=_numpy("hypot"), exact=lambda mp, a, b: mp.hypot(a, b), commutative=True,
     latex="\\sqrt{{{0}^2 + {1}^2}}", cost=15, special=(((3, 4), 5), ((0, 0), 0)),
 )  # fmt: skip

@@ -1,22 +1,20 @@
 """Functions that generated code calls, as text.
 
-In: nothing.  Out: `HELPERS`, source by name; a helper may call the helpers before it.
-Always holds: each is plain Python over scalars, compiled with `helper` (always inlined, its own fast-math flags), and
-gives its result in the type of its argument; the formula's source stands in the docstring.
+In: the names that the code uses.  Out: `helper_texts`, their definitions.
+Always holds: `name_` is the function `name` of `ops.vector_math`, traced into the code where it is called, or the text
+in `HELPERS`: plain Python over scalars, compiled with `helper` (always inlined, its own fast-math flags).  Each gives
+its result in the type of its argument; the formula's source stands in the docstring.
 """
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from graphc.ops import vector_math
+
 HELPERS = {
-    "logaddexp_": '''
-@helper
-def logaddexp_(a, b):
-    """max(a, b) + log1p(exp(-|a - b|))."""
-    if a == b:
-        return a + real(0.6931471805599453)
-    top = a if a > b else b
-    return top + math.log1p(math.exp(-abs(a - b)))
-''',
     "digamma_": '''
 @helper
 def digamma_(x):
@@ -57,3 +55,23 @@ def polygamma_(n, x):
     return real(sign * total)
 ''',
 }
+
+
+def helper_texts(names: Iterable[str]) -> list[str]:
+    """Definitions of helpers, with what they call."""
+    wanted = sorted(names)
+    traced = [name[:-1] for name in wanted if name not in HELPERS]
+    functions = dict.fromkeys(f for name in traced for f in _called(getattr(vector_math, name)))
+    texts = [inspect.getsource(f).replace("  # fmt: skip", "") for f in functions]
+    texts += ["\n".join(f"{name}_ = vector({name})" for name in traced)] if traced else []
+    return texts + [HELPERS[name] for name in wanted if name in HELPERS]
+
+
+def _called(function: Callable[..., Any]) -> list[Callable[..., Any]]:
+    """The functions of `vector_math` that a function calls, each before those that call it, and itself."""
+    found: dict[Callable[..., Any], None] = {}
+    for name in function.__code__.co_names:
+        callee = vars(vector_math).get(name)
+        if inspect.isfunction(callee):
+            found |= dict.fromkeys(_called(callee))
+    return [*found, function]

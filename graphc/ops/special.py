@@ -32,12 +32,12 @@ def _bell(x: Value) -> Value:
 
 
 erf: Operation = elementwise(
-    "erf", "x", "Error function.", "math.erf({0})", own=sympy.erf, partials=lambda y, x: (_bell(x),),
+    "erf", "x", "Error function.", "erf_({0})", helpers=("erf_",), own=sympy.erf, partials=lambda y, x: (_bell(x),),
     reference=_scipy("erf"), exact=lambda mp, x: mp.erf(x), latex="\\operatorname{{erf}}\\left({0}\\right)", cost=30,
     special=(((0,), 0),),
 )  # fmt: skip
 erfc: Operation = elementwise(
-    "erfc", "x", "1 - erf(x), accurate for large x.", "math.erfc({0})", own=sympy.erfc, partials=lambda y, x: (-_bell(x),),
+    "erfc", "x", "1 - erf(x), accurate for large x.", "erfc_({0})", helpers=("erfc_",), own=sympy.erfc, partials=lambda y, x: (-_bell(x),),
     reference=_scipy("erfc"), exact=lambda mp, x: mp.erfc(x), latex="\\operatorname{{erfc}}\\left({0}\\right)", cost=30,
     special=(((0,), 1),),
 )  # fmt: skip

@@ -1,0 +1,214 @@
+"""Vector math in plain Python: numbers with the methods of traced ones.
+
+In: functions written with the operators and methods of `Traced`.  Out: `vector(function)`, over NumPy's numbers.
+Always holds: no Numba; every result has the argument's float type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+
+def vector(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of numbers or arrays of one float type; arrays are elementwise."""
+
+    def call(*arguments: Any) -> Any:
+        with np.errstate(all="ignore"):
+            result = function(*(Plain(np.atleast_1d(a)) for a in arguments)).value
+        return result[0] if np.ndim(arguments[0]) == 0 else result
+
+    return call
+
+
+class Truth:
+    """A comparison's result."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __and__(self, other: Truth) -> Truth:
+        return Truth(self.value & other.value)
+
+    def __or__(self, other: Truth) -> Truth:
+        return Truth(self.value | other.value)
+
+    def __xor__(self, other: Truth) -> Truth:
+        return Truth(self.value ^ other.value)
+
+    def __invert__(self) -> Truth:
+        return Truth(~self.value)
+
+    def select(self, a: Plain | float, b: Plain | float) -> Plain:
+        """a where true, else b; at least one of them is a `Plain`."""
+        like = a if isinstance(a, Plain) else b
+        assert isinstance(like, Plain)
+        return Plain(np.where(self.value, like._operand(a), like._operand(b)))
+
+
+class Plain:
+    """Floating-point numbers of one type."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+        self.single = value.dtype == np.float32
+        self._whole = np.int32 if self.single else np.int64
+
+    def _operand(self, other: Plain | float) -> Any:
+        return other.value if isinstance(other, Plain) else self.value.dtype.type(other)
+
+    def real(self, number: float) -> Plain:
+        """A constant of the same type and shape."""
+        return Plain(np.full_like(self.value, number))
+
+    def _bits(self) -> Any:
+        return self.value.view(self._whole)
+
+    def _real(self, bits: Any) -> Plain:
+        return Plain(bits.astype(self._whole).view(self.value.dtype))
+
+    # --- arithmetic and comparison -----------------------------------------------------------------------------
+
+    def __add__(self, other: Plain | float) -> Plain:
+        return Plain(self.value + self._operand(other))
+
+    __radd__ = __add__
+
+    def __sub__(self, other: Plain | float) -> Plain:
+        return Plain(self.value - self._operand(other))
+
+    def __rsub__(self, other: float) -> Plain:
+        return Plain(self._operand(other) - self.value)
+
+    def __mul__(self, other: Plain | float) -> Plain:
+        return Plain(self.value * self._operand(other))
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, other: Plain | float) -> Plain:
+        return Plain(self.value / self._operand(other))
+
+    def __rtruediv__(self, other: float) -> Plain:
+        return Plain(self._operand(other) / self.value)
+
+    def __neg__(self) -> Plain:
+        return Plain(-self.value)
+
+    def __lt__(self, other: Plain | float) -> Truth:
+        return Truth(self.value < self._operand(other))
+
+    def __le__(self, other: Plain | float) -> Truth:
+        return Truth(self.value <= self._operand(other))
+
+    def __gt__(self, other: Plain | float) -> Truth:
+        return Truth(self.value > self._operand(other))
+
+    def __ge__(self, other: Plain | float) -> Truth:
+        return Truth(self.value >= self._operand(other))
+
+    def __eq__(self, other: Plain | float) -> Truth:  # type: ignore[override]
+        return Truth(self.value == self._operand(other))
+
+    def __ne__(self, other: Plain | float) -> Truth:  # type: ignore[override]
+        return Truth(self.value != self._operand(other))
+
+    def __abs__(self) -> Plain:
+        return Plain(np.abs(self.value))
+
+    def rint(self) -> Plain:
+        return Plain(np.rint(self.value))
+
+    def sqrt(self) -> Plain:
+        return Plain(np.sqrt(self.value))
+
+    # --- sums and products without error -----------------------------------------------------------------------
+
+    def sum(self, other: Plain | float) -> tuple[Plain, Plain]:
+        total = self + other
+        return total, Plain(self._operand(other)) - (total - self)
+
+    def difference(self, other: Plain) -> tuple[Plain, Plain]:
+        total = self - other
+        moved = self - total
+        return total, (self - (total + moved)) - (other - moved)
+
+    def product(self, other: Plain | float) -> tuple[Plain, Plain]:
+        b = Plain(np.atleast_1d(self._operand(other)))
+        rounded = self * b
+        (a1, a2), (b1, b2) = self.halves(), b.halves()
+        return rounded, ((a1 * b1 - rounded) + a1 * b2 + a2 * b1) + a2 * b2
+
+    def halves(self) -> tuple[Plain, Plain]:
+        upper = self._real(self._bits() & self._whole(-(1 << 12) if self.single else -(1 << 27)))
+        return upper, self - upper
+
+    # --- digits, exponents, signs ------------------------------------------------------------------------------
+
+    def copysign(self, other: Plain) -> Plain:
+        return Plain(np.copysign(self.value, other.value))
+
+    def bit(self, k: int) -> Truth:
+        return Truth(self._integer() & (1 << k) != 0)
+
+    def _integer(self) -> Any:
+        return np.where(np.abs(self.value) < 2.0**31, self.value, 0).astype(np.int32)
+
+    def ldexp(self, n: Plain) -> Plain:
+        return Plain(np.ldexp(self.value, n._integer()))
+
+    def exp2(self) -> Plain:
+        return Plain(np.ldexp(self.value.dtype.type(1), self._integer()))
+
+    def frexp(self) -> tuple[Plain, Plain]:
+        m, k = np.frexp(self.value)
+        low = m < self.value.dtype.type(0.5**0.5)
+        return Plain(np.where(low, m + m, m)), Plain((k - low).astype(self.value.dtype))
+
+    # --- what is seldom needed ---------------------------------------------------------------------------------
+
+    def rarely(self, result: Plain, bound: float, function: Callable[[Plain], Plain]) -> Plain:
+        beyond = ~(np.abs(self.value) <= bound)
+        if beyond.any():
+            result.value[beyond] = function(Plain(self.value[beyond])).value
+        return result
+
+    def large_angle(self) -> tuple[Plain, Plain, Plain]:
+        parts = np.zeros((3, self.value.size))
+        for k, x in enumerate(self.value):
+            if np.isfinite(x):
+                digits, scale = float(x).as_integer_ratio()
+                unit = scale << 1200
+                turns, rest = divmod(digits * two_over_pi() + unit // 2, unit)
+                upper = (rest - unit // 2) / unit
+                digits, scale = upper.as_integer_ratio()
+                parts[:, k] = turns % 4, upper, ((rest - unit // 2) * scale - digits * unit) / (unit * scale)
+        n, t, dt = (Plain(v) for v in parts)
+        r, dr = t.product(1.5707963267948966)
+        r, dr = r.sum(dr + (t * 6.123233995736766e-17 + dt * 1.5707963267948966))
+        return n, r, dr
+
+    # --- widths ------------------------------------------------------------------------------------------------
+
+    def wide(self) -> Plain:
+        return Plain(self.value.astype(np.float64))
+
+    def like(self, other: Plain) -> Plain:
+        return Plain(self.value.astype(other.value.dtype))
+
+
+@cache
+def two_over_pi() -> int:
+    """floor(2/pi 2^1200), pi by Machin's formula (1706)."""
+    one = 1 << 1300
+
+    def arccotangent(n: int) -> int:
+        total = term = one // n
+        for k in range(3, 2000, 2):
+            term //= -n * n
+            total += term // k
+        return total
+
+    return (one << 1201) // (16 * arccotangent(5) - 4 * arccotangent(239))
