@@ -18,10 +18,10 @@ from bisect import bisect_left
 from sympy import Basic, Symbol
 
 from graphc.codegen.products import Accumulation, Users, accumulation, labelled, matrix_product
-from graphc.codegen.schedule import Kernel, Phase, Read, Schedule, is_number, kept_axes, lowering_of
+from graphc.codegen.schedule import Kernel, Phase, Read, Schedule, accumulates, is_number, kept_axes, lowering_of
 from graphc.graph.graph import Equation, Graph, operands, symbols_of
 from graphc.graph.types import Size
-from graphc.ops.lowering import Access, Alias, Contract, Measure, Reduce, Scalar, Scatter
+from graphc.ops.lowering import Access, Alias, Contract, Measure, Reduce, Scalar
 
 LOOP_LIMIT = 80  # equations in one kernel: Numba's compile time grows faster than a function's length
 TAIL = 1 << 30  # the place of a kernel's tail among its phases
@@ -129,9 +129,9 @@ class _Scheduler:
             assert found is not None
             self._product(Accumulation(equation.target, found, (equation,)))
             return
-        reads = self.plan.reads(equation, phase)
-        kept = kept_axes(equation, phase, self.plan)
-        limit = 1 if phase.labels is not None else kept if phase.alone else len(phase.space)
+        reads, kept = self.plan.reads(equation), kept_axes(equation, self.plan)
+        labels = self.plan.labels.get(equation.target)
+        limit = 1 if labels is not None and labels.sums else kept if phase.alone else len(phase.space)
         kernel, place = self._join(phase, reads, limit)
         target = self.plan.kernels[kernel]
         if place == TAIL:
@@ -162,15 +162,14 @@ class _Scheduler:
         if isinstance(lowering, Contract):
             if matrix_product(self.plan, equation) is not None:
                 return None
-            labels, sizes = labelled(self.plan, equation)
-            return Phase(tuple(sizes[c] for c in labels.order), labels=labels, alone=True)
+            self.plan.labels[equation.target] = labelled(self.plan, equation)
         return Phase(self.plan.space(equation), alone=isinstance(lowering, Reduce) and lowering.arguments)
 
     def _join(self, phase: Phase, reads: list[Read], limit: int) -> tuple[int, int]:
         """A kernel and the place in it for an equation; a new kernel where no other will do."""
         computed = [r for r in reads if r.symbol in self.place]
         latest = max((self.place[r.symbol][0] for r in computed), default=-1)
-        if is_number(phase.space) and phase.labels is None and not phase.alone:
+        if is_number(phase.space) and not phase.alone:
             return self._tail(latest), TAIL
         if latest >= 0:
             fit = self._fit(latest, phase, computed, limit)
@@ -255,7 +254,7 @@ class _Scheduler:
             last: Phase | None = None
             for equation, phase in members:
                 if last is None or last.space != phase.space:
-                    last = Phase(phase.space, [], phase.labels, phase.alone)
+                    last = Phase(phase.space, [], phase.alone)
                     kernel.phases.append(last)
                 last.equations.append(equation)
                 self.place[equation.target] = (k, len(kernel.phases) - 1)
@@ -320,14 +319,11 @@ class _Scheduler:
             }
             kernel.phases = [kernel.phases[p] for p in left]
             if len(kernel.phases) < 2:
-                kernel.rows = int(any(phase.labels is not None and self._keeps_row(phase) for phase in kernel.phases))
+                grown = [e.target for phase in kernel.phases for e in phase.equations if self._accumulates(e.target)]
+                kernel.rows = int(bool(grown) and all(self.kept[s] for s in grown))
             kernels.append(kernel)
         self.plan.kernels = kernels
         self.place = {s: renumbered[at] for s, at in self.place.items()}
-
-    def _keeps_row(self, phase: Phase) -> bool:
-        """True where the result of a contraction is complete row by row."""
-        return kept_axes(phase.equations[0], phase, self.plan) > 0
 
     # --- memory ------------------------------------------------------------------------------------------------
 
@@ -364,30 +360,7 @@ class _Scheduler:
             outside.add(s)
 
     def _accumulates(self, s: Symbol) -> bool:
-        """True where a result grows in memory: it is summed over loops that are not the innermost."""
-        k, place = self.place[s]
-        kernel = self.plan.kernels[k]
-        if place == TAIL or kernel.product is not None:
-            return False
-        phase = kernel.phases[place]
-        equation = next(e for e in phase.equations if e.target == s)
-        return accumulates(equation, phase, self.plan)
-
-
-def accumulates(equation: Equation, phase: Phase, plan: Schedule) -> bool:
-    """True where a result grows in memory: it is summed over loops that are not the innermost."""
-    lowering = lowering_of(equation)
-    if isinstance(lowering, Scatter):
-        return True
-    if isinstance(lowering, Reduce):
-        loops = [k for k, d in enumerate(phase.space) if d != 1]
-        axes = [k for k in equation.expr.args[1].value if phase.space[k] != 1] if not lowering.arguments else []
-        return bool(axes) and loops[-len(axes) :] != axes
-    if isinstance(lowering, Contract):
-        labels = phase.labels
-        assert labels is not None
-        return not labels.order.startswith(labels.result) or not labels.runs
-    return False
+        return self.place[s][1] != TAIL and accumulates(self.users.makers[s], self.plan)
 
 
 def _common(a: tuple[Size, ...], b: tuple[Size, ...]) -> int:

@@ -14,8 +14,18 @@ from dataclasses import dataclass, field
 
 from sympy import Basic, S, Symbol
 
-from graphc.codegen.fusion import accumulates
-from graphc.codegen.schedule import Index, Kernel, Phase, Schedule, is_number, kept_axes, loop_index, lowering_of
+from graphc.codegen.schedule import (
+    Index,
+    Kernel,
+    Phase,
+    Schedule,
+    accumulates,
+    index_of,
+    is_number,
+    kept_axes,
+    loop_index,
+    lowering_of,
+)
 from graphc.graph.graph import Equation, operands, statics
 from graphc.graph.operation import operation_of
 from graphc.graph.types import Size, product, promote, sizes_of
@@ -251,7 +261,7 @@ class LoopWriter:
     def _can_flatten(self, phase: Phase) -> bool:
         """True where every read is at the same index or of a single number, and every reduction is complete."""
         space = phase.space
-        if len(space) < 2 or phase.labels is not None:
+        if len(space) < 2:
             return False
         for equation in phase.equations:
             lowering = lowering_of(equation)
@@ -269,7 +279,7 @@ class LoopWriter:
     def _loop_count(self, axis: int) -> str:
         """A single loop over everything takes its count as an argument; others have it written in."""
         phase = self.phase
-        if self.kernel.rows or len(self.kernel.phases) > 1 or len(self.loops) != 2 or phase.labels is not None:
+        if self.kernel.rows or len(self.kernel.phases) > 1 or len(self.loops) != 2:
             return self.size(phase.space[axis])
         size = self.space[axis]
         self.count = size_code(size)
@@ -329,9 +339,9 @@ class LoopWriter:
 
     def _sum_up(self, equation: Equation, start: str, combine: Callable[[str], str], index: Index) -> None:
         """A result that grows: a number before the loops it is summed over, or memory.  `index`: of the result."""
-        s, phase = equation.target, self.phase
-        kept = 0 if self.flat else kept_axes(equation, phase, self.schedule)
-        if not self.flat and accumulates(equation, phase, self.schedule):
+        s = equation.target
+        kept = 0 if self.flat else kept_axes(equation, self.schedule)
+        if not self.flat and accumulates(equation, self.schedule):
             self._clear(s, kept, start)
             place = self.place(s, self.types[s].shape, index)
             self.body.append(f"{place} = {combine(place)}")
@@ -430,17 +440,18 @@ class LoopWriter:
         self.body.append(f"{pad}{self.place(equation.target, shape, tuple(names))} += {value}")
 
     def _contract(self, equation: Equation) -> None:
-        labels, kind = self.phase.labels, self.types[equation.target].kind
-        assert labels is not None
-        a, b = (
-            cast_code(self._read(atom, labels.index(part, self.phase.space)), self._kind(atom), kind)
-            for atom, part in ((labels.a, labels.part_a), (labels.b, labels.part_b))
-        )
-        index = labels.index(labels.result, self.phase.space)
-        if len(labels.order) == len(labels.result) and labels.order == labels.result:
-            self._result(equation.target, f"{a} * {b}")
+        p, kind = self.schedule.labels[equation.target], self.types[equation.target].kind
+        products = []
+        for term in p.terms():
+            reads = (self._read(atom, index_of(part, term)) for atom, part in ((p.a, p.part_a), (p.b, p.part_b)))
+            a, b = (cast_code(r, self._kind(atom), kind) for r, atom in zip(reads, (p.a, p.b), strict=True))
+            products.append(f"{a} * {b}")
+        value = " + ".join(products)
+        if not p.sums:
+            self._result(equation.target, value)
             return
-        self._sum_up(equation, number_code(S.Zero, kind), lambda so_far: f"{so_far} + {a} * {b}", index)
+        index = index_of(p.result, p.terms()[0])
+        self._sum_up(equation, number_code(S.Zero, kind), lambda so_far: f"{so_far} + {value}", index)
 
 
 def _nest(loops: list[_Loop], body: list[str], count: Callable[[int], str]) -> list[str]:

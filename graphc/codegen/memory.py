@@ -44,7 +44,7 @@ def reads(plan: Schedule, kernel: Kernel) -> dict[Symbol, set[int]]:
         return found if p.onto is None else {p.onto: {0}, **found}
     for place, phase in enumerate((*kernel.phases, kernel.tail)):
         for equation in phase.equations:
-            for read in plan.reads(equation, phase):
+            for read in plan.reads(equation):
                 direct = read.direct(plan.shape(read.symbol), plan.space(equation))
                 found.setdefault(read.symbol, set()).add(place if direct else -1)
     return found

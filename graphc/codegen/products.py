@@ -16,32 +16,33 @@ from sympy import Basic, S, Symbol
 from graphc.codegen.schedule import LabelledProduct, MatrixProduct, Schedule, lowering_of
 from graphc.graph.graph import Equation, operands, statics
 from graphc.graph.operation import operation_of
-from graphc.graph.types import Size, product
+from graphc.graph.types import Size, product, surely_at_most
 from graphc.ops.contraction import label_sizes, split
 from graphc.ops.lowering import Access, Contract
 
 SMALL_PRODUCT = 4096  # multiplications below which a product of known size is a loop of our own
+SHORT_SUM = 8  # terms of a sum that are written out
 SMALL_ROW = 256  # the same for one row of a product whose number of rows is not known
 
 
-def labelled(plan: Schedule, equation: Equation) -> tuple[LabelledProduct, dict[str, Size]]:
-    """A contraction's labels in the order of its loops, and their sizes.
+def labelled(plan: Schedule, equation: Equation) -> LabelledProduct:
+    """A contraction's labels in the order of its loops.
 
-    A summed label that leads both operands is the outermost loop, each turn adding to the whole result (x.T @ g, an
-    example a turn); else the result's labels are outside.
+    A short sum is written out, so that the contraction is elementwise.  A summed label that leads both operands is the
+    outermost loop, each turn adding to the whole result (x.T @ g, an example a turn); else the result's are outside.
     """
     a, b, part_a, part_b, result, sizes = _untransposed_operands(plan, equation)
-    summed = [c for c in dict.fromkeys(part_a + part_b) if c not in result]
-    if part_a[:1] == part_b[:1] and part_a[:1] in summed:
-        order = part_a[0] + result + "".join(c for c in summed if c != part_a[0])
-        return LabelledProduct(a, b, part_a, part_b, result, order, False), sizes
-    wide = ["".join(c for c in part if sizes[c] != 1) for part in (part_a, part_b, result)]
-    last = "".join(c for c in summed if sizes[c] != 1)[-1:]
-    runs = not wide[2] or all(last not in part or part.endswith(last) for part in wide[:2])
-    if runs:
-        return LabelledProduct(a, b, part_a, part_b, result, result + "".join(summed), True), sizes
-    order = result[:-1] + "".join(summed) + result[-1]
-    return LabelledProduct(a, b, part_a, part_b, result, order, False), sizes
+    summed = "".join(c for c in dict.fromkeys(part_a + part_b) if c not in result and sizes[c] != 1)
+    found = LabelledProduct(a, b, part_a, part_b, result, result, sizes, unrolled=summed)
+    if all(isinstance(sizes[c], int) for c in summed) and surely_at_most(product(sizes[c] for c in summed), SHORT_SUM):
+        return found
+    wide_a, wide_b, wide = ("".join(c for c in part if sizes[c] != 1) for part in (part_a, part_b, result))
+    if wide_a[:1] == wide_b[:1] and wide_a[:1] in summed:
+        order = wide_a[0] + wide + summed.replace(wide_a[0], "")
+        return replace(found, order=order, unrolled="", runs=not wide)
+    if not wide or all(summed[-1] not in part or part.endswith(summed[-1]) for part in (wide_a, wide_b)):
+        return replace(found, order=wide + summed, unrolled="")
+    return replace(found, order=wide[:-1] + summed + wide[-1], unrolled="", runs=False)
 
 
 def matrix_product(plan: Schedule, equation: Equation) -> MatrixProduct | None:

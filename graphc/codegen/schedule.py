@@ -8,8 +8,10 @@ after all rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from sympy import Basic, S, Symbol
 
@@ -23,8 +25,11 @@ Index = tuple[str, ...]
 
 @dataclass(frozen=True)
 class LabelledProduct:
-    """A contraction with its transposes taken into the labels; `order` are the labels from the outer loop inwards;
-    `runs`: the summed loops are the innermost, so that each element is a running sum."""
+    """A contraction with its transposes taken into the labels.
+
+    `order` are the labels of its loops, from the outside inwards; a label of size 1 has none, and those of `unrolled`
+    are written out term by term.  `runs`: the summed loops are the innermost, so that each element is a running sum.
+    """
 
     a: Basic
     b: Basic
@@ -32,12 +37,36 @@ class LabelledProduct:
     part_b: str
     result: str
     order: str
-    runs: bool
+    sizes: Mapping[str, Size]
+    unrolled: str = ""
+    runs: bool = True
 
-    def index(self, part: str, space: tuple[Size, ...]) -> Index:
-        """Where the loops stand in an array with these labels."""
-        names = dict(zip(self.order, loop_index(space), strict=True))
-        return tuple(names[label] for label in part)
+    @property
+    def space(self) -> tuple[Size, ...]:
+        return tuple(self.sizes[label] for label in self.order)
+
+    @property
+    def kept(self) -> int:
+        """How many leading loops the result keeps."""
+        result = [c for c in self.result if c in self.order]
+        same = (own == loop for own, loop in zip(result, self.order, strict=False))
+        return sum(takewhile(bool, same))
+
+    @property
+    def sums(self) -> bool:
+        """True where some loop is summed over."""
+        return any(label not in self.result for label in self.order)
+
+    def terms(self) -> list[dict[str, str]]:
+        """An index for each label, one table a term."""
+        loops = dict(zip(self.order, loop_index(self.space), strict=True))
+        ranges = [[str(k) for k in range(int(str(self.sizes[label])))] for label in self.unrolled]
+        return [{**loops, **dict(zip(self.unrolled, values, strict=True))} for values in itertools.product(*ranges)]
+
+
+def index_of(part: str, term: Mapping[str, str]) -> Index:
+    """Where an array with these labels is read in a term of a contraction."""
+    return tuple(term.get(label, "0") for label in part)
 
 
 @dataclass(frozen=True)
@@ -59,11 +88,10 @@ class MatrixProduct:
 
 @dataclass
 class Phase:
-    """Equations of one iteration space; a contraction and a search for a place have a phase of their own."""
+    """Equations of one iteration space; a search for a place has a phase of its own."""
 
     space: tuple[Size, ...]
     equations: list[Equation] = field(default_factory=list)
-    labels: LabelledProduct | None = None
     alone: bool = False
 
 
@@ -117,6 +145,7 @@ class Schedule:
     roots: dict[Symbol, Basic]
     virtual: dict[Symbol, Equation]
     row_local: dict[Symbol, int] = field(default_factory=dict)
+    labels: dict[Symbol, LabelledProduct] = field(default_factory=dict)
 
     def root(self, atom: Basic) -> Basic:
         """Whose memory (or which number) an atom stands for."""
@@ -130,19 +159,19 @@ class Schedule:
         return self.shape(s)[self.row_local.get(s, 0) :]
 
     def space(self, equation: Equation) -> tuple[Size, ...]:
-        """The loops of an equation that is no contraction: over its operand where it reduces, else over its result."""
+        """The loops of an equation: over its operand where it reduces, else over its result."""
+        if equation.target in self.labels:
+            return self.labels[equation.target].space
         over_operand = isinstance(lowering_of(equation), (Reduce, Scatter))
         return self.shape(operands(equation.expr)[0] if over_operand else equation.target)
 
-    def reads(self, equation: Equation, phase: Phase) -> list[Read]:
-        """What an equation reads, at which index of its phase's loops."""
+    def reads(self, equation: Equation) -> list[Read]:
+        """What an equation reads, at which index of its loops."""
         lowering, index = lowering_of(equation), loop_index(self.space(equation))
-        if phase.labels is not None:
-            p = phase.labels
-            return [
-                *self.memory_behind(p.a, p.index(p.part_a, phase.space)),
-                *self.memory_behind(p.b, p.index(p.part_b, phase.space)),
-            ]
+        p = self.labels.get(equation.target)
+        if p is not None:
+            parts = ((p.a, p.part_a), (p.b, p.part_b))
+            return [r for t in p.terms() for atom, part in parts for r in self.memory_behind(atom, index_of(part, t))]
         if isinstance(lowering, Access):
             return list(self._through(equation, index))
         atoms = [a for a in operands(equation.expr) if a is not equation.expr]
@@ -218,15 +247,25 @@ def lowering_of(equation: Equation) -> Lowering | None:
     return operation.lowering  # type: ignore[no-any-return]
 
 
-def kept_axes(equation: Equation, phase: Phase, schedule: Schedule) -> int:
-    """How many leading loops of its phase a result keeps: it is complete when the loops inside them have ended."""
+def kept_axes(equation: Equation, plan: Schedule) -> int:
+    """How many leading loops a result keeps: it is complete when the loops inside them have ended."""
     lowering = lowering_of(equation)
     if isinstance(lowering, Contract):
-        assert phase.labels is not None
-        count = 0
-        while count < len(phase.labels.result) and phase.labels.result[count] == phase.labels.order[count]:
-            count += 1
-        return count
+        return plan.labels[equation.target].kept
+    space = plan.space(equation)
     if isinstance(lowering, Reduce):
-        return min(statics(equation.expr)[0], default=len(phase.space))
-    return 0 if isinstance(lowering, Scatter) else len(phase.space)
+        return min(statics(equation.expr)[0], default=len(space))
+    return 0 if isinstance(lowering, Scatter) else len(space)
+
+
+def accumulates(equation: Equation, plan: Schedule) -> bool:
+    """True where a result grows in memory: it is summed over loops that are not the innermost."""
+    lowering, space = lowering_of(equation), plan.space(equation)
+    if isinstance(lowering, Contract):
+        p = plan.labels[equation.target]
+        return p.sums and not p.runs
+    if isinstance(lowering, Reduce) and not lowering.arguments:
+        loops = [k for k, d in enumerate(space) if d != 1]
+        axes = [k for k in statics(equation.expr)[0] if space[k] != 1]
+        return bool(axes) and loops[-len(axes) :] != axes
+    return isinstance(lowering, Scatter)
