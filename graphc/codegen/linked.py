@@ -8,12 +8,17 @@ no checks before a vector loop; it raises nothing.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-from numba.core import typed_passes
+from llvmlite import binding
+from numba.core import cgutils, typed_passes
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import LoweringPass, PassManager, register_pass
+
+_LABEL = re.compile(r'^"?B(\d+)[^:]*:')
+_JUMP = re.compile(r'^\s+br label %"?B(\d+)')
 
 
 class LinkedLibrary(JITCodeLibrary):  # type: ignore[misc]
@@ -22,11 +27,29 @@ class LinkedLibrary(JITCodeLibrary):  # type: ignore[misc]
     def _optimize_functions(self, ll_module: Any) -> None:
         ll_module.data_layout = self._codegen._data_layout
 
+    def add_ir_module(self, ir_module: Any) -> None:
+        self._raise_if_finalized()
+        self.add_llvm_module(binding.parse_assembly(_vector_first(cgutils.normalize_ir_text(str(ir_module)))))
+
     def finalize(self) -> None:
         self._raise_if_finalized()
         for library in dict.fromkeys(self._linking_libraries):
             self._final_module.link_in(library._get_module_for_linking(), preserve=True)
         self._finalized = True
+
+
+def _vector_first(text: str) -> str:
+    """LLVM text whose loops are not unrolled: LLVM would unroll short loops before it looks for vectors in them."""
+    lines, block, loops = [], 0, 0
+    for line in text.splitlines():
+        if (label := _LABEL.match(line)) is not None:
+            block = int(label[1])
+        elif (jump := _JUMP.match(line)) is not None and int(jump[1]) <= block:
+            line += f", !llvm.loop !{9000 + loops}"
+            loops += 1
+        lines.append(line)
+    lines += [f"!{9000 + k} = distinct !{{!{9000 + k}, !8999}}" for k in range(loops)]
+    return "\n".join(lines) + ('\n!8999 = !{!"llvm.loop.unroll.disable"}\n' if loops else "\n")
 
 
 @register_pass(mutates_CFG=False, analysis_only=False)

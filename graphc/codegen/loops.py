@@ -32,6 +32,7 @@ from graphc.graph.types import Size, product, promote, sizes_of
 from graphc.ops.lowering import Access, Contract, Measure, Reduce, Scalar, Scatter
 from graphc.ops.movement import size_code
 
+SHORT_LOOP, SHORT_TEXT = 4, 64  # turns and lines of a loop that is written out; LLVM looks for vectors in the others
 _LOOP_NAME = re.compile(r"\bi(\d+)\b")
 
 
@@ -455,15 +456,17 @@ class LoopWriter:
 
 
 def _nest(loops: list[_Loop], body: list[str], count: Callable[[int], str]) -> list[str]:
-    """Loops inside each other, with what stands before and after them."""
-    lines: list[str] = []
-    for depth, loop in enumerate(loops):
-        if loop.axis is not None:
-            lines.append(f"{'    ' * (depth - 1)}for i{loop.axis} in range({count(loop.axis)}):")
-        lines += ["    " * depth + line for line in loop.before]
-    lines += ["    " * (len(loops) - 1) + line for line in body]
-    for depth in reversed(range(len(loops))):
-        lines += ["    " * depth + line for line in loops[depth].after]
+    """Loops inside each other, with what stands before and after them; short ones are written out."""
+    lines = body
+    for loop in reversed(loops):
+        lines = [*loop.before, *lines, *loop.after]
+        if loop.axis is None:
+            continue
+        times = count(loop.axis)
+        if times.isdigit() and int(times) <= SHORT_LOOP and int(times) * len(lines) <= SHORT_TEXT:
+            lines = [line for k in range(int(times)) for line in (f"i{loop.axis} = {k}", *lines)]
+        else:
+            lines = [f"for i{loop.axis} in range({times}):", *(f"    {line}" for line in lines)]
     return lines
 
 
