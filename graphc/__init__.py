@@ -9,13 +9,29 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from graphc.api import check, compile, derive, from_sympy, grad, parse, predict, simplify, train
+from graphc.api import (
+    check,
+    compile,
+    derive,
+    from_sympy,
+    grad,
+    hessian,
+    hvp,
+    jacobian,
+    jvp,
+    parse,
+    predict,
+    simplify,
+    train,
+    vjp,
+)
 from graphc.errors import DataError, DerivativeError, GraphcError, ParseError, ShapeError, TrainingError
 
 if TYPE_CHECKING:
     from graphc.explain.derivation import Derivation
     from graphc.graph.graph import Equation, Graph
     from graphc.run.function import Function
+    from graphc.run.objective import Objective
     from graphc.training.loop import Run
 
 __version__ = "0.1.0"
@@ -25,6 +41,7 @@ _LATE = {
     "Function": "graphc.run.function",
     "Run": "graphc.training.loop",
     "Derivation": "graphc.explain.derivation",
+    "Objective": "graphc.run.objective",
 }
 
 
@@ -35,7 +52,7 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
-    "DataError", "Derivation", "DerivativeError", "Equation", "Function", "Graph", "GraphcError", "ParseError", "Run",
-    "ShapeError", "TrainingError", "check", "compile", "derive", "from_sympy", "grad", "parse", "predict", "simplify",
-    "train",
+    "DataError", "Derivation", "DerivativeError", "Equation", "Function", "Graph", "GraphcError", "Objective", "ParseError", "Run",
+    "ShapeError", "TrainingError", "check", "compile", "derive", "from_sympy", "grad", "hessian", "hvp", "jacobian",
+    "jvp", "parse", "predict", "simplify", "train", "vjp",
 ]  # fmt: skip

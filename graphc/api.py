@@ -44,6 +44,55 @@ def grad(program: Any, wrt: Any = None) -> Graph:
     return plain_gradient(read(program), wrt)
 
 
+def jvp(program: Any, wrt: Any = None) -> Graph:
+    """The graph of the derivative of each output y along directions: y_dot = sum(dy/dx * x_dot), by forward mode.
+
+    The directions are further inputs, x_dot of the shape of x; `wrt` and errors as for `grad`; not simplified.
+    """
+    from graphc.compiler import derivative_graph, read
+    from graphc.differentiate.program import jvp
+
+    return derivative_graph(read(program), jvp, wrt)
+
+
+def vjp(program: Any, wrt: Any = None) -> Graph:
+    """The graph of cotangents times the Jacobian: x_bar = sum(y_bar * dy/dx) for each x, by reverse mode.
+
+    The cotangents are further inputs, y_bar of the shape of output y; `wrt` and errors as for `grad`; not simplified.
+    """
+    from graphc.compiler import derivative_graph, read
+    from graphc.differentiate.program import vjp
+
+    return derivative_graph(read(program), vjp, wrt)
+
+
+def jacobian(program: Any, wrt: Any = None) -> Graph:
+    """The graph of dy_dx, of the shape of y followed by that of x, for each output y and each x; not simplified.
+
+    Forward or reverse mode, whichever has fewer directions, all of them in one batch.  DerivativeError if there is none.
+    """
+    from graphc.compiler import derivative_graph, read
+    from graphc.differentiate.program import jacobian
+
+    return derivative_graph(read(program), jacobian, wrt)
+
+
+def hessian(program: Any, wrt: Any = None) -> Graph:
+    """The graph of the second derivatives of a program's value, d2J_dx_dz for each x and z of `wrt`; not simplified."""
+    from graphc.compiler import derivative_graph, read
+    from graphc.differentiate.program import hessian
+
+    return derivative_graph(read(program), hessian, wrt)
+
+
+def hvp(program: Any, wrt: Any = None) -> Graph:
+    """The graph of the Hessian of a program's value times directions x_dot, which are further inputs; not simplified."""
+    from graphc.compiler import derivative_graph, read
+    from graphc.differentiate.program import hvp
+
+    return derivative_graph(read(program), hvp, wrt)
+
+
 def simplify(program: Any) -> Graph:
     """The graph in its safe, short form."""
     from graphc.compiler import read
@@ -70,24 +119,34 @@ def check(program: Any, at: Mapping[str, Any] | None = None, samples: int = 20, 
 
 def compile(program: Any, dtype: str = "float64") -> Function:
     """Compile a program to value and gradient.  dtype is float64 or float32."""
+    text = _text(program)
+    return _function(program if text is None else text, _width(dtype))
+
+
+def _function(program: Any, dtype: str, what: str = "function", wrt: tuple[str, ...] | None = None) -> Function:
+    """A program, or derivatives of it, as a function; from the cache where its text was seen before."""
     from graphc.codegen.cache import store_program, stored_program
     from graphc.run.function import Function
 
-    width = _width(dtype)
-    text = _text(program)
-    key = None if text is None else f"function\0{width}\0{text}"
-    if key is not None and (found := stored_program(key)) is not None:
-        return Function(found, lambda: _compiled(text, width)[1])
-    artifact, work = _compiled(program if text is None else text, width)
-    if key is not None:
-        store_program(key, artifact)
-    return Function(artifact, lambda: work, work)
+    key = f"{what}\0{dtype}\0{wrt}\0{program}" if isinstance(program, str) else None
+    artifact, work = (None if key is None else stored_program(key)), None
+    if artifact is None:
+        artifact, work = _compiled(program, dtype, what, wrt)
+        if key is not None:
+            store_program(key, artifact)
+    return Function(
+        artifact,
+        lambda: _compiled(program, dtype, what, wrt)[1],
+        lambda what, wrt=None: _function(program, dtype, what, wrt),
+        work,
+    )
 
 
-def _compiled(program: Any, dtype: str) -> tuple[Any, Any]:
-    from graphc.compiler import Compilation, compile_function, read
+def _compiled(program: Any, dtype: str, what: str, wrt: tuple[str, ...] | None) -> tuple[Any, Any]:
+    from graphc.compiler import Compilation, called_derivative, compile_function, read
 
     graph = read(program)
+    graph = graph if what == "function" else called_derivative(graph, what, wrt)
     work = Compilation(graph)
     return compile_function(graph, dtype, work), work
 

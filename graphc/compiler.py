@@ -29,7 +29,7 @@ from graphc.codegen.artifact import Artifact, Check, Leaf
 from graphc.codegen.function import write_entry
 from graphc.codegen.module import ModuleWriter, argument_type
 from graphc.codegen.training import write_training
-from graphc.differentiate.reverse import expand_gradients, gradient, the_value
+from graphc.differentiate.program import expand_gradients, gradient, hessian, jacobian, the_value
 from graphc.errors import DataError, DerivativeError, ParseError
 from graphc.graph.graph import Graph, Origin, focus, operands, prune, statics
 from graphc.graph.operation import operation_of
@@ -140,6 +140,24 @@ def plain_gradient(graph: Graph, wrt: Any = None) -> Graph:
     """The graph of the gradients as differentiation leaves it."""
     value = the_value(graph)
     return prune(gradient(graph, wrt_symbols(graph, wrt), value))
+
+
+def derivative_graph(graph: Graph, derive: Callable[[Graph, tuple[Symbol, ...]], Graph], wrt: Any = None) -> Graph:
+    """The graph of some derivative (`jacobian`, `hessian` ... of `differentiate`) as differentiation leaves it."""
+    return prune(derive(graph, wrt_symbols(graph, wrt)))
+
+
+def called_derivative(graph: Graph, what: str, wrt: Any = None) -> Graph:
+    """The graph of what a function's call gives: "jacobian", "hessian", or "objective": values and Jacobians."""
+    value = called_graph(expand_gradients(stabilise(graph)))
+    symbols = wrt_symbols(value, wrt)
+    safe, _ = stabilise_steps(value, frozenset(symbols))
+    names = {s.name: s for s in safe.types}
+    symbols = tuple(names.get(s.name, s) for s in symbols)
+    if what == "hessian":
+        return prune(hessian(safe, symbols))
+    found = jacobian(safe, symbols)
+    return prune(found.replace(outputs=(*safe.outputs, *found.outputs)) if what == "objective" else found)
 
 
 def part_for(graph: Graph, name: str) -> Graph:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from sympy import Symbol
 
-from graphc.differentiate.reverse import expand_gradients, gradient, the_value
+from graphc.differentiate.program import expand_gradients, gradient, the_value
 from graphc.graph.graph import Graph
 from graphc.graph.types import size_value
 from graphc.graph.validate import validate

@@ -121,8 +121,13 @@ ORDINARY: dict[tuple[str, str], str] = {
     ("language", "mod"): "a word of other languages, which gets a hint",
     ("codegen", "count"): "an argument of generated code: the number of elements",
     ("codegen", "contract"): "a kind of step in a schedule, and a flag of LLVM",
-    ("__init__", "grad"): "a function that the package offers",
-    ("api", "grad"): "a function that the package offers",
+    **{
+        (stage, name): "a function that the package offers"
+        for stage in ("__init__", "api", "compiler", "run")
+        for name in ("grad", "hessian", "hvp", "jacobian", "jvp", "vjp")
+    },
+    ("differentiate", "hessian"): "a rule's name: what an equation came of",
+    ("differentiate", "jacobian"): "a rule's name: what an equation came of",
     ("cli", "grad"): "a command",
 }
 SPELLINGS = (

@@ -109,7 +109,7 @@ def grad(
     steps: Annotated[bool, typer.Option("--steps", help="Show the steps of the simplification.")] = False,
 ) -> None:
     """Print the simplified gradient, as formulas or as a program; at a point its numbers too."""
-    from graphc.differentiate.reverse import expand_gradients, the_value
+    from graphc.differentiate.program import expand_gradients, the_value
     from graphc.explain.derivation import differentiated
     from graphc.explain.gradient import simplified_gradient
     from graphc.language.writer import inline_text
@@ -145,7 +145,7 @@ def print_steps(graph: Graph, value: Symbol, variables: tuple[Symbol, ...]) -> N
     """The gradient as reverse mode leaves it, and each rule that fired, with the equation before and after."""
     from collections import defaultdict
 
-    from graphc.differentiate.reverse import gradient
+    from graphc.differentiate.program import gradient
     from graphc.graph.types import Type
     from graphc.language.writer import equation_expression
     from graphc.rewrite import simplify_steps

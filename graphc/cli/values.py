@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def primitive(graph: Graph) -> Graph:
     """The graph in its safe form, without gradients that are still to be taken."""
-    from graphc.differentiate.reverse import expand_gradients
+    from graphc.differentiate.program import expand_gradients
     from graphc.rewrite import stabilise
 
     return stabilise(expand_gradients(stabilise(graph)))

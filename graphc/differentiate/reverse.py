@@ -1,7 +1,7 @@
-"""Reverse mode: adjoints flow from the value to what it depends on.
+"""Reverse mode: adjoints flow from values to what they depend on.
 
-In: a graph, the value, and the symbols to differentiate for.  Out: the graph with the gradients' equations added,
-and the list of contributions, each recorded before anything is folded: that list is the derivation.
+In: equations, the value (or several, with their adjoints), and the symbols to differentiate for.  Out: the adjoints, and
+the list of contributions, each recorded before anything is folded: that list is the derivation.
 Always holds: an equation is visited once, after all that use its target (breadth-first from the value, operands left
 to right); a gradient has the shape of its symbol; time and size are linear in the equations visited.
 
@@ -11,23 +11,22 @@ The rule (Griewank and Walther 2008, section 3.2): for v = f(u, ...), u_bar += v
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sympy import Basic, Integer, Symbol
 
 from graphc.errors import DerivativeError
 from graphc.graph.builder import Builder
-from graphc.graph.graph import Equation, Graph, Origin, needed, operands, statics, symbols_of
-from graphc.graph.operation import Linearization, Operation, Value, operation_of
-from graphc.graph.types import Type, shape_text
-from graphc.ops import GRADIENT
+from graphc.graph.graph import Equation, Origin, operands, statics, symbols_of
+from graphc.graph.operation import Linearization, Value, operation_of
+from graphc.graph.types import Type
 from graphc.ops.algebra import (
     accumulate,
     along,
     branch_condition,
     mask_intersection,
     mask_union,
-    real,
     select,
     unbroadcast,
 )
@@ -53,121 +52,46 @@ class Contribution:
 class Adjoints:
     """What reverse mode found: the adjoint of each symbol, and the contributions in order."""
 
-    value: Symbol
     adjoint: dict[Symbol, Basic] = field(default_factory=dict)
     contributions: list[Contribution] = field(default_factory=list)
 
 
-def gradient(graph: Graph, wrt: tuple[Symbol, ...], value: Symbol | None = None) -> Graph:
-    """The graph whose outputs are the gradients of its value; DerivativeError where it has none."""
-    graph = expand_gradients(graph)
-    builder = Builder(simplify=True)
-    builder.adopt(graph)
-    value = value or the_value(graph)
-    adjoints = reverse(builder, graph.equations, value, wrt)
-    outputs = tuple(gradient_symbol(builder, adjoints, s) for s in wrt)
-    found = builder.graph(
-        graph, outputs=outputs, updates=(), objective=None, optimizer=None, metrics=(), data=None, training=()
-    )
-    return _without_unused(found, (*outputs, *(e.target for e in graph.equations)))
-
-
-def the_value(graph: Graph) -> Symbol:
-    """What is differentiated: what is minimised, else the single output; DerivativeError if that is no number."""
-    value = graph.objective or graph.outputs[0]
-    if graph.objective is None and len(graph.outputs) > 1:
-        names = ", ".join(s.name for s in graph.outputs)
-        raise DerivativeError(
-            f"the program has several outputs ({names})", hint="say which to differentiate: minimize J"
-        )
-    if graph.types[value].shape != ():
-        raise DerivativeError(
-            f"{value.name} has shape {shape_text(graph.types[value].shape)}; only a number has a gradient",
-            hint=f"sum({value.name}) or mean({value.name}) makes a number of it",
-        )
-    return value
-
-
-def gradient_symbol(builder: Builder, adjoints: Adjoints, s: Symbol) -> Symbol:
-    """The gradient for s as a symbol of its own name, s_bar, in the shape of s; zeros where nothing depends on s."""
-    builder.origin = Origin("gradient", (adjoints.value, s))
-    type_ = builder.types[s]
-    found = adjoints.adjoint.get(s, Integer(0))
-    shaped = along(builder, found, Type(type_.shape, "real"))
-    name = builder.fresh(f"{s.name}_bar")
-    if isinstance(shaped, Symbol) and shaped.name.startswith(f"{s.name}_bar"):
-        return shaped
-    return builder.bind(name, shaped)
-
-
-def expand_gradients(graph: Graph) -> Graph:
-    """Without `grad(J, W)` inside the program: each is replaced by its equations, the first ones first."""
-    if not any(operation_of(e.expr) is GRADIENT for e in graph.equations):
-        return graph
-    builder = Builder(simplify=True)
-    builder.reserve(s.name for s in graph.types)
-    builder.reserve(graph.sizes)
-    for leaf in graph.leaves():
-        builder.types[leaf] = graph.types[leaf]
-    memo: dict[Symbol, Adjoints] = {}
-    groups = _gradients_by_value(graph)
-    for equation in graph.equations:
-        if operation_of(equation.expr) is not GRADIENT:
-            builder.add(equation, graph.types[equation.target])
-            continue
-        value, variable = operands(equation.expr)
-        if not isinstance(value, Symbol) or not isinstance(variable, Symbol):
-            raise DerivativeError("grad(J, W) takes two names", hint="J = ...; W' = W - 0.1*grad(J, W)")
-        if value not in memo:
-            memo[value] = reverse(builder, tuple(builder.equations), value, groups[value])
-        builder.origin = Origin("gradient", (value, variable))
-        found = real(builder, memo[value].adjoint.get(variable, Integer(0)))  # it was read as a real one
-        found = along(builder, found, graph.types[equation.target])
-        builder.add(Equation(equation.target, found, equation.origin), graph.types[equation.target])
-    return _without_unused(builder.graph(graph), tuple(e.target for e in graph.equations))
-
-
-def _without_unused(graph: Graph, kept: tuple[Symbol, ...]) -> Graph:
-    """Without factors that were made for operands that depend on nothing that is differentiated for."""
-    equations = needed(graph, kept)
-    types = {s: graph.types[s] for s in (*graph.leaves(), *(e.target for e in equations))}
-    return graph.replace(equations=equations, types=types)
-
-
-def _gradients_by_value(graph: Graph) -> dict[Basic, tuple[Symbol, ...]]:
-    groups: dict[Basic, tuple[Symbol, ...]] = {}
-    for equation in graph.equations:
-        if operation_of(equation.expr) is GRADIENT:
-            value, variable = operands(equation.expr)
-            if isinstance(variable, Symbol):
-                groups[value] = (*groups.get(value, ()), variable)
-    return groups
-
-
 def reverse(builder: Builder, equations: tuple[Equation, ...], value: Symbol, wrt: tuple[Symbol, ...]) -> Adjoints:
-    """Add the adjoints' equations to the builder."""
-    return _Reverse(builder, equations, value, wrt).run()
+    """Add the adjoints' equations of one value to the builder."""
+    return pull_back(builder, equations, {value: Integer(1)}, wrt)
+
+
+def pull_back(
+    builder: Builder, equations: tuple[Equation, ...], cotangents: Mapping[Symbol, Basic], wrt: tuple[Symbol, ...]
+) -> Adjoints:
+    """The adjoints where those of some symbols are given: sums of cotangent times derivative."""
+    return _Reverse(builder, equations, cotangents, wrt).run()
 
 
 class _Reverse:
     """One backward sweep."""
 
     def __init__(
-        self, builder: Builder, equations: tuple[Equation, ...], value: Symbol, wrt: tuple[Symbol, ...]
+        self,
+        builder: Builder,
+        equations: tuple[Equation, ...],
+        cotangents: Mapping[Symbol, Basic],
+        wrt: tuple[Symbol, ...],
     ) -> None:
         self.builder = builder
         self.definitions = {e.target: e for e in equations}
         self.active = _active(equations, wrt)
-        self.result = Adjoints(value)
-        self.terms: dict[Symbol, list[tuple[Basic, Basic | None]]] = {}
+        self.result = Adjoints()
+        roots = [s for s in cotangents if s in self.active]
+        self.terms: dict[Symbol, list[tuple[Basic, Basic | None]]] = {s: [(cotangents[s], None)] for s in roots}
         self.masks: dict[Symbol, Basic | None] = {}
-        self.waiting = self._uses(value)
-        self.ready: deque[Symbol] = deque()
+        self.waiting = self._uses(roots)
+        self.ready: deque[Symbol] = deque(s for s in roots if s not in self.waiting)
 
-    def _uses(self, value: Symbol) -> dict[Symbol, int]:
+    def _uses(self, roots: list[Symbol]) -> dict[Symbol, int]:
         """How many visited equations use each active symbol (an equation that uses it twice counts twice)."""
         uses: dict[Symbol, int] = {}
-        seen, todo = {value}, [value]
+        seen, todo = set(roots), list(roots)
         while todo:
             equation = self.definitions.get(todo.pop())
             if equation is None:
@@ -181,15 +105,9 @@ class _Reverse:
         return uses
 
     def run(self) -> Adjoints:
-        value = self.result.value
-        if value in self.active:
-            self.result.adjoint[value] = Integer(1)
-            self.masks[value] = None
-            self.ready.append(value)
         while self.ready:
             s = self.ready.popleft()
-            if s in self.terms:
-                self._sum(s)
+            self._sum(s)
             equation = self.definitions.get(s)
             if equation is not None:
                 self._visit(equation)
@@ -238,7 +156,7 @@ class _Reverse:
             self._arrived(atoms[0])
             return
         if not operation.differentiable:
-            raise _no_derivative(equation, operation)
+            raise no_derivative(equation)
         values = tuple(builder.value(a) for a in atoms)
         result = builder.value(equation.target)
         if operation.partials is not None:
@@ -258,11 +176,10 @@ class _Reverse:
         """Elementwise: cotangent times local factor, summed over what was broadcast."""
         builder, mask = self.builder, self.masks[equation.target]
         for k, (atom, factor) in enumerate(zip(operands(equation.expr), factors, strict=True)):
-            if atom not in self.active or factor is None:
+            if atom not in self.active:
                 continue
-            local = factor.atom if isinstance(factor, Value) else Integer(factor) if isinstance(factor, int) else factor
-            assert isinstance(local, Basic)
-            if local == 0:
+            local = local_factor(factor)
+            if local is None or local == 0:
                 continue
             term = (builder.value(cotangent) * builder.value(local)).atom
             if mask is not None:
@@ -302,6 +219,13 @@ class _Reverse:
         return mask_intersection(self.builder, self.masks[equation.target], condition)
 
 
+def local_factor(found: object) -> Basic | None:
+    """What a record's `partials` gives for an operand, as an atom; None where there is no derivative."""
+    factor = found.atom if isinstance(found, Value) else Integer(found) if isinstance(found, int) else found
+    assert factor is None or isinstance(factor, Basic)
+    return factor
+
+
 def _active(equations: tuple[Equation, ...], wrt: tuple[Symbol, ...]) -> set[Basic]:
     """Symbols that depend on what is differentiated for."""
     active: set[Basic] = set(wrt)
@@ -330,8 +254,10 @@ def _broadcast_shape(builder: Builder, equation: Equation, term: Basic) -> Basic
     return along(builder, term, Type(shape, "real"))
 
 
-def _no_derivative(equation: Equation, operation: Operation) -> DerivativeError:
-    span = equation.origin.span
+def no_derivative(equation: Equation) -> DerivativeError:
+    """The error that says which operation has none, and where it stands."""
+    span, operation = equation.origin.span, operation_of(equation.expr)
+    assert operation is not None
     return DerivativeError(
         f"{operation.syntax or operation.written} has no derivative (in {equation.target.name})",
         hint="what is minimised must not depend on a parameter through it; stop_gradient(x) makes a constant of x",

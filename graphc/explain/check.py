@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from sympy import Symbol
 
-from graphc.differentiate.reverse import expand_gradients, the_value
+from graphc.differentiate.program import expand_gradients, the_value
 from graphc.errors import DataError
 from graphc.explain.derivation import differentiated
 from graphc.explain.gradient import Gradient, simplified_gradient

@@ -13,7 +13,8 @@ from typing import Any
 
 from sympy import Basic, Integer, Symbol
 
-from graphc.differentiate.reverse import Adjoints, Contribution, expand_gradients, reverse, the_value
+from graphc.differentiate.program import expand_gradients, the_value
+from graphc.differentiate.reverse import Adjoints, Contribution, reverse
 from graphc.errors import GraphcError
 from graphc.explain.gradient import Gradient, simplified_gradient
 from graphc.explain.numbers import Numbers, number_text, numbers_at

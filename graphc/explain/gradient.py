@@ -12,7 +12,7 @@ from itertools import count
 
 from sympy import Basic, Symbol
 
-from graphc.differentiate.reverse import gradient
+from graphc.differentiate.program import gradient
 from graphc.graph.builder import symbol
 from graphc.graph.graph import Equation, Graph, focus, symbols_of
 from graphc.language.writer import inline_text

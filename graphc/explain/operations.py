@@ -10,7 +10,7 @@ from typing import Any
 
 from sympy import Basic, Symbol
 
-from graphc.differentiate.reverse import gradient
+from graphc.differentiate.program import gradient
 from graphc.explain.numbers import number_text
 from graphc.explain.pen import Pen
 from graphc.graph.builder import Builder, symbol

@@ -56,6 +56,16 @@ class Linearization:
 
 
 @dataclass(frozen=True)
+class Batching:
+    """Where an operation is applied to many arrays at once: those of `batched` have a new leading axis of `size`."""
+
+    operands: tuple[Value, ...]
+    batched: tuple[bool, ...]
+    size: Size
+    statics: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
 class Call:
     """Arguments of a call, sorted into operands and static arguments."""
 
@@ -69,6 +79,7 @@ class Operation:
 
     `partials(y, *xs)` gives local factors of an elementwise operation, None where there is no derivative;
     `pullback(at)` gives contributions to the operands instead.  `exact` is the same function in mpmath.
+    `batch(at)` is the operation on many arrays at once, where it is linear in some operand and not elementwise.
     `syntax` is how it is written where not as a call: "a + b".  `name` is unique; `spelling` is what is written.
     `define(builder, operands, statics, name)` makes it of other operations at once, so that it is in no graph.
     `show(texts, types, statics)` is its text where neither syntax nor a plain call is: None to fall back.
@@ -85,6 +96,7 @@ class Operation:
     lowering: Any = None
     partials: Callable[..., Any] | None = None
     pullback: Callable[[Linearization], Any] | None = None
+    batch: Callable[[Batching], Value] | None = None
     spelling: str = ""
     others: tuple[str, ...] = ()
     syntax: str | None = None
@@ -274,6 +286,6 @@ class Lowering:
 
 
 __all__ = [
-    "REQUIRED", "Call", "Expression", "GraphcError", "Linearization", "Lowering", "Operation", "Parameter", "Require",
+    "REQUIRED", "Batching", "Call", "Expression", "GraphcError", "Linearization", "Lowering", "Operation", "Parameter", "Require",
     "Term", "Value", "bind_table", "node", "number", "operation_of", "variable",
 ]  # fmt: skip

@@ -33,5 +33,6 @@ PREFIX: dict[str, Operation] = {
 }
 SUBSCRIPT, TRANSPOSE, ARRAY = BY_NAME["slice"], BY_NAME["transpose"], BY_NAME["stack"]
 GATHER, SIZE, GRADIENT, ABSOLUTE = BY_NAME["gather"], program.size_atom, program.grad, BY_NAME["abs"]
+DERIVATIVES, JACOBIAN, PUSHED, PULLED = program.DERIVATIVES, program.jacobian, program.jvp, program.vjp
 AVERAGE = algebra.average
 HELD = program.stop_gradient

@@ -12,7 +12,8 @@ from graphc.graph.builder import Builder
 from graphc.graph.operation import operation_of
 from graphc.graph.types import Size, Type, product
 from graphc.ops.elementwise import add, divide, logical_and, logical_not, logical_or, where
-from graphc.ops.movement import broadcast
+from graphc.ops.indexing import eye
+from graphc.ops.movement import broadcast, reshape, transpose
 from graphc.ops.program import as_real, size_atom
 from graphc.ops.reduction import sum_
 from graphc.ops.reduction import unbroadcast as unbroadcast_value
@@ -33,6 +34,21 @@ def along(builder: Builder, atom: Basic, type_: Type) -> Basic:
 def real(builder: Builder, atom: Basic) -> Basic:
     """The atom as a real number."""
     return atom if builder.type_of(atom).kind == "real" else builder.apply(as_real, (atom,))
+
+
+def reshaped(builder: Builder, atom: Basic, shape: tuple[Size, ...]) -> Basic:
+    """The atom in another shape of as many elements."""
+    return atom if builder.type_of(atom).shape == shape else builder.apply(reshape, (atom,), (shape,))
+
+
+def transposed(builder: Builder, atom: Basic, axes: tuple[int, ...]) -> Basic:
+    """The atom with its axes in another order."""
+    return builder.apply(transpose, (atom,), (axes,))
+
+
+def identity(builder: Builder, size: Size) -> Basic:
+    """The identity matrix."""
+    return builder.apply(eye, (), (size,))
 
 
 def unbroadcast(builder: Builder, atom: Basic, shape: tuple[Size, ...]) -> Basic:

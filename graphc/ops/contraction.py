@@ -13,9 +13,10 @@ from sympy import Basic
 
 from graphc.errors import ParseError, ShapeError
 from graphc.graph.builder import Builder
-from graphc.graph.operation import Linearization, Operation, Parameter, Require, Value
+from graphc.graph.operation import Batching, Linearization, Operation, Parameter, Require, Value, operation_of
 from graphc.graph.types import Size, Type, promote, shape_text
 from graphc.ops.elementwise import head
+from graphc.ops.indexing import eye
 from graphc.ops.lowering import Contract
 from graphc.ops.movement import transpose
 from graphc.ops.reduction import sum_
@@ -63,6 +64,27 @@ def _contract_infer(types: tuple[Type, ...], statics: tuple[Any, ...], require: 
 def _contract_pullback(at: Linearization) -> tuple[Value, Value]:
     (x, y), (a, b, result) = at.operands, split(at.statics[0])
     return contracted(at.cotangent, y, result, b, a), contracted(x, at.cotangent, a, result, b)
+
+
+def _contract_batch(at: Batching) -> Value:
+    """A label more for the new axis."""
+    (x, y), (a, b, result) = at.operands, split(at.statics[0])
+    new = next(c for c in LETTERS if c not in a + b)
+    return contracted(x, y, new * at.batched[0] + a, new * at.batched[1] + b, new + result)
+
+
+def _contract_fold(builder: Builder, atoms: tuple[Basic, ...], statics: tuple[Any, ...], type_: Type) -> Basic | None:
+    """A product with the identity matrix is the other operand, its axes renamed."""
+    a, b, result = split(statics[0])
+    for (matrix, names), (other, labels) in (((atoms[0], a), (atoms[1], b)), ((atoms[1], b), (atoms[0], a))):
+        definition = builder.definition(builder.resolve(matrix)) if builder.simplify else None
+        if definition is None or operation_of(definition) is not eye:
+            continue
+        for summed, kept in ((names[0], names[1]), (names[1], names[0])):
+            renamed = labels.replace(summed, kept)
+            if summed in labels and kept not in labels and sorted(renamed) == sorted(result):
+                return builder.apply(transpose, (other,), (tuple(renamed.index(c) for c in result),))
+    return None
 
 
 def contracted(x: Value, y: Value, a: str, b: str, result: str) -> Value:
@@ -172,7 +194,7 @@ contract: Operation = Operation(
     name="contract", spelling="einsum", head=head("contract"), hidden=True,
     parameters=(Parameter("labels", "static"), Parameter("a"), Parameter("b")), infer=_contract_infer,
     doc="Products summed over the labels that the result lacks.", lowering=Contract(), pullback=_contract_pullback,
-    reference=_contract_reference, show=_contract_show,
+    batch=_contract_batch, fold=_contract_fold, reference=_contract_reference, show=_contract_show,
 )  # fmt: skip
 matmul: Operation = Operation(
     name="matmul", head=head("matmul"), parameters=(Parameter("a"), Parameter("b")), infer=_contract_infer, hidden=True,

@@ -1,4 +1,4 @@
-"""Operations that pick elements: gather and its transpose, one-hot vectors, diagonals.
+"""Operations that pick elements: gather and its transpose, one-hot vectors, diagonals, the identity matrix.
 
 In: nothing.  Out: the records, in `OPERATIONS`.
 Always holds: each is linear in its real operands, and its derivative is another record of this file; an index outside
@@ -48,7 +48,7 @@ gather: Operation = Operation(
     name="gather", head=head("gather"), parameters=(Parameter("x"), Parameter("k"), Parameter("axis", "static", 0)),
     infer=_gather_infer, doc="Elements of x at the places k along an axis; x[k] is read too.", lowering=Access(_gather_read),
     pullback=lambda at: (scatter(at.cotangent, at.operands[1], at.operands[0].shape, at.statics[0]), None),
-    reference=_gather_reference,
+    batch=lambda at: gather(*at.operands, at.statics[0] + 1), reference=_gather_reference,
 )  # fmt: skip
 
 
@@ -77,7 +77,7 @@ scatter: Operation = Operation(
     parameters=(Parameter("x"), Parameter("k"), Parameter("shape", "static"), Parameter("axis", "static", 0)),
     infer=_scatter_infer, doc="Zeros of a shape with the elements of x added at the places k: the derivative of gather.",
     lowering=Scatter(_scatter_place), pullback=lambda at: (gather(at.cotangent, at.operands[1], at.statics[1]), None),
-    reference=_scatter_reference,
+    batch=lambda at: scatter(*at.operands, (at.size, *at.statics[0]), at.statics[1] + 1), reference=_scatter_reference,
 )  # fmt: skip
 
 
@@ -108,38 +108,69 @@ one_hot: Operation = Operation(
 
 def _diagonal_infer(types: tuple[Type, ...], statics: tuple[Any, ...], require: Require) -> Inferred:
     (t,) = types
-    if t.rank != 2:
+    if t.rank < 2:
         raise ShapeError("only a matrix has a diagonal")
-    require(t.shape[0], t.shape[1])
-    return Type(t.shape[:1], t.kind), ()
+    require(t.shape[-2], t.shape[-1])
+    return Type(t.shape[:-1], t.kind), ()
 
 
 def _diagonal_matrix_infer(types: tuple[Type, ...], statics: tuple[Any, ...], require: Require) -> Inferred:
     (t,) = types
-    if t.rank != 1:
+    if t.rank < 1:
         raise ShapeError("a diagonal matrix is made of a vector")
-    return Type(t.shape * 2, t.kind), ()
+    return Type((*t.shape, t.shape[-1]), t.kind), ()
 
 
-def _numpy_diag(x: Any) -> Any:
+def _diagonal_reference(x: Any) -> Any:
     import numpy
 
-    return numpy.diag(x)
+    return numpy.diagonal(x, axis1=-2, axis2=-1)
+
+
+def _diagonal_matrix_reference(x: Any) -> Any:
+    import numpy
+
+    out = numpy.zeros((*x.shape, x.shape[-1]), x.dtype)
+    numpy.einsum("...ii->...i", out)[...] = x
+    return out
 
 
 diagonal: Operation = Operation(
     name="diagonal", head=head("diagonal"), parameters=(Parameter("x"),), infer=_diagonal_infer,
-    doc="Diagonal of a square matrix, as a vector.",
-    lowering=Access(lambda index, element, shapes, s: element(0, (index[0], index[0]))),
-    pullback=lambda at: (diagonal_matrix(at.cotangent),), reference=_numpy_diag,
+    doc="Diagonal of a square matrix (the last two axes), as a vector.",
+    lowering=Access(lambda index, element, shapes, s: element(0, (*index, index[-1]))),
+    pullback=lambda at: (diagonal_matrix(at.cotangent),), batch=lambda at: diagonal(*at.operands),
+    reference=_diagonal_reference,
 )  # fmt: skip
 diagonal_matrix: Operation = Operation(
     name="diagonal_matrix", head=head("diagonal_matrix"), parameters=(Parameter("x"),), infer=_diagonal_matrix_infer,
-    doc="Square matrix with a vector on its diagonal.",
+    doc="Square matrix with a vector (the last axis) on its diagonal.",
     lowering=Access(
-        lambda index, element, shapes, s: f"({element(0, (index[0],))} if {index[0]} == {index[1]} else zero)"
+        lambda index, element, shapes, s: f"({element(0, index[:-1])} if {index[-2]} == {index[-1]} else zero)"
     ),
-    pullback=lambda at: (diagonal(at.cotangent),), reference=_numpy_diag,
+    pullback=lambda at: (diagonal(at.cotangent),), batch=lambda at: diagonal_matrix(*at.operands),
+    reference=_diagonal_matrix_reference,
 )  # fmt: skip
 
-OPERATIONS = (gather, scatter, one_hot, diagonal, diagonal_matrix)
+
+def _eye_infer(types: tuple[Type, ...], statics: tuple[Any, ...], require: Require) -> Inferred:
+    shape = given_shape(statics[0])
+    if len(shape) != 1 or shape[0] == -1:
+        raise ParseError(f"the size of an identity matrix is one size, not {statics[0]}", hint="eye(3)")
+    return Type(shape * 2, "real"), (shape[0],)
+
+
+def _eye_reference(size: int) -> Any:
+    import numpy
+
+    return numpy.eye(size)
+
+
+eye: Operation = Operation(
+    name="eye", head=head("eye"), parameters=(Parameter("n", "static"),), infer=_eye_infer,
+    doc="Identity matrix of a size.", reference=_eye_reference,
+    lowering=Access(lambda index, element, shapes, s: f"(real(1) if {index[0]} == {index[1]} else real(0))"),
+    latex="I_{{{s0}}}",
+)  # fmt: skip
+
+OPERATIONS = (gather, scatter, one_hot, diagonal, diagonal_matrix, eye)

@@ -11,7 +11,7 @@ from typing import Any
 from sympy import Basic, Symbol
 
 from graphc.errors import ParseError, ShapeError
-from graphc.graph.operation import Linearization, Operation, Parameter, Require, Value
+from graphc.graph.operation import Batching, Linearization, Operation, Parameter, Require, Value
 from graphc.graph.types import Dim, Size, Type, product, promote, shape_text, surely_different
 from graphc.ops.elementwise import head
 from graphc.ops.lowering import Access, Alias, Element
@@ -64,6 +64,12 @@ def _broadcast_pullback(at: Linearization) -> tuple[Value]:
     return (unbroadcast(at.cotangent, at.operands[0].shape),)
 
 
+def _broadcast_batch(at: Batching) -> Value:
+    (x,), (shape,) = at.operands, at.statics
+    between = (1,) * (len(shape) - len(x.shape) + 1)
+    return broadcast(reshape(x, (at.size, *between, *x.shape[1:])), (at.size, *shape))  # type: ignore[no-any-return]
+
+
 def _broadcast_reference(x: Any, shape: tuple[int, ...]) -> Any:
     import numpy
 
@@ -73,7 +79,8 @@ def _broadcast_reference(x: Any, shape: tuple[int, ...]) -> Any:
 broadcast: Operation = Operation(
     name="broadcast", head=head("broadcast"), parameters=(Parameter("x"), Parameter("shape", "static")),
     infer=_broadcast_infer, doc="The same elements, repeated to a larger shape.",
-    lowering=Access(_broadcast_read), pullback=_broadcast_pullback, reference=_broadcast_reference,
+    lowering=Access(_broadcast_read), pullback=_broadcast_pullback, batch=_broadcast_batch,
+    reference=_broadcast_reference,
     fold=lambda b, x, s, t: x[0] if b.simplify and b.type_of(x[0]) == t else None,
 )  # fmt: skip
 
@@ -122,7 +129,7 @@ reshape: Operation = Operation(
     name="reshape", head=head("reshape"), parameters=(Parameter("x"), Parameter("shape", "static")),
     infer=_reshape_infer, doc="The same elements in the same order, in another shape; one size may be -1.",
     lowering=Alias(), pullback=lambda at: (reshape(at.cotangent, at.operands[0].shape),),
-    reference=lambda x, shape: x.reshape(shape),
+    batch=lambda at: reshape(at.operands[0], (at.size, *at.statics[0])), reference=lambda x, shape: x.reshape(shape),
     fold=lambda b, x, s, t: x[0] if b.simplify and b.type_of(x[0]) == t else None,
 )  # fmt: skip
 
@@ -157,7 +164,9 @@ transpose: Operation = Operation(
     lowering=Access(
         lambda index, element, shapes, s: element(0, tuple(index[i] for i in inverse(s[0]))), permutes=True
     ),
-    pullback=lambda at: (transpose(at.cotangent, inverse(at.statics[0])),), reference=lambda x, axes: x.transpose(axes),
+    pullback=lambda at: (transpose(at.cotangent, inverse(at.statics[0])),),
+    batch=lambda at: transpose(at.operands[0], (0, *(a + 1 for a in at.statics[0]))),
+    reference=lambda x, axes: x.transpose(axes),
     fold=lambda b, x, s, t: x[0] if b.simplify and s[0] == tuple(range(len(s[0]))) else None, show=_transpose_show,
     latex="{0}^T",
 )  # fmt: skip
@@ -255,9 +264,15 @@ slice_: Operation = Operation(
     name="slice", head=head("slice"), parameters=(Parameter("x"), Parameter("bounds", "static")), hidden=True,
     infer=_slice_infer, doc="Part of an array: x[0], x[:, 1:3], x[..., ::2], bounds as in NumPy.", syntax="a[...]",
     lowering=Access(_slice_read), pullback=lambda at: (embed(at.cotangent, at.operands[0].shape, at.statics[0]),),
+    batch=lambda at: slice_(at.operands[0], _all_of(at.size, at.statics[0])),
     reference=lambda x, bounds: x[_numpy_slices(bounds)],
     show=lambda texts, types, s: f"{texts[0]}[{_bounds_text(s[0]) or '...'}]",
 )  # fmt: skip
+
+
+def _all_of(size: Size, bounds: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Bounds with a whole axis before them."""
+    return (("range", 0, size, 1), *bounds)
 
 
 def _numpy_slices(bounds: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -309,6 +324,7 @@ embed: Operation = Operation(
     parameters=(Parameter("x"), Parameter("shape", "static"), Parameter("bounds", "static")), infer=_embed_infer,
     doc="Zeros of a shape with x in the place that a slice reads: the derivative of slicing.",
     lowering=Access(_embed_read), pullback=lambda at: (slice_(at.cotangent, at.statics[1]),),
+    batch=lambda at: embed(at.operands[0], (at.size, *at.statics[0]), _all_of(at.size, at.statics[1])),
     reference=_embed_reference, domain=((-3, 3),),
 )  # fmt: skip
 

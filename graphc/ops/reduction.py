@@ -117,7 +117,7 @@ def _argmax_infer(types: tuple[Type, ...], statics: tuple[Any, ...], require: Re
 sum_: Operation = Operation(
     name="sum", head=head("sum"), parameters=AXES, infer=infer_reduction(), doc="Sum along axes.",
     lowering=Reduce("0", "{0} + {1}"), pullback=_sum_pullback, reference=_numpy("sum"), show=show_axes("sum"),
-    latex="\\sum {0}",
+    batch=lambda at: sum_(at.operands[0], tuple(a + 1 for a in at.statics[0]), at.statics[1]), latex="\\sum {0}",
 )  # fmt: skip
 prod: Operation = Operation(
     name="prod", head=head("prod"), parameters=AXES, infer=infer_reduction(), doc="Product along axes.",

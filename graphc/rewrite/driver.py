@@ -17,7 +17,7 @@ from graphc.errors import GraphcError
 from graphc.graph.graph import Equation, Graph, Origin, needed, operands, statics, symbols_of
 from graphc.graph.operation import Operation, operation_of
 from graphc.graph.types import Type
-from graphc.ops import GRADIENT
+from graphc.ops import DERIVATIVES
 from graphc.rewrite.polynomial import ARITHMETIC
 from graphc.rewrite.rule import Made, Rebuilder, Rewriting, Root
 
@@ -123,7 +123,7 @@ def kept_symbols(graph: Graph) -> frozenset[Symbol]:
     for equation in graph.equations:
         if is_named(equation):
             kept.add(equation.target)
-        if operation_of(equation.expr) is GRADIENT:
+        if operation_of(equation.expr) in DERIVATIVES:
             kept.update(symbols_of(equation.expr))
     return frozenset(kept)
 
@@ -133,7 +133,7 @@ def _watched(graph: Graph) -> frozenset[Symbol]:
     return frozenset(
         a
         for e in graph.equations
-        if operation_of(e.expr) is GRADIENT
+        if operation_of(e.expr) in DERIVATIVES
         for a in operands(e.expr)[1:]
         if isinstance(a, Symbol)
     )

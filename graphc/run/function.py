@@ -20,6 +20,7 @@ from graphc.run.initial import initial_values
 
 if TYPE_CHECKING:
     from graphc.graph.graph import Graph
+    from graphc.run.objective import Objective
 
 PLAIN_CALLS = 3  # single points answered in plain Python before anything is compiled
 
@@ -58,15 +59,19 @@ class Jit:
 class Function:
     """A program compiled to value and gradient.
 
-    f(x=0.5), f.grad(x=0.5) -> {"x": ...}, f.value_and_grad(x=0.5) -> (value, {"x": ...}).  Raises DataError for
-    arguments that do not fit, DerivativeError where there is no gradient.
+    f(x=0.5), f.grad(x=0.5) -> {"x": ...}, f.value_and_grad(x=0.5) -> (value, {"x": ...}), f.jacobian(x=...),
+    f.hessian(x=...), f.objective(...).  Raises DataError for arguments that do not fit, DerivativeError where there is no
+    gradient.
     """
 
-    def __init__(self, artifact: Artifact, recompile: Callable[[], Any], kept: Any = None) -> None:
+    def __init__(
+        self, artifact: Artifact, recompile: Callable[[], Any], derived: Callable[..., Function], kept: Any = None
+    ) -> None:
         self.artifact = artifact
         self.inputs = tuple(leaf.name for leaf in artifact.leaves)
         self.jit = Jit(artifact)
         self._recompile, self._kept = recompile, kept
+        self.derived = derived
         self._types = {leaf.name: Type(leaf.shape, leaf.kind) for leaf in artifact.leaves}
         self._floats = artifact.pointwise and all(leaf.kind == "real" for leaf in artifact.leaves)
         self._plain_left = PLAIN_CALLS if artifact.pointwise else 0
@@ -161,6 +166,56 @@ class Function:
         value, gradients = self._call("value_and_grad", args, kwargs)
         return value, dict(zip(self._gradients, gradients, strict=True))
 
+    def jacobian(self, /, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Derivatives of the output by name of parameter (or real input), of its shape followed by the parameter's.
+
+        Several outputs: {output: {name: ...}}.  Of numbers, where arrays are given, elementwise as the gradient.
+        """
+        rows = self._blocks(self._jacobian, self.artifact.outputs, args, kwargs)
+        return rows if len(rows) > 1 else next(iter(rows.values()))
+
+    def hessian(self, /, *args: Any, **kwargs: Any) -> dict[str, dict[str, Any]]:
+        """Second derivatives of the value: {x: {z: d2J/dx dz, of the shape of x followed by that of z}}."""
+        self._need_gradient()
+        return self._blocks(self._hessian, self.variables, args, kwargs)
+
+    def objective(self, wrt: Any = None, /, **values: Any) -> Objective:
+        """The program as a function of one vector, for SciPy: see `Objective`.
+
+        wrt: names (or one) that the vector packs, by default the parameters, else the real inputs that get no value;
+        values: of these the start (a program's first value otherwise), of all others what they stay.  Raises DataError.
+        """
+        from graphc.run.objective import Objective
+
+        if wrt is None:
+            wrt = self.variables if any(leaf.role == "param" for leaf in self.artifact.leaves) else [
+                name for name in self.variables if name not in values
+            ]  # fmt: skip
+        return Objective(self, (wrt,) if isinstance(wrt, str) else tuple(wrt), values)
+
+    @cached_property
+    def variables(self) -> tuple[str, ...]:
+        """What derivatives are for: the parameters, else the real inputs."""
+        params = tuple(leaf.name for leaf in self.artifact.leaves if leaf.role == "param")
+        return params or tuple(leaf.name for leaf in self.artifact.leaves if leaf.kind == "real")
+
+    @cached_property
+    def _jacobian(self) -> Function:
+        return self.derived("jacobian")
+
+    @cached_property
+    def _hessian(self) -> Function:
+        return self.derived("hessian")
+
+    def _blocks(
+        self, inner: Function, rows: tuple[str, ...], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> dict[str, dict[str, Any]]:
+        """The results of a derived function, row by row."""
+        given = dict(zip(self.inputs, self._arguments(args, kwargs), strict=True))
+        found = inner._call("forward", (), {name: given[name] for name in inner.inputs})
+        left = iter(found if isinstance(found, tuple) else (found,))
+        return {row: {column: next(left) for column in self.variables} for row in rows}
+
     def _need_gradient(self) -> None:
         if not self._gradients:
             message, _, hint = str(self.artifact.differentiable).partition("\nhint: ")
@@ -200,7 +255,7 @@ class Function:
 
     def _call(self, entry: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         values = [
-            _numeric(n, v, self._types[n].kind, self._dtype)
+            numeric(n, v, self._types[n].kind, self._dtype)
             for n, v in zip(self.inputs, self._arguments(args, kwargs), strict=True)
         ]
         if not self.artifact.pointwise:
@@ -282,7 +337,7 @@ def _writable(array: Any) -> Any:
     return array if array.flags.writeable else array.copy()
 
 
-def _numeric(name: str, value: Any, kind: str, dtype: Any) -> Any:
+def numeric(name: str, value: Any, kind: str, dtype: Any) -> Any:
     """An argument as an array of its kind's type; NaN and infinities pass."""
     if kind == "real" and type(value) in (float, int):
         return np.asarray(value, dtype)

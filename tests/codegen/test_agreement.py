@@ -10,7 +10,7 @@ import pytest
 import graphc
 from graphc.codegen.plain import plain_functions
 from graphc.compiler import gradient_graph, read
-from graphc.differentiate.reverse import expand_gradients
+from graphc.differentiate.program import expand_gradients
 from graphc.graph.graph import Graph, focus
 from graphc.graph.types import size_value
 from graphc.run.evaluate import evaluate

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from checks import check_gradient, point, read, real_leaves, same_again
 
-from graphc.differentiate.reverse import Adjoints, gradient, reverse, the_value
+from graphc.differentiate.program import gradient, the_value
+from graphc.differentiate.reverse import Adjoints, reverse
 from graphc.graph.builder import Builder
 from graphc.graph.graph import Graph
 from graphc.language.writer import inline_with
@@ -177,7 +178,7 @@ def test_h_two_layers_by_hand() -> None:
 
 def test_i_one_neuron_one_step() -> None:
     graph = read("input x[3], t; param w[3]; s = w @ x; g = sigmoid(s); J = (t - g)^2; w' = w - 0.5*grad(J, w)")
-    from graphc.differentiate.reverse import expand_gradients
+    from graphc.differentiate.program import expand_gradients
 
     graph = expand_gradients(graph)
     names = {s.name: s for s in graph.types}

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from graphc.differentiate.reverse import expand_gradients, gradient
+from graphc.differentiate.program import expand_gradients, gradient
 from graphc.errors import GraphcError, ParseError
 from graphc.graph.graph import Graph
 from graphc.graph.validate import validate

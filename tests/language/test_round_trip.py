@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 from checks import read, real_leaves, same_again
 
-from graphc.differentiate.reverse import expand_gradients, gradient
+from graphc.differentiate.program import expand_gradients, gradient
 from graphc.graph.graph import focus, prune
 from graphc.language.reader import parse
 

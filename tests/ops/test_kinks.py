@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from checks import point, read, real_leaves, same_again
 
-from graphc.differentiate.reverse import expand_gradients, gradient
+from graphc.differentiate.program import expand_gradients, gradient
 from graphc.run.evaluate import evaluate
 
 TABLE = [  # program, point, value, derivatives

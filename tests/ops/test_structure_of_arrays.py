@@ -138,7 +138,7 @@ def names_in(graph: Graph) -> set[str]:
 def check_gradient_graph(text: str) -> Graph:
     from checks import real_leaves
 
-    from graphc.differentiate.reverse import gradient
+    from graphc.differentiate.program import gradient
 
     graph = read(text)
     return gradient(graph, real_leaves(graph))

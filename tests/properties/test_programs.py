@@ -15,7 +15,7 @@ from checks import differences, leaf_values, read, real_leaves, same_again
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from graphc.differentiate.reverse import gradient
+from graphc.differentiate.program import gradient
 from graphc.graph.graph import prune
 from graphc.run.evaluate import evaluate, evaluate_exactly
 
@@ -85,7 +85,7 @@ def test_gradients_of_gradients_print_and_read(text: str) -> None:
 def test_hessian_vector_products_are_symmetric(text: str, seed: int) -> None:
     """sum(u*H v) = sum(v*H u), whatever the program (where the values are finite)."""
     program = f"{text}\ninput p[n, 3], q[n, 3]\ng = grad(J, A)\nHp = grad(sum(g*p), A)\nHq = grad(sum(g*q), A)\n"
-    from graphc.differentiate.reverse import expand_gradients
+    from graphc.differentiate.program import expand_gradients
 
     graph = same_again(expand_gradients(read(program + "a = sum(Hp*q); b = sum(Hq*p); output a, b")))
     values, sizes = leaf_values(graph, seed=seed, low=-1, high=1.2, size=3)

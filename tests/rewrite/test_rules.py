@@ -11,7 +11,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from graphc.differentiate.reverse import expand_gradients
+from graphc.differentiate.program import expand_gradients
 from graphc.graph.graph import Graph
 from graphc.language.reader import parse
 from graphc.language.writer import inline_text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from graphc.differentiate.reverse import gradient
+from graphc.differentiate.program import gradient
 from graphc.graph.builder import symbol
 from graphc.graph.graph import Graph
 from graphc.graph.operation import operation_of
