@@ -53,16 +53,33 @@ def point(texts: Sequence[str] | None, graph: Graph) -> dict[str, Any] | None:
     """Values by name from `x=0.5,y=[1, 2]`; a value is whatever the language computes without names."""
     if texts is None:
         return None
-    values: dict[str, Any] = {}
     kinds = {s.name: graph.types[s].kind for s in graph.leaves()}
-    for part in (p for text in texts for p in split_outside(text)):
+    given = _by_name("--at", texts, "--at x=0.5,y=2")
+    return {key: constant(f"--at {part}", value, kinds.get(key, "real")) for key, (part, value) in given.items()}
+
+
+def ranges(texts: Sequence[str] | None) -> dict[str, tuple[float, float]]:
+    """Bounds by name from `x=0.1:5,y=-1:1`; each is a number as the language computes it."""
+    found = {}
+    for key, (part, value) in _by_name("--range", texts or (), "--range x=0.1:5").items():
+        low, sign, high = value.partition(":")
+        if not (sign and low.strip() and high.strip()):
+            raise DataError(f"--range {part} has no two bounds", hint="--range x=0.1:5")
+        found[key] = (float(constant(f"--range {part}", low, "real")), float(constant(f"--range {part}", high, "real")))
+    return found
+
+
+def _by_name(option: str, texts: Sequence[str], hint: str) -> dict[str, tuple[str, str]]:
+    """What an option gives each name: the whole part, for errors, and what stands behind the sign."""
+    values: dict[str, tuple[str, str]] = {}
+    for part in (p.strip() for text in texts for p in split_outside(text)):
         name, sign, value = part.partition("=")
         if not sign or not value.strip():
-            raise DataError(f"--at {part.strip()} is no value of a name", hint="--at x=0.5,y=2")
+            raise DataError(f"{option} {part} is no value of a name", hint=hint)
         key = plain_name(name.strip())
         if key in values:
-            raise DataError(f"--at gives {key} twice")
-        values[key] = constant(part, value, kinds.get(key, "real"))
+            raise DataError(f"{option} gives {key} twice")
+        values[key] = (part, value)
     return values
 
 
@@ -75,7 +92,7 @@ def plain_name(name: str) -> str:
 
 
 def constant(part: str, text: str, kind: str) -> Any:
-    """The value of a text without names."""
+    """The value of a text without names; `part` is what was given, for errors."""
     import numpy as np
 
     from graphc.api import parse
@@ -85,9 +102,9 @@ def constant(part: str, text: str, kind: str) -> Any:
     try:
         graph = parse(text)
     except GraphcError as error:
-        raise DataError(f"--at {part.strip()}: {error.message}", hint=error.hint) from None
+        raise DataError(f"{part}: {error.message}", hint=error.hint) from None
     if graph.leaves():
-        raise DataError(f"--at {part.strip()}: {graph.leaves()[0]} has no value", hint="--at x=0.5,y=pi/2")
+        raise DataError(f"{part}: {graph.leaves()[0]} has no value", hint="a number is pi/2, 1e-3 or -2")
     value = evaluate(primitive(graph), {}, graph.outputs)[graph.outputs[0]]
     whole = kind != "real" and bool(np.all(value == np.floor(value)))
     return value.astype(np.int64 if kind == "int" else np.bool_) if whole else value.astype(np.float64)

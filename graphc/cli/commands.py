@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from graphc.cli.about import about_installation, about_program, print_operation, print_table, sign_of
-from graphc.cli.arguments import columns_given, data_of, names, plain_name, point, program_graph, program_text
+from graphc.cli.arguments import columns_given, data_of, names, plain_name, point, program_graph, program_text, ranges
 from graphc.cli.progress import Progress, print_summary
 from graphc.cli.values import needed_part, primitive, shown, values_at
 from graphc.errors import DataError, GraphcError
@@ -179,12 +179,15 @@ def check(
     at: At = None,
     samples: Annotated[int, typer.Option("--samples", help="Random points where none is given.", min=1)] = 20,
     seed: Annotated[int, typer.Option("--seed", help="Of the random points.", min=0)] = 0,
+    range_: Annotated[
+        list[str] | None, typer.Option("--range", help="Where to draw inputs: x=0.1:5,y=-1:1", metavar="NAME=LOW:HIGH")
+    ] = None,
 ) -> None:
-    """Compare the gradient with finite differences and with 50-digit arithmetic."""
+    """Compare value and gradient with 50-digit arithmetic, and the gradient with finite differences."""
     from graphc import api
 
     graph = program_graph(program)
-    report = api.check(graph, point(at, graph), samples, seed)
+    report = api.check(graph, point(at, graph), samples, seed, ranges(range_))
     print(report.text())
     if not report.ok:
         raise typer.Exit(1)

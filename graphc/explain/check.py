@@ -1,10 +1,13 @@
-"""A check of a program's gradient.
+"""A check of a program's value and gradient.
 
-In: a graph, a point or how many to draw.  Out: `Report`: how well the gradient agrees with differences of the value.
-Always holds: the reference is the value alone, never a derivative; points where anything is not finite are left out.
+In: a graph, a point or how many to draw, from which ranges.  Out: `Report`: how well the gradient agrees with differences
+of the value, and how many bits floating point loses.
+Always holds: the reference is the value alone, as it was written, never a derivative; points where it is not finite are
+left out.
 
-A scalar program is computed in `DIGITS` digits as well: differences with a step of 1e-20 then agree with a right formula
-in some 35 digits, and what floating point loses is told apart from what is wrong.
+A scalar program is computed in `DIGITS` digits as well, and in more until the result stays: 1 + exp(-400) needs 174 to
+be told from 1.  Differences with a step of 1e-20 then agree with a right formula in some 35 digits, and what floating
+point loses is told apart from what is wrong.
 """
 
 from __future__ import annotations
@@ -19,16 +22,18 @@ from sympy import Symbol
 
 from graphc.differentiate.program import expand_gradients, the_value
 from graphc.errors import DataError
+from graphc.explain.conditioning import conditioning
 from graphc.explain.derivation import differentiated
 from graphc.explain.gradient import Gradient, simplified_gradient
-from graphc.explain.numbers import arguments, number_text
+from graphc.explain.numbers import arguments
 from graphc.graph.graph import Graph, focus
 from graphc.graph.operation import operation_of
 from graphc.graph.types import size_value
 from graphc.ops import HELD
+from graphc.rewrite import simplify, stabilise
 from graphc.run.evaluate import evaluate, evaluate_exactly
 
-DIGITS = 80
+DIGITS = (80, 320, 1280)
 EXACT_STEP = "1e-20"
 STEPS = (1e-3, 1e-4, 1e-5, 1e-6)  # differences that straddle a kink at one step do not at a smaller one
 ELEMENTS = 24  # elements of an array that are compared at a point
@@ -46,85 +51,131 @@ DRAWS: tuple[Draw, ...] = (
 
 @dataclass(frozen=True)
 class Comparison:
-    """One input: the worst relative errors over all points, and the point that was worst.
+    """The gradient for one input, or the value: the worst relative errors over all points, and the point that was worst.
 
     `differences`: against differences in float64; `floats`: float64 against many digits; `formula`: the gradient
-    against differences, both in many digits (None where the program has arrays).
+    against differences, both in many digits; `condition`: the relative condition number at the worst point.  None where
+    there is no such figure: of the value no differences, of programs with arrays nothing but differences.
     """
 
     name: str
-    differences: float
+    differences: float | None
     floats: float | None
     formula: float | None
     worst: str
     ok: bool
+    condition: float | None = None
 
     @property
     def error(self) -> float:
         """The worst relative error of the gradient as it is computed."""
-        return self.differences if self.floats is None else self.floats
+        return (self.differences or 0.0) if self.floats is None else self.floats
 
     @property
     def digits(self) -> float:
         """Decimal digits that agree."""
-        return min(-math.log10(max(self.error, 1e-300)), 16.0)
+        return min(max(-math.log10(max(self.error, 1e-300)), 0.0), 16.0)
 
     @property
     def bits(self) -> float:
         """Bits that agree, 53 at most."""
-        return min(-math.log2(max(self.error, 1e-300)), 53.0)
+        return min(max(-math.log2(max(self.error, 1e-300)), 0.0), 53.0)
+
+    @property
+    def verdict(self) -> str:
+        """ok; inaccurate, where floating point loses more than the condition explains; or wrong."""
+        inaccurate = self.floats is not None and (self.formula is None or self.formula < FORMULA_GOOD)
+        return "ok" if self.ok else "INACCURATE" if inaccurate else "WRONG"
+
+    @property
+    def lost(self) -> float:
+        """Bits that do not agree, of 53: what is lost beyond the rounding of the result."""
+        return 53.0 - self.bits
 
 
 @dataclass(frozen=True)
 class Report:
-    """What a check found."""
+    """What a check found: the value's accuracy (None where the program has arrays), and each input's gradient."""
 
     value: str
     points: int
+    accuracy: Comparison | None
     inputs: tuple[Comparison, ...]
 
     @property
     def ok(self) -> bool:
-        return all(c.ok for c in self.inputs)
+        return all(c.ok for c in self._lines())
+
+    def _lines(self) -> tuple[Comparison, ...]:
+        return self.inputs if self.accuracy is None else (self.accuracy, *self.inputs)
 
     def text(self) -> str:
-        """A line an input."""
-        rows = [("", "relative error", "digits", "bits", "formula", "worst at", "")]
-        for c in self.inputs:
-            formula = f"{c.formula:.1e}" if c.formula is not None else "-"
-            verdict = "ok" if c.ok else "WRONG"
-            rows.append((c.name, f"{c.error:.1e}", f"{c.digits:.1f}", f"{c.bits:.0f}", formula, c.worst, verdict))
-        widths = [max(len(row[k]) for row in rows) for k in range(7)]
+        """A line for the value, and a line an input."""
+        rows = [("", "relative error", "digits", "bits lost", "condition", "formula", "worst at", "")]
+        for c in self._lines():
+            condition, formula = ("-" if v is None else f"{v:.1e}" for v in (c.condition, c.formula))
+            name = c.name if c is self.accuracy else f"d{self.value}/d{c.name}"
+            figures = (f"{c.error:.1e}", f"{c.digits:.1f}", f"{c.lost:.0f}", condition, formula)
+            rows.append((name, *figures, c.worst, c.verdict))
+        widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
         lines = ["  ".join(f"{t:<{w}}" for t, w in zip(row, widths, strict=True)).rstrip() for row in rows]
         points = "1 point" if self.points == 1 else f"{self.points} points"
-        return "\n".join([f"gradient of {self.value}, {points}", *lines])
+        return "\n".join([f"{self.value} and its gradient, {points}", *lines])
 
     __str__ = text
 
 
-def check(graph: Graph, at: Mapping[str, Any] | None = None, samples: int = 20, seed: int = 0) -> Report:
-    """Compare the gradient with differences of the value, at one point or at points drawn at random."""
+def check(
+    graph: Graph,
+    at: Mapping[str, Any] | None = None,
+    samples: int = 20,
+    seed: int = 0,
+    ranges: Mapping[str, tuple[float, float]] | None = None,
+) -> Report:
+    """Compare value and gradient with many digits and with differences, at one point or at points drawn at random."""
     graph = expand_gradients(graph)
     value = the_value(graph)
     part = focus(graph, (value,))
     variables = tuple(s for s in differentiated(graph, None) if s in part.types)
-    checker = _Checker(part, value, simplified_gradient(graph, variables, value), np.random.default_rng(seed))
+    gradient = simplified_gradient(graph, variables, value)
+    checker = _Checker(part, value, gradient, np.random.default_rng(seed), _known_ranges(part, ranges or {}))
     count = 1 if at is not None else samples
     for _ in range(count):
         leaves, sizes = arguments(part, at) if at is not None else checker.drawn()
         held = tuple(s for s in checker.graph.states if s not in part.states)
         checker.point({**leaves, **evaluate(part, leaves, held, sizes)}, sizes)
-    return Report(value.name, count, tuple(checker.comparison(s) for s in variables))
+    return Report(value.name, count, checker.accuracy(), tuple(checker.comparison(s) for s in variables))
+
+
+def _known_ranges(graph: Graph, ranges: Mapping[str, tuple[float, float]]) -> dict[Symbol, tuple[float, float]]:
+    """Ranges by symbol; DataError where one is of no real input, or empty."""
+    known = {s.name: s for s in graph.leaves() if graph.types[s].kind == "real"}
+    for name, (low, high) in ranges.items():
+        if name not in known:
+            raise DataError(f"{name} has no range: it is no real input", hint=f"there are {', '.join(known) or 'none'}")
+        if not (math.isfinite(low) and math.isfinite(high) and low <= high):
+            raise DataError(f"the range of {name} is from {low} to {high}", hint="two numbers, the smaller one first")
+    return {known[name]: (float(low), float(high)) for name, (low, high) in ranges.items()}
 
 
 class _Checker:
-    def __init__(self, part: Graph, value: Symbol, gradient: Gradient, random: np.random.Generator) -> None:
+    def __init__(
+        self,
+        part: Graph,
+        value: Symbol,
+        gradient: Gradient,
+        random: np.random.Generator,
+        ranges: Mapping[Symbol, tuple[float, float]],
+    ) -> None:
         self.part, self.graph = part, _held(part)
         graph = self.graph
-        self.value, self.gradient, self.random = value, gradient, random
+        self.value, self.gradient, self.random, self.ranges = value, gradient, random, ranges
+        self.compiled = simplify(stabilise(part))  # the value as it is computed
         self.scalar = _is_scalar(graph) and _is_scalar(gradient.graph)
         self.errors: dict[Symbol, list[tuple[float, float, float]]] = {s: [] for s in gradient.variables}
         self.places: dict[Symbol, list[str]] = {s: [] for s in gradient.variables}
+        self.lost: list[float] = []  # of the value
+        self.points: list[dict[Symbol, Any]] = []
         self.size = 0
 
     # --- points ------------------------------------------------------------------------------------------------
@@ -153,11 +204,17 @@ class _Checker:
         shape = tuple(size_value(d, sizes) for d in type_.shape)
         if type_.kind != "real":
             return self.random.integers(0, 2, size=shape).astype(np.bool_ if type_.kind == "bool" else np.int64)
+        if s in self.ranges:
+            return _within(*self.ranges[s], self.random, shape)
         which = attempt if attempt < len(DRAWS) else self.random.integers(len(DRAWS))
         scale = math.sqrt(max(shape)) if len(shape) > 1 and s in self.graph.params else 1.0
         return DRAWS[which](self.random, shape) / scale
 
     def _finite(self, leaves: Mapping[Symbol, Any], sizes: Mapping[str, int]) -> bool:
+        """True where value and gradient fit floating-point numbers; whether they are found so is to be checked."""
+        if self.scalar:
+            exact = [*self._exactly(self.part, leaves).values(), *self._exactly(self.gradient.graph, leaves).values()]
+            return all(math.isfinite(float(v)) for v in exact)
         value = evaluate(self.part, leaves, (self.value,), sizes)
         gradients = evaluate(self.gradient.graph, leaves, self.gradient.graph.outputs, sizes)
         return all(bool(np.isfinite(v).all()) for v in (*value.values(), *gradients.values()))
@@ -168,15 +225,29 @@ class _Checker:
         """Compare at one point."""
         outputs = self.gradient.graph.outputs
         found = evaluate(self.gradient.graph, leaves, outputs, sizes)
-        exact = evaluate_exactly(self.gradient.graph, _scalars(leaves), outputs, DIGITS) if self.scalar else {}
+        exact = self._exactly(self.gradient.graph, leaves) if self.scalar else {}
+        self.points.append(dict(leaves))
+        if self.scalar:
+            value = evaluate(self.compiled, leaves, (self.value,), sizes)[self.value]
+            self.lost.append(_rounded_error(value, self._exactly(self.part, leaves)[self.value]))
         for s, output in zip(self.gradient.variables, outputs, strict=True):
             differences, place = self._against_differences(s, found[output], leaves, sizes)
             floats = formula = 0.0
             if self.scalar:
-                floats = _relative(float(found[output]), exact[output])
+                floats = _rounded_error(found[output], exact[output])
                 formula = self._exact_error(s, exact[output], leaves)
             self.errors[s].append((differences, floats, formula))
             self.places[s].append(place)
+
+    def _exactly(self, graph: Graph, leaves: Mapping[Symbol, Any]) -> dict[Symbol, Any]:
+        """The outputs in as many digits as it takes for them to stay; one that is 0 is asked in all."""
+        found: dict[Symbol, Any] = {}
+        left: tuple[Symbol, ...] = graph.outputs
+        for digits in DIGITS:
+            new = evaluate_exactly(graph, _scalars(leaves), left, digits)
+            left = tuple(o for o in left if o not in found or new[o] == 0 or _relative(found[o], new[o]) > FORMULA_GOOD)
+            found |= new
+        return found
 
     def _against_differences(
         self, s: Symbol, gradient: Any, leaves: Mapping[Symbol, Any], sizes: Mapping[str, int]
@@ -200,8 +271,8 @@ class _Checker:
                     break
             if error >= worst:
                 worst, where = error, index
-        given = {t: v for t, v in leaves.items() if t in self.part.types and t not in self.graph.states}
-        return worst, _place(s, where, given)
+        element = f"{s.name}[{', '.join(str(i) for i in where)}]" if where else self._shown(leaves)
+        return worst, element
 
     def _elements(self, shape: tuple[int, ...]) -> list[tuple[int, ...]]:
         count = math.prod(shape)
@@ -230,18 +301,28 @@ class _Checker:
         return float(evaluate(self.graph, {**leaves, s: moved}, (self.value,), sizes)[self.value])
 
     def _exact_error(self, s: Symbol, exact: Any, leaves: Mapping[Symbol, Any]) -> float:
+        """The formula against differences; in more digits where the value's own cancellation hides them."""
+        error = math.inf
+        for digits in DIGITS:
+            error = min(error, self._exact_difference(s, exact, _scalars(leaves), digits))
+            if error < FORMULA_GOOD:
+                break
+        return error
+
+    def _exact_difference(self, s: Symbol, exact: Any, point: Mapping[Symbol, Any], digits: int) -> float:
         import mpmath
 
-        point = _scalars(leaves)
-        with mpmath.workdps(DIGITS):
+        with mpmath.workdps(digits):
             step, here = mpmath.mpf(EXACT_STEP), mpmath.mpf(point[s])
             low, middle, high = (
-                evaluate_exactly(self.graph, {**point, s: here + k * step}, (self.value,), DIGITS)[self.value]
+                evaluate_exactly(self.graph, {**point, s: here + k * step}, (self.value,), digits)[self.value]
                 for k in (-1, 0, 1)
             )
             left, right = (middle - low) / step, (high - middle) / step
             if abs(left - right) > mpmath.mpf("1e-10") * max(abs(left), abs(right)):  # a kink
                 return 0.0 if min(left, right, 0) <= exact <= max(left, right, 0) else 1.0
+            if exact == 0:  # what is left of the differences is rounding: nothing next to the value
+                return float(abs(left + right) / (abs(middle) + 1))
             return _relative((left + right) / 2, exact)
 
     # --- the report --------------------------------------------------------------------------------------------
@@ -257,7 +338,52 @@ class _Checker:
         place = self.places[s][worst]
         if not self.scalar:
             return Comparison(s.name, differences, None, None, place, differences < DIFFERENCES_GOOD)
-        return Comparison(s.name, differences, floats, formula, place, floats < FLOATS_GOOD and formula < FORMULA_GOOD)
+        output = self.gradient.graph.outputs[self.gradient.variables.index(s)]
+        condition = self._condition(self.gradient.graph, output, worst)
+        good = floats < _allowed(condition) and formula < FORMULA_GOOD
+        return Comparison(s.name, differences, floats, formula, place, good, condition)
+
+    def accuracy(self) -> Comparison | None:
+        """The value's worst error of all points."""
+        if not self.scalar:
+            return None
+        worst = max(range(len(self.lost)), key=self.lost.__getitem__)
+        condition = self._condition(self.part, self.value, worst)
+        error, place = self.lost[worst], self._shown(self.points[worst])
+        return Comparison(self.value.name, None, error, None, place, error < _allowed(condition), condition)
+
+    def _condition(self, graph: Graph, output: Symbol, place: int) -> float | None:
+        found = conditioning(graph)
+        return None if found is None else found.at(output, _scalars(self.points[place]), DIGITS)
+
+    def _shown(self, leaves: Mapping[Symbol, Any]) -> str:
+        return _place({t: v for t, v in leaves.items() if t in self.part.types and t not in self.graph.states})
+
+
+def _rounded_error(found: Any, exact: Any) -> float:
+    """The relative error of a float64; none where the exact number rounds to it."""
+    return 0.0 if float(found) == float(exact) else _relative(float(found), exact)
+
+
+def _allowed(condition: float | None) -> float:
+    """The relative error that is still good: what rounding the inputs alone may cost, with a margin."""
+    return max(FLOATS_GOOD, 2.0**-48 * (condition or 0.0))
+
+
+def _within(low: float, high: float, random: np.random.Generator, shape: tuple[int, ...]) -> Any:
+    """Numbers of a range: as often its ends, even over the range, and even over the orders of magnitude."""
+    drawn = random.uniform(low, high, size=shape)
+    kind = random.integers(3)
+    if kind == 0:
+        return np.where(random.integers(0, 2, size=shape), low, high)
+    if kind == 1:
+        return drawn
+    largest = max(abs(low), abs(high))
+    smallest = min(abs(low), abs(high)) if low * high > 0 else largest * 1e-16
+    if largest == 0:
+        return drawn
+    logarithm = random.uniform(math.log(smallest), math.log(largest), size=shape)
+    return np.clip(np.exp(logarithm) * np.where(drawn < 0, -1.0, 1.0), low, high)
 
 
 def _held(graph: Graph) -> Graph:
@@ -280,7 +406,7 @@ def _relative(a: Any, b: Any) -> float:
     """|a - b| relative to the larger; 0 where both are 0 or not finite alike."""
     import mpmath
 
-    with mpmath.workdps(DIGITS):
+    with mpmath.workdps(DIGITS[0]):
         a, b = mpmath.mpf(a), mpmath.mpf(b)
         if a == b or (mpmath.isnan(a) and mpmath.isnan(b)):
             return 0.0
@@ -288,9 +414,7 @@ def _relative(a: Any, b: Any) -> float:
         return error if math.isfinite(error) else math.inf
 
 
-def _place(s: Symbol, index: tuple[int, ...], leaves: Mapping[Symbol, Any]) -> str:
-    """The worst point: scalar inputs, and which element it was."""
-    if index:
-        return f"{s.name}[{', '.join(str(i) for i in index)}]"
-    shown = [f"{t.name} = {number_text(v)}" for t, v in leaves.items() if np.shape(v) == ()]
+def _place(leaves: Mapping[Symbol, Any]) -> str:
+    """A point: its scalar inputs, in so many digits that the point can be given again."""
+    shown = [f"{t.name} = {np.asarray(v).item()!r}" for t, v in leaves.items() if np.shape(v) == ()]
     return ", ".join(shown[:4]) + ", ..." * (len(shown) > 4)

@@ -116,6 +116,7 @@ class TestOneExpression:
 
     def test_check_code_ops_info(self):
         assert "ok" in printed("check", CHAIN, "--samples", "3")
+        assert "x = 1000.0 " in printed("check", "log(1+exp(x))", "--range", "x=1000:1e3")
         assert "def forward" in printed("code", CHAIN)
         assert "float32" in printed("code", CHAIN, "--dtype", "float32")
         table = printed("ops")
@@ -185,6 +186,9 @@ class TestErrors:
             (["grad", "input x[3]\nx"], "x"),
             (["derive", "x", "--format", "pdf"], "no format pdf"),
             (["check", "sin("], "never closed"),
+            (["check", "sin(x)", "--range", "x=1"], "two bounds"),
+            (["check", "sin(x)", "--range", "x=1:y"], "y has no value"),
+            (["check", "sin(x)", "--range", "x=2:1"], "from 2.0 to 1.0"),
             (["code", "9^9^9^9"], "bits"),
             (["ops", "sofmax"], "did you mean softmax"),
             (["train", "x^2"], "no parameters"),

@@ -86,5 +86,69 @@ def test_wrong_gradients_are_found(text: str, monkeypatch: pytest.MonkeyPatch) -
 
 def test_text() -> None:
     lines = check(parse("x*y"), samples=2).text().splitlines()
-    assert lines[0] == "gradient of v1, 2 points"
-    assert [line.split()[0] for line in lines[2:]] == ["x", "y"]
+    assert lines[0] == "v1 and its gradient, 2 points"
+    assert [line.split()[0] for line in lines[2:]] == ["v1", "dv1/dx", "dv1/dy"]
+
+
+def test_accuracy_over_a_range() -> None:
+    """What cancels is found, told from what is wrong, and from what no formula could do better."""
+    report = check(parse("(x + 1)^20*1e10 - (x + 1)^20*(1e10 - 1)"), ranges={"x": (1e-3, 1)}, samples=40)
+    assert report.accuracy is not None
+    assert report.ok
+    lost = check(parse("input x; a = x + 1e9; J = (a - 1e9)*stop_gradient(1)"), ranges={"x": (1e-9, 1e-3)})
+    assert lost.accuracy is not None
+    x = float(lost.accuracy.worst.removeprefix("x = "))
+    assert 1e-9 <= x <= 1e-3
+    good = check(parse("log(1 + exp(x))"), ranges={"x": (-1000, 1000)}, samples=40)
+    assert good.ok
+    assert good.accuracy is not None
+    assert good.accuracy.lost < 2
+    assert good.inputs[0].lost < 2
+
+
+def test_naive_evaluation_is_inaccurate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the stable rules the same program loses all bits, and the report says where."""
+    monkeypatch.setattr(module, "simplify", lambda graph: graph)
+    monkeypatch.setattr(module, "stabilise", lambda graph: graph)
+    report = check(parse("log(1 + exp(x))"), ranges={"x": (-1000, -30)}, samples=20)
+    assert not report.ok
+    assert report.accuracy is not None
+    assert report.accuracy.verdict == "INACCURATE"
+    assert report.accuracy.lost > 10
+    assert report.inputs[0].ok
+    assert "INACCURATE" in report.text()
+    overflow = check(parse("log(1 + exp(x))"), ranges={"x": (710, 1000)}, samples=3)
+    assert overflow.accuracy is not None
+    assert overflow.accuracy.lost == 53
+
+
+def test_conditioning() -> None:
+    """x f'(x)/f(x), by hand."""
+    for text, x, value, slope in (
+        ("x^3", 0.7, 3.0, 2.0),
+        ("exp(x)", 30.0, 30.0, 30.0),
+        ("x - 1", 1.0 + 2**-20, 2**20 + 1, 0.0),
+    ):
+        report = check(parse(text), at={"x": x})
+        assert report.accuracy is not None
+        assert report.accuracy.condition == pytest.approx(value)
+        assert report.inputs[0].condition == pytest.approx(slope)
+        assert report.ok
+
+
+def test_a_value_near_a_root_may_lose_what_its_inputs_do() -> None:
+    report = check(parse("sin(x)"), at={"x": 3.141592653589793})
+    assert report.ok
+    assert report.accuracy is not None
+    assert report.accuracy.condition is not None
+    assert report.accuracy.condition > 1e15
+
+
+def test_a_derivative_that_is_zero() -> None:
+    assert check(parse("(x + y)^2 - x^2 - 2x*y"), samples=5).ok
+
+
+@pytest.mark.parametrize("ranges", [{"z": (0, 1)}, {"x": (1, 0)}, {"x": (0, float("inf"))}, {"k": (0, 1)}])
+def test_ranges_that_do_not_fit(ranges: dict[str, tuple[float, float]]) -> None:
+    with pytest.raises(DataError, match="range"):
+        check(parse("input x, k: int; x*k"), ranges=ranges)
