@@ -1,0 +1,55 @@
+"""graphc, by its public calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import graphc
+from ..cases import Formula, Line, Net, scalar_text
+
+
+def elementwise(formula: Formula, points: dict[str, Any]) -> Callable[[], Any]:
+    function = graphc.compile(formula.text, next(iter(points.values())).dtype.name)
+    names = list(points)
+
+    def call() -> Any:
+        value, gradients = function.value_and_grad(**points)
+        return value, [gradients[n] for n in names]
+
+    return call
+
+
+def point(formula: Formula) -> Callable[..., Any]:
+    function = graphc.compile(formula.text)
+    return lambda *numbers: function.value_and_grad(**dict(zip(formula.ranges, numbers, strict=True)))
+
+
+def loop(formula: Formula) -> Callable[..., float]:
+    from .numba_peer import sum_over
+
+    return sum_over(graphc.compile(formula.text).jit.value_and_grad, len(formula.ranges))
+
+
+def training(net: Net) -> Callable[[Any], Any]:
+    x, t = net.numbers()
+    first = {f"h{k}.{part}": a for k, layer in enumerate(net.initial(), 1) for part, a in zip("Wb", layer, strict=True)}
+
+    def call(order: Any) -> Any:
+        run = graphc.train(
+            net.text, {"x": x, "t": t}, batch_size=net.batch, epochs=len(order), params=first, order=order
+        )
+        layers = [(run.params[f"h{k}.W"], run.params[f"h{k}.b"]) for k in range(1, len(net.sizes))]
+        return layers, run.history["loss"]
+
+    return call
+
+
+def scalar(lines: list[Line]) -> Callable[..., Any]:
+    function = graphc.compile(scalar_text(lines))
+
+    def call(x: float, y: float, z: float) -> Any:
+        value, gradients = function.value_and_grad(x=x, y=y, z=z)
+        return value, [gradients[n] for n in "xyz"]
+
+    return call

@@ -1,0 +1,34 @@
+"""A process from its start to its first answer: `python -m tests.benchmarks.start PEER TASK CORES`.
+
+In: a peer, "gradient" (of the chain at one point), "arrays" (at 1,000 points) or "epoch" (of digits), cores.  Out: the
+answer as a line of JSON.
+Always holds: nothing is imported that the peer does not need.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+import numpy as np
+
+from . import peers
+from .cases import DIGITS_NET, ELEMENTWISE
+
+
+def main(peer: str, task: str, cores: str) -> None:
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {int(c) for c in cores.split(",")})
+    module = peers.load(peer)
+    if task == "gradient":
+        answer = [float(module.point(ELEMENTWISE[0])(0.5)[1][0])]
+    elif task == "arrays":
+        answer = np.asarray(module.elementwise(ELEMENTWISE[0], ELEMENTWISE[0].points(1000, "float64"))()[1][0]).tolist()
+    else:
+        answer = np.asarray(module.training(DIGITS_NET)(DIGITS_NET.order(1))[1]).tolist()
+    print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

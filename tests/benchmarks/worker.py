@@ -1,0 +1,169 @@
+"""The process of one (peer, case): pinned, it compiles, answers, warms up and times itself.
+
+In: messages (name of a function here, arguments) over a pipe.  Out: its result, or the text of what went wrong.
+Always holds: a process serves one peer and one case; it runs only while it is asked something.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import time
+import traceback
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import peers
+from .cases import ELEMENTWISE, Net, scalar_lines
+
+STABLE, WARM_SECONDS = 0.05, 1.0
+_CALLS: dict[str, Callable[[], Any]] = {}
+_REPEATS: dict[str, int] = {}
+_TRAIN: Callable[[Any], Any]
+
+
+def serve(connection: Connection, cores: set[int]) -> None:
+    """Answer until the other end closes."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, cores)
+    with contextlib.suppress(EOFError, KeyboardInterrupt):
+        while True:
+            name, arguments = connection.recv()
+            try:
+                connection.send((globals()[name](*arguments), None))
+            except Exception:
+                connection.send((None, traceback.format_exc(limit=-3)))
+
+
+def plain(result: Any) -> Any:
+    """A peer's result as NumPy arrays."""
+    if isinstance(result, (tuple, list)):
+        return [plain(r) for r in result]
+    return np.asarray(result)
+
+
+def every(result: Any) -> Any:
+    """Some thousand values of a result over points."""
+    if isinstance(result, (tuple, list)):
+        return [every(r) for r in result]
+    array = np.asarray(result)
+    return array[:: max(1, array.size // 1000)]
+
+
+def elementwise(label: str, peer: str, formula: int, dtype: str, count: int) -> Any:
+    """Prepare a call over points; its answer, None where the peer has nothing for this case."""
+    points = ELEMENTWISE[formula].points(count, dtype)
+    call = peers.load(peer).elementwise(ELEMENTWISE[formula], points)
+    if call is None:
+        return None
+    _CALLS[label] = call
+    value, derivatives = call()
+    return every([value, list(derivatives)])
+
+
+def point(label: str, peer: str, formula: int, numbers: tuple[float, ...]) -> Any:
+    """Prepare calls at one point; their answer."""
+    function = peers.load(peer).point(ELEMENTWISE[formula])
+    _CALLS[label] = lambda: function(*numbers)
+    return plain(function(*numbers))
+
+
+def loop(label: str, peer: str, formula: int, count: int) -> Any:
+    """Prepare a jitted loop over points; its sum."""
+    function = peers.load(peer).loop(ELEMENTWISE[formula])
+    arrays = ELEMENTWISE[formula].points(count, "float64").values()
+    _CALLS[label] = lambda: function(*arrays)
+    return float(function(*arrays))
+
+
+def training(label: str, peer: str, net: Net, epochs: int) -> Any:
+    """Prepare training; the answer of so many epochs."""
+    global _TRAIN
+    _TRAIN = peers.load(peer).training(net)
+    return plain(_TRAIN(net.order(epochs)))
+
+
+def prepare_epochs(net: Net, seconds: float) -> tuple[int, int]:
+    """Numbers of epochs for a short and a long run, the long one of about so many seconds."""
+
+    def measure(epochs: int) -> float:
+        order = net.order(epochs)
+        _TRAIN(order)
+        return min(_seconds(lambda: _TRAIN(order), 1) for _ in range(2))
+
+    few, many = 1, 3
+    while True:
+        step = max((measure(many) - measure(few)) / (many - few), 1e-7)
+        wanted = max(int(seconds / step), 3)
+        if wanted <= 4 * many or many * step > seconds / 2:
+            break
+        few, many = many, min(wanted, 30 * many)
+    many = max(3, wanted)
+    few = max(1, many // 4)
+    for name, epochs in (("short run", few), ("long run", many)):
+        order = net.order(epochs)
+        _TRAIN(order)
+        _CALLS[name] = lambda order=order: _TRAIN(order)
+        _REPEATS[name] = 1
+    return few, many
+
+
+def products(net: Net) -> None:
+    """Prepare the bare matrix products of a step, named "products"."""
+    from .peers.numpy_peer import products
+
+    _CALLS["products"] = products(net)
+
+
+def warm_up(name: str, seconds: float) -> int:
+    """Call until the time is stable; how many calls then fill so many seconds."""
+    call, repeats, start = _CALLS[name], 1, time.perf_counter()
+    last = [_seconds(call, 1)]
+    while time.perf_counter() - start < WARM_SECONDS:
+        repeats = max(1, int(seconds / max(min(last), 1e-7)))
+        last = [*last[-2:], _seconds(call, repeats)]
+        if len(last) == 3 and max(last) < (1 + STABLE) * min(last):
+            break
+    _REPEATS[name] = repeats
+    return repeats
+
+
+def measure(name: str) -> float:
+    """Seconds of one call, the mean over a run of calls."""
+    return _seconds(_CALLS[name], _REPEATS[name])
+
+
+def _seconds(call: Callable[[], Any], repeats: int) -> float:
+    start = time.perf_counter()
+    for _ in range(repeats):
+        call()
+    return (time.perf_counter() - start) / repeats
+
+
+def first_scalar(peer: str, operations: int, numbers: tuple[float, ...]) -> tuple[float, Any]:
+    """Seconds from a long scalar program to its first gradient, the library imported; and the answer."""
+    module, lines = peers.load(peer), scalar_lines(operations)
+    start = time.perf_counter()
+    answer = plain(module.scalar(lines)(*numbers))
+    return time.perf_counter() - start, answer
+
+
+def first_training(peer: str, net: Net) -> tuple[float, Any]:
+    """Seconds from a net to the end of its first epoch, the library imported; and the answer."""
+    module, order = peers.load(peer), net.order(1)
+    start = time.perf_counter()
+    answer = plain(module.training(net)(order))
+    return time.perf_counter() - start, answer
+
+
+def memory() -> int:
+    """Peak resident bytes of this process."""
+    status = Path("/proc/self/status")
+    if status.exists():  # getrusage counts the parent's pages of before the exec as well
+        return next(int(s.split()[1]) for s in status.read_text().splitlines() if s.startswith("VmHWM")) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
