@@ -45,6 +45,7 @@ def settings(given: argparse.Namespace) -> Settings:
         seconds=0.01 if given.quick else 0.05,
         counts=[int(c) for c in counts.split(",")],
         dtypes=given.dtypes.split(","),
+        starts=1 if given.quick else 4,
         scalar_sizes=(100, 1000) if given.quick else (100, 1_000, 10_000),
         depths=(1, 4) if given.quick else (1, 2, 4, 8, 16, 32),
         only=given.only,

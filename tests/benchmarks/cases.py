@@ -166,7 +166,9 @@ ELEMENTWISE = (
     Formula(
         "Gaussian mixture",
         "log("
-        + " + ".join(f"{w} / {s} / sqrt(2pi) * exp(-((x - {c}) / {s})^2 / 2)".replace("x - -", "x + ") for w, c, s in MIXTURE)
+        + " + ".join(
+            f"{w} / {s} / sqrt(2pi) * exp(-((x - {c}) / {s})^2 / 2)".replace("x - -", "x + ") for w, c, s in MIXTURE
+        )
         + ")",
         {"x": (-3, 3)},
         _mixture,
@@ -311,7 +313,8 @@ def scalar_lines(operations: int) -> list[Line]:
     generator = np.random.default_rng(13)
     functions = ("sin", "cos", "tanh", "exp")
     return [
-        (k - 1, functions[int(generator.integers(4))], int(generator.integers(k))) for k in range(3, 3 + operations // 4)
+        (k - 1, functions[int(generator.integers(4))], int(generator.integers(k)))
+        for k in range(3, 3 + operations // 4)
     ]
 
 

@@ -61,18 +61,24 @@ def markdown(table: Table) -> str:
     names = [n for n in (*peers.NAMES, BARE) if any(n in times for _, times in table.rows)]
     ratios = [table.ratio(times) for _, times in table.rows]
     head = ["", *names]
-    body = [[label, *(_number(times[n] / table.scale) if n in times else "" for n in names)] for label, times in table.rows]
+    body = [
+        [label, *(_number(times[n] / table.scale) if n in times else "" for n in names)] for label, times in table.rows
+    ]
     if table.against:
         head.append(f"{table.against} / graphc")
         for row, r in zip(body, ratios, strict=True):
             row.append("" if r is None else f"{r:.2f}")
     widths = [max(len(row[k]) for row in (head, *body)) for k in range(len(head))]
-    lines = ["| " + " | ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) + " |" for row in (head, *body)]
+    lines = [
+        "| " + " | ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) + " |" for row in (head, *body)
+    ]
     lines.insert(1, "|" + "|".join("-" * (w + 1) + (":" if k else "-") for k, w in enumerate(widths)) + "|")
     known = [r for r in ratios if r is not None]
     notes = list(table.notes)
     if known:
-        notes.append(f"{table.against} / graphc: worst {min(known):.2f}, geometric mean {exp(sum(map(log, known)) / len(known)):.2f}")
+        notes.append(
+            f"{table.against} / graphc: worst {min(known):.2f}, geometric mean {exp(sum(map(log, known)) / len(known)):.2f}"
+        )
     return "\n".join([f"### {table.title}, {table.unit}", "", *lines, "", *(f"- {n}" for n in notes)]).rstrip() + "\n"
 
 

@@ -11,10 +11,9 @@ import json
 import os
 import sys
 
-import numpy as np
-
 from . import peers
 from .cases import DIGITS_NET, ELEMENTWISE
+from .worker import flat, learned
 
 
 def main(peer: str, task: str, cores: str) -> None:
@@ -22,12 +21,13 @@ def main(peer: str, task: str, cores: str) -> None:
         os.sched_setaffinity(0, {int(c) for c in cores.split(",")})
     module = peers.load(peer)
     if task == "gradient":
-        answer = [float(module.point(ELEMENTWISE[0])(0.5)[1][0])]
+        call = module.point(ELEMENTWISE[0], (0.5,))
     elif task == "arrays":
-        answer = np.asarray(module.elementwise(ELEMENTWISE[0], ELEMENTWISE[0].points(1000, "float64"))()[1][0]).tolist()
+        call = module.elementwise(ELEMENTWISE[0], ELEMENTWISE[0].points(1000, "float64"))
     else:
-        answer = np.asarray(module.training(DIGITS_NET)(DIGITS_NET.order(1))[1]).tolist()
-    print(json.dumps(answer), flush=True)
+        function = module.training(DIGITS_NET)
+        call = lambda: learned(function(DIGITS_NET.order(1)))  # noqa: E731
+    print(json.dumps([a.tolist() for a in flat(call())]), flush=True)
 
 
 if __name__ == "__main__":

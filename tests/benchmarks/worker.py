@@ -11,7 +11,7 @@ import os
 import resource
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -40,19 +40,24 @@ def serve(connection: Connection, cores: set[int]) -> None:
                 connection.send((None, traceback.format_exc(limit=-3)))
 
 
-def plain(result: Any) -> Any:
-    """A peer's result as NumPy arrays."""
+def flat(result: Any) -> list[Any]:
+    """All arrays of a result, as NumPy's, in one list."""
+    if isinstance(result, Mapping):
+        result = list(result.values())
     if isinstance(result, (tuple, list)):
-        return [plain(r) for r in result]
-    return np.asarray(result)
+        return [a for r in result for a in flat(r)]
+    return [np.asarray(result)]
 
 
-def every(result: Any) -> Any:
-    """Some thousand values of a result over points."""
-    if isinstance(result, (tuple, list)):
-        return [every(r) for r in result]
-    array = np.asarray(result)
-    return array[:: max(1, array.size // 1000)]
+def every(result: Any) -> list[Any]:
+    """About a thousand values of each array over points."""
+    return [a[:: max(1, a.size // 1000)] for a in flat(result)]
+
+
+def learned(result: Any) -> list[Any]:
+    """All weights of a training, and the losses as one array."""
+    layers, losses = result
+    return [*flat(layers), np.asarray(losses, float)]
 
 
 def elementwise(label: str, peer: str, formula: int, dtype: str, count: int) -> Any:
@@ -62,15 +67,13 @@ def elementwise(label: str, peer: str, formula: int, dtype: str, count: int) -> 
     if call is None:
         return None
     _CALLS[label] = call
-    value, derivatives = call()
-    return every([value, list(derivatives)])
+    return every(call())
 
 
 def point(label: str, peer: str, formula: int, numbers: tuple[float, ...]) -> Any:
     """Prepare calls at one point; their answer."""
-    function = peers.load(peer).point(ELEMENTWISE[formula])
-    _CALLS[label] = lambda: function(*numbers)
-    return plain(function(*numbers))
+    call = _CALLS[label] = peers.load(peer).point(ELEMENTWISE[formula], numbers)
+    return [a.reshape(()) for a in flat(call())]
 
 
 def loop(label: str, peer: str, formula: int, count: int) -> Any:
@@ -85,7 +88,7 @@ def training(label: str, peer: str, net: Net, epochs: int) -> Any:
     """Prepare training; the answer of so many epochs."""
     global _TRAIN
     _TRAIN = peers.load(peer).training(net)
-    return plain(_TRAIN(net.order(epochs)))
+    return learned(_TRAIN(net.order(epochs)))
 
 
 def prepare_epochs(net: Net, seconds: float) -> tuple[int, int]:
@@ -149,7 +152,7 @@ def first_scalar(peer: str, operations: int, numbers: tuple[float, ...]) -> tupl
     """Seconds from a long scalar program to its first gradient, the library imported; and the answer."""
     module, lines = peers.load(peer), scalar_lines(operations)
     start = time.perf_counter()
-    answer = plain(module.scalar(lines)(*numbers))
+    answer = flat(module.scalar(lines)(*numbers))
     return time.perf_counter() - start, answer
 
 
@@ -157,7 +160,7 @@ def first_training(peer: str, net: Net) -> tuple[float, Any]:
     """Seconds from a net to the end of its first epoch, the library imported; and the answer."""
     module, order = peers.load(peer), net.order(1)
     start = time.perf_counter()
-    answer = plain(module.training(net)(order))
+    answer = learned(module.training(net)(order))
     return time.perf_counter() - start, answer
 
 

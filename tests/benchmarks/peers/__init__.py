@@ -2,9 +2,8 @@
 
 In: cases.  Out: of every function a callable, ready to be timed.  A peer leaves out the functions it is no good for.
 
-    MODULES                       what it imports: the peer is there if these are
     elementwise(formula, points)  points: arrays by name; call() -> (value, [derivatives]), fresh arrays of the points' dtype
-    point(value)                  call(*numbers) -> (value, [derivatives]), float64, as its users call it
+    point(formula, numbers)       call() -> (value, derivatives), float64, as its users get them
     loop(formula)                 call(points) -> sum of value and derivatives: the bare compiled function in a compiled loop
     training(net)                 call(order) -> (layers [(W, b)], losses): from net.initial(), losses the mean of each epoch
     scalar(lines)                 call(*numbers) -> (value, [derivatives]) of a long scalar program

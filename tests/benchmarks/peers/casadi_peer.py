@@ -37,18 +37,18 @@ def elementwise(formula: Formula, points: dict[str, Any]) -> Callable[[], Any] |
     return call
 
 
-def point(formula: Formula) -> Callable[..., Any]:
-    function = _function(formula.value(casadi), len(formula.ranges))
-
-    def call(*numbers: float) -> Any:
-        value, *gradient = function(*numbers)
-        return value, gradient
-
-    return call
+def point(formula: Formula, numbers: tuple[float, ...]) -> Callable[[], Any]:
+    function = _numbers(formula.value(casadi), len(numbers))
+    return lambda: function(*numbers)
 
 
 def scalar(lines: list[Line]) -> Callable[..., Any]:
-    function = _function(scalar_function(casadi, lines), 3)
+    return _numbers(scalar_function(casadi, lines), 3)
+
+
+def _numbers(value: Callable[..., Any], inputs: int) -> Callable[..., Any]:
+    """numbers -> (value, derivatives)."""
+    function = _function(value, inputs)
 
     def call(*numbers: float) -> Any:
         value, *gradient = function(*numbers)

@@ -1,4 +1,4 @@
-"""C compiled by gcc -O3 -ffast-math -march=native: code by SymPy's cse in a loop over points; training loops by hand.
+"""C compiled by gcc -O3 -ffast-math -march=native: derivatives by hand in a loop over points; training loops by hand.
 
 Called through ctypes.  The training loop knows its sizes when it is compiled and takes large products from the BLAS
 that SciPy carries.
@@ -17,12 +17,14 @@ from typing import Any
 import numpy as np
 import sympy
 from sympy.codegen.ast import float32, real
+from sympy.codegen.rewriting import create_expand_pow_optimization
 from sympy.printing.c import C99CodePrinter
 
 from ..cases import Formula, Net
-from .sympy_peer import derivatives
 
 FLAGS = ("-O3", "-ffast-math", "-march=native", "-shared", "-fPIC")
+# Sine and cosine of one argument become one call of sincos, which gcc does not vectorise, unless it is told not to.
+TRIGONOMETRIC = ("-fdisable-tree-sincos",)
 
 
 def version() -> str:
@@ -34,7 +36,8 @@ def _library(source: str) -> ctypes.CDLL:
         file = Path(folder) / "code.c"
         file.write_text(source)
         binary = Path(folder) / "code.so"
-        subprocess.run(["gcc", *FLAGS, str(file), "-o", str(binary), "-lm"], check=True)
+        flags = FLAGS + TRIGONOMETRIC if "sin" in source and "cos" in source else FLAGS
+        subprocess.run(["gcc", *flags, str(file), "-o", str(binary), "-lm"], check=True, stderr=subprocess.PIPE)
         return ctypes.CDLL(str(binary))
 
 
@@ -42,16 +45,20 @@ def _printer(dtype: str) -> C99CodePrinter:
     return C99CodePrinter({"math_macros": {}, "type_aliases": {real: float32} if dtype == "float32" else {}})
 
 
-def _pointwise(names: list[str], results: list[Any], dtype: str) -> str:
-    """void pointwise(long n, const T *in0, ..., T *out0, ...)."""
+def _pointwise(formula: Formula, dtype: str) -> str:
+    """void pointwise(long n, const T *in_x, ..., T *out_0, ...): the derivatives by hand, shared parts by cse."""
+    names = list(formula.ranges)
+    symbols = [sympy.Symbol(n, positive=True) for n in names]
+    results = formula.by_hand(sympy, lambda v: sympy.Integer(v) if v == int(v) else sympy.Float(v))(*symbols)
     scalar = {"float32": "float", "float64": "double"}[dtype]
     printer = _printer(dtype)
+    products = create_expand_pow_optimization(8, base_req=lambda base: True)
     shared, results = sympy.cse(results, sympy.numbered_symbols("t_"))
     inputs = [f"const {scalar} *restrict in_{n}" for n in names]
     outputs = [f"{scalar} *restrict out_{k}" for k in range(len(results))]
     body = [f"const {scalar} {n} = in_{n}[i];" for n in names]
-    body += [f"const {scalar} {name} = {printer.doprint(value)};" for name, value in shared]
-    body += [f"out_{k}[i] = {printer.doprint(value)};" for k, value in enumerate(results)]
+    body += [f"const {scalar} {name} = {printer.doprint(products(value))};" for name, value in shared]
+    body += [f"out_{k}[i] = {printer.doprint(products(value))};" for k, value in enumerate(results)]
     lines = "\n        ".join(body)
     arguments = ", ".join(["long n", *inputs, *outputs])
     return f"""#include <math.h>
@@ -65,9 +72,8 @@ void pointwise({arguments}) {{
 
 def elementwise(formula: Formula, points: dict[str, Any]) -> Callable[[], Any]:
     names, arrays = list(points), list(points.values())
-    _, results = derivatives(formula.value(sympy), names)
     count, dtype = arrays[0].size, arrays[0].dtype
-    function = _library(_pointwise(names, results, dtype.name)).pointwise
+    function = _library(_pointwise(formula, dtype.name)).pointwise
     function.argtypes = [ctypes.c_long] + [ctypes.c_void_p] * (2 * len(names) + 1)
     function.restype = None
 

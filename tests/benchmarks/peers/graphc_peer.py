@@ -20,9 +20,9 @@ def elementwise(formula: Formula, points: dict[str, Any]) -> Callable[[], Any]:
     return call
 
 
-def point(formula: Formula) -> Callable[..., Any]:
-    function = graphc.compile(formula.text)
-    return lambda *numbers: function.value_and_grad(**dict(zip(formula.ranges, numbers, strict=True)))
+def point(formula: Formula, numbers: tuple[float, ...]) -> Callable[[], Any]:
+    function, named = graphc.compile(formula.text), dict(zip(formula.ranges, numbers, strict=True))
+    return lambda: function.value_and_grad(**named)
 
 
 def loop(formula: Formula) -> Callable[..., float]:

@@ -24,9 +24,9 @@ def elementwise(formula: Formula, points: dict[str, Any]) -> Callable[[], Any]:
     return lambda: jax.block_until_ready(both(*arrays))
 
 
-def point(formula: Formula) -> Callable[..., Any]:
-    both = jax.jit(jax.value_and_grad(formula.value(MATH), tuple(range(len(formula.ranges)))))
-    return lambda *numbers: jax.block_until_ready(both(*numbers))
+def point(formula: Formula, numbers: tuple[float, ...]) -> Callable[[], Any]:
+    both = jax.jit(jax.value_and_grad(formula.value(MATH), tuple(range(len(numbers)))))
+    return lambda: jax.block_until_ready(both(*numbers))
 
 
 def training(net: Net) -> Callable[[Any], Any]:

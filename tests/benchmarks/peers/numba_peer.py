@@ -84,8 +84,9 @@ def _loop5(f: Any) -> Any:
     return loop
 
 
-def point(formula: Formula) -> Callable[..., Any]:
-    return _bare(formula, np.float64)
+def point(formula: Formula, numbers: tuple[float, ...]) -> Callable[[], Any]:
+    bare = _bare(formula, np.float64)
+    return lambda: bare(*numbers)
 
 
 def loop(formula: Formula) -> Callable[..., float]:

@@ -11,9 +11,7 @@ from scipy.special import erf
 
 from ..cases import Formula, Line, Net, scalar_function
 
-MATH = SimpleNamespace(
-    sin=np.sin, cos=np.cos, tanh=np.tanh, exp=np.exp, log=np.log, sqrt=np.sqrt, erf=erf, pi=np.pi
-)
+MATH = SimpleNamespace(sin=np.sin, cos=np.cos, tanh=np.tanh, exp=np.exp, log=np.log, sqrt=np.sqrt, erf=erf, pi=np.pi)
 
 
 def elementwise(formula: Formula, points: dict[str, Any]) -> Callable[[], Any]:
@@ -87,9 +85,7 @@ def _gradients(output: str, w: list[Any], b: list[Any], x: Any, t: Any) -> tuple
 
 def products(net: Net) -> Callable[[], Any]:
     """The matrix products of one step and nothing else, into arrays that are there."""
-    made = [
-        (np.ones((m, k), "f4"), np.ones((k, n), "f4"), np.empty((m, n), "f4")) for m, k, n in net.products()
-    ]
+    made = [(np.ones((m, k), "f4"), np.ones((k, n), "f4"), np.empty((m, n), "f4")) for m, k, n in net.products()]
 
     def call() -> None:
         for a, b, out in made:

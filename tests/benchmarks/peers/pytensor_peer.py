@@ -30,7 +30,17 @@ def elementwise(formula: Formula, points: dict[str, Any]) -> Callable[[], Any]:
     return call
 
 
-def _scalar(function: Callable[..., Any], inputs: int) -> Callable[..., Any]:
+def point(formula: Formula, numbers: tuple[float, ...]) -> Callable[[], Any]:
+    function = _numbers(formula.value(MATH), len(numbers))
+    return lambda: function(*numbers)
+
+
+def scalar(lines: list[Line]) -> Callable[..., Any]:
+    return _numbers(scalar_function(MATH, lines), 3)
+
+
+def _numbers(function: Callable[..., Any], inputs: int) -> Callable[..., Any]:
+    """numbers -> (value, derivatives)."""
     symbols = [pt.dscalar(f"x{k}") for k in range(inputs)]
     value = function(*symbols)
     gradients = pt.grad(value, symbols, disconnected_inputs="ignore")
@@ -41,14 +51,6 @@ def _scalar(function: Callable[..., Any], inputs: int) -> Callable[..., Any]:
         return value, gradients
 
     return call
-
-
-def point(formula: Formula) -> Callable[..., Any]:
-    return _scalar(formula.value(MATH), len(formula.ranges))
-
-
-def scalar(lines: list[Line]) -> Callable[..., Any]:
-    return _scalar(scalar_function(MATH, lines), 3)
 
 
 def training(net: Net) -> Callable[[Any], Any]:

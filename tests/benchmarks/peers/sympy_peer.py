@@ -29,12 +29,16 @@ def elementwise(formula: Formula, points: dict[str, Any]) -> Callable[[], Any]:
     return call
 
 
-def point(formula: Formula) -> Callable[..., Any]:
-    symbols, both = derivatives(formula.value(sympy), list(formula.ranges))
-    function = sympy.lambdify(symbols, (both[0], both[1:]), "math", cse=True)
-    return function
+def point(formula: Formula, numbers: tuple[float, ...]) -> Callable[[], Any]:
+    function = _numbers(formula.value(sympy), list(formula.ranges))
+    return lambda: function(*numbers)
 
 
 def scalar(lines: list[Line]) -> Callable[..., Any]:
-    symbols, both = derivatives(scalar_function(sympy, lines), list("xyz"))
+    return _numbers(scalar_function(sympy, lines), list("xyz"))
+
+
+def _numbers(function: Callable[..., Any], names: list[str]) -> Callable[..., Any]:
+    """numbers -> (value, derivatives)."""
+    symbols, both = derivatives(function, names)
     return sympy.lambdify(symbols, (both[0], both[1:]), "math", cse=True)

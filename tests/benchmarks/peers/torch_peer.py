@@ -36,13 +36,18 @@ def elementwise(formula: Formula, points: dict[str, Any]) -> Callable[[], Any]:
     return call
 
 
-def point(formula: Formula) -> Callable[..., Any]:
-    function = formula.value(MATH)
+def point(formula: Formula, numbers: tuple[float, ...]) -> Callable[[], Any]:
+    function = _autograd(formula.value(MATH))
+    return lambda: function(*numbers)
+
+
+def _autograd(function: Callable[..., Any]) -> Callable[..., Any]:
+    """numbers -> (value, derivatives)."""
 
     def call(*numbers: float) -> Any:
         leaves = [torch.tensor(v, dtype=torch.float64, requires_grad=True) for v in numbers]
         value = function(*leaves)
-        return value.detach(), torch.autograd.grad(value, leaves)
+        return value.detach(), torch.autograd.grad(value, leaves, materialize_grads=True)
 
     return call
 
@@ -84,11 +89,4 @@ def training(net: Net) -> Callable[[Any], Any]:
 
 
 def scalar(lines: list[Line]) -> Callable[..., Any]:
-    function = scalar_function(MATH, lines)
-
-    def call(*numbers: float) -> Any:
-        leaves = [torch.tensor(v, dtype=torch.float64, requires_grad=True) for v in numbers]
-        value = function(*leaves)
-        return value.detach(), torch.autograd.grad(value, leaves, allow_unused=True)
-
-    return call
+    return _autograd(scalar_function(MATH, lines))
