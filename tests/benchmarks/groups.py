@@ -215,7 +215,9 @@ def compile_time(settings: Settings) -> list[Table]:
     for size in settings.scalar_sizes:
         lines = scalar_lines(size)
         reference = flat(numpy_peer.scalar_reference(lines, SCALAR_POINT))
-        times = _first(settings, "scalar", (size, SCALAR_POINT), lambda a, r=reference: differs(a, r, 1e-9), str(size))
+        times = _first(
+            settings, "scalar", (size, SCALAR_POINT), lambda a, r=reference: differs(a, r, 1e-9), f"{size:,}"
+        )
         scalars.rows.append((f"{size:,} operations", times))
     scalars.notes += _growth(settings.scalar_sizes, scalars.rows)
     nets = Table("From text to the end of a first step, a net of equal layers", "s", 1, "jax")

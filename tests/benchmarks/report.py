@@ -43,7 +43,8 @@ The groups are `elementwise`, `point`, `training`, `start`, `compile` and `memor
 - Everybody has the same numbers (`tests/benchmarks/cases.py`) and gives an answer first, which is compared with NumPy in
   float64; a wrong answer is reported and not timed.
 - Each peer has a process of its own for each case, pinned to one core, with one thread.  It compiles, is warmed up until its
-  time is stable, and then the peers take turns, so that a disturbance meets all of them.
+  time is stable, and then the peers take turns, so that a disturbance meets all of them.  On one core, calls and steps are
+  timed in processor time, which other programs do not add to; on several, and from process start, in wall time.
 - Over arrays, a call takes arrays of the peer's own kind and returns new ones.
 - A training step is the difference of a long run and a short one, divided by the steps between: gather of the batch by a
   given order, loss, gradient, update.  What a call costs besides is a table of its own.  All of it is float32.

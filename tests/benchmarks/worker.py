@@ -25,10 +25,17 @@ STABLE, WARM_SECONDS = 0.05, 1.0
 _CALLS: dict[str, Callable[[], Any]] = {}
 _REPEATS: dict[str, int] = {}
 _TRAIN: Callable[[Any], Any]
+_clock = time.perf_counter
 
 
 def serve(connection: Connection, cores: set[int]) -> None:
-    """Answer until the other end closes."""
+    """Answer until the other end closes.
+
+    On one core the clock is that of the processor time: what other programs take of the core is not in it.
+    """
+    global _clock
+    if len(cores) == 1:
+        _clock = time.process_time
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, cores)
     with contextlib.suppress(EOFError, KeyboardInterrupt):
@@ -92,27 +99,18 @@ def training(label: str, peer: str, net: Net, epochs: int) -> Any:
 
 
 def prepare_epochs(net: Net, seconds: float) -> tuple[int, int]:
-    """Numbers of epochs for a short and a long run, the long one of about so many seconds."""
-
-    def measure(epochs: int) -> float:
-        order = net.order(epochs)
+    """Prepare a short and a long run, the long one of about so many seconds; their numbers of epochs."""
+    many, spent = 1, 0.0
+    while spent < seconds / 2:
+        many = min(3 * many if spent == 0 else int(many * seconds / spent) + 1, 30 * many)
+        order = net.order(many)
         _TRAIN(order)
-        return min(_seconds(lambda: _TRAIN(order), 1) for _ in range(2))
-
-    few, many = 1, 3
-    while True:
-        step = max((measure(many) - measure(few)) / (many - few), 1e-7)
-        wanted = max(int(seconds / step), 3)
-        if wanted <= 4 * many or many * step > seconds / 2:
-            break
-        few, many = many, min(wanted, 30 * many)
-    many = max(3, wanted)
+        spent = _seconds(lambda order=order: _TRAIN(order), 1)
     few = max(1, many // 4)
-    for name, epochs in (("short run", few), ("long run", many)):
+    for label, epochs in (("short run", few), ("long run", many)):
         order = net.order(epochs)
-        _TRAIN(order)
-        _CALLS[name] = lambda order=order: _TRAIN(order)
-        _REPEATS[name] = 1
+        _CALLS[label], _REPEATS[label] = lambda order=order: _TRAIN(order), 1
+        measure(label)
     return few, many
 
 
@@ -142,10 +140,10 @@ def measure(name: str) -> float:
 
 
 def _seconds(call: Callable[[], Any], repeats: int) -> float:
-    start = time.perf_counter()
+    start = _clock()
     for _ in range(repeats):
         call()
-    return (time.perf_counter() - start) / repeats
+    return (_clock() - start) / repeats
 
 
 def first_scalar(peer: str, operations: int, numbers: tuple[float, ...]) -> tuple[float, Any]:

@@ -47,11 +47,6 @@ def scalar(lines: list[Line]) -> Callable[..., Any]:
 
 
 def _numbers(value: Callable[..., Any], inputs: int) -> Callable[..., Any]:
-    """numbers -> (value, derivatives)."""
+    """numbers -> [value, derivatives...]."""
     function = _function(value, inputs)
-
-    def call(*numbers: float) -> Any:
-        value, *gradient = function(*numbers)
-        return value, gradient
-
-    return call
+    return lambda *numbers: [float(v) for v in function(*numbers)]

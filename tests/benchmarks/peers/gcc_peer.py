@@ -7,7 +7,6 @@ that SciPy carries.
 from __future__ import annotations
 
 import ctypes
-import os
 import subprocess
 import tempfile
 from collections.abc import Callable
@@ -203,7 +202,7 @@ def _training_source(net: Net) -> str:
     indent = "\n            "
     return f"""{head}{TRAINING}
 {chr(10).join(static)}
-void train(void *gemm, long epochs, const int *order, const float *x, const float *targets, double *losses, {weights}) {{
+void train(void *gemm, long epochs, const long *order, const float *x, const float *targets, double *losses, {weights}) {{
     double p1 = 1, p2 = 1;
     sgemm = (gemm_type)gemm;
     {" ".join(clear)}
@@ -211,8 +210,8 @@ void train(void *gemm, long epochs, const int *order, const float *x, const floa
         double total = 0;
         for (int start = 0; start < {net.examples}; start += BATCH, order += BATCH) {{
             for (int i = 0; i < BATCH; i++) {{
-                memcpy(h0 + i * {sizes[0]}, x + (long)order[i] * {sizes[0]}, {4 * sizes[0]});
-                memcpy(t + i * OUTPUTS, targets + (long)order[i] * OUTPUTS, 4 * OUTPUTS);
+                memcpy(h0 + i * {sizes[0]}, x + order[i] * {sizes[0]}, {4 * sizes[0]});
+                memcpy(t + i * OUTPUTS, targets + order[i] * OUTPUTS, 4 * OUTPUTS);
             }}
             {indent.join(forward)}
             total += loss_and_delta(h{layers}, t, d{layers});

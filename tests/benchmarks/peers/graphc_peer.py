@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import graphc
+
 from ..cases import Formula, Line, Net, scalar_text
 
 

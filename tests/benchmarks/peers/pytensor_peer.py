@@ -57,7 +57,7 @@ def training(net: Net) -> Callable[[Any], Any]:
     first = net.initial()
     x, t = (pytensor.shared(a, borrow=True) for a in net.numbers())
     values = [pytensor.shared(a) for layer in first for a in layer]
-    index = pt.ivector("index")
+    index = pt.lvector("index")
     h, target = x[index], t[index]
     for w, b in zip(values[:-2:2], values[1:-2:2], strict=True):
         h = pt.tanh(h @ w + b)

@@ -24,11 +24,11 @@ def training(net: Net) -> Callable[[Any], Any]:
 
     def call(order: Any) -> Any:
         model = Model(
-            net.sizes[1:-1], activation="tanh", solver=net.optimizer, alpha=0, batch_size=net.batch,
+            hidden_layer_sizes=net.sizes[1:-1], activation="tanh", solver=net.optimizer, alpha=0, batch_size=net.batch,
             learning_rate_init=net.lr, momentum=0, nesterovs_momentum=False, shuffle=False,
         )  # fmt: skip
         model.first = iter(net.initial())
-        classes = {} if net.output == "linear" else {"classes": np.unique(target)}
+        classes = {} if net.output == "linear" else {"classes": np.arange(max(2, net.sizes[-1]))}
         losses = []
         for index in order:
             model.partial_fit(x[index], target[index], **classes)

@@ -1,4 +1,4 @@
-"""SymPy: derivatives by diff, common subexpressions by cse, NumPy code by lambdify."""
+"""SymPy: derivatives by diff, common subexpressions by cse, NumPy and math code by lambdify."""
 
 from __future__ import annotations
 
@@ -7,19 +7,18 @@ from typing import Any
 
 import sympy
 
-from ..cases import Formula, Line, scalar_function
+from ..cases import Formula
 
 
-def derivatives(function: Callable[..., Any], names: list[str]) -> tuple[list[Any], list[Any]]:
-    """Symbols and [value, derivatives...] of a function."""
-    symbols = [sympy.Symbol(n, real=True) for n in names]
-    value = function(*symbols)
+def _derivatives(formula: Formula) -> tuple[list[Any], list[Any]]:
+    """Symbols and [value, derivatives...]."""
+    symbols = [sympy.Symbol(n, real=True) for n in formula.ranges]
+    value = formula.value(sympy)(*symbols)
     return symbols, [value, *(sympy.diff(value, s) for s in symbols)]
 
 
 def elementwise(formula: Formula, points: dict[str, Any]) -> Callable[[], Any]:
-    symbols, both = derivatives(formula.value(sympy), list(points))
-    function = sympy.lambdify(symbols, both, ["scipy", "numpy"], cse=True)
+    function = sympy.lambdify(*_derivatives(formula), ["scipy", "numpy"], cse=True)
     arrays = list(points.values())
 
     def call() -> Any:
@@ -30,15 +29,5 @@ def elementwise(formula: Formula, points: dict[str, Any]) -> Callable[[], Any]:
 
 
 def point(formula: Formula, numbers: tuple[float, ...]) -> Callable[[], Any]:
-    function = _numbers(formula.value(sympy), list(formula.ranges))
+    function = sympy.lambdify(*_derivatives(formula), "math", cse=True)
     return lambda: function(*numbers)
-
-
-def scalar(lines: list[Line]) -> Callable[..., Any]:
-    return _numbers(scalar_function(sympy, lines), list("xyz"))
-
-
-def _numbers(function: Callable[..., Any], names: list[str]) -> Callable[..., Any]:
-    """numbers -> (value, derivatives)."""
-    symbols, both = derivatives(function, names)
-    return sympy.lambdify(symbols, (both[0], both[1:]), "math", cse=True)
