@@ -213,7 +213,8 @@ class Net:
     """A dense net with tanh in between and its loss.
 
     output: "softmax" (cross-entropy), "sigmoid" (binary cross-entropy, one unit) or "linear" (half the mean squared
-    error, one unit).  optimizer: "sgd" or "adam".  Everything is float32; `examples` is a multiple of `batch`.
+    error, one unit).  optimizer: "sgd" or "adam".  Everything is float32; `examples` is a multiple of `batch`.  Where a
+    batch is the whole set, the order is of no account and nothing need be gathered.
     """
 
     name: str
@@ -269,6 +270,11 @@ class Net:
         """Which example comes when, (epochs, examples), int64: what every peer follows."""
         rows = np.broadcast_to(np.arange(self.examples), (epochs, self.examples))
         return np.ascontiguousarray(np.random.default_rng(11).permuted(rows, axis=1))
+
+    @property
+    def whole(self) -> bool:
+        """Whether a batch is the whole set."""
+        return self.batch == self.examples
 
     @property
     def steps(self) -> int:

@@ -209,7 +209,7 @@ void train(void *gemm, long epochs, const long *order, const float *x, const flo
     for (long epoch = 0; epoch < epochs; epoch++) {{
         double total = 0;
         for (int start = 0; start < {net.examples}; start += BATCH, order += BATCH) {{
-            for (int i = 0; i < BATCH; i++) {{
+            if (epoch == 0 || !{int(net.whole)}) for (int i = 0; i < BATCH; i++) {{
                 memcpy(h0 + i * {sizes[0]}, x + order[i] * {sizes[0]}, {4 * sizes[0]});
                 memcpy(t + i * OUTPUTS, targets + order[i] * OUTPUTS, 4 * OUTPUTS);
             }}

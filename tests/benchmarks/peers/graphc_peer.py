@@ -38,7 +38,12 @@ def training(net: Net) -> Callable[[Any], Any]:
 
     def call(order: Any) -> Any:
         run = graphc.train(
-            net.text, {"x": x, "t": t}, batch_size=net.batch, epochs=len(order), params=first, order=order
+            net.text,
+            {"x": x, "t": t},
+            batch_size=net.batch,
+            epochs=len(order),
+            params=first,
+            order=None if net.whole else order,
         )
         layers = [(run.params[f"h{k}.W"], run.params[f"h{k}.b"]) for k in range(1, len(net.sizes))]
         return layers, run.history["loss"]

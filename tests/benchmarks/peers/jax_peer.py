@@ -46,7 +46,7 @@ def training(net: Net) -> Callable[[Any], Any]:
 
     def step(carry: Any, index: Any) -> Any:
         layers, m, s, p1, p2 = carry
-        value, g = jax.value_and_grad(loss)(layers, x[index], t[index])
+        value, g = jax.value_and_grad(loss)(layers, *((x, t) if net.whole else (x[index], t[index])))
         if net.optimizer == "sgd":
             return (jax.tree.map(lambda w, g: w - net.lr * g, layers, g), m, s, p1, p2), value
         p1, p2 = p1 * 0.9, p2 * 0.999

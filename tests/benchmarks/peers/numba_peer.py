@@ -220,9 +220,10 @@ def _train(kind, adam, lr, batch, x, t, order, w, b, gw, gb, m, s, h, d, losses)
     for epoch in range(order.shape[0]):
         total = 0.0
         for start in range(0, order.shape[1], batch):
-            for i in range(batch):
-                h[0][i] = x[order[epoch, start + i]]
-                targets[i] = t[order[epoch, start + i]]
+            if epoch == 0 or batch < order.shape[1]:
+                for i in range(batch):
+                    h[0][i] = x[order[epoch, start + i]]
+                    targets[i] = t[order[epoch, start + i]]
             for k in range(layers):
                 z, bias = h[k + 1], b[k][0]
                 _product(h[k], w[k], z)

@@ -58,7 +58,7 @@ def training(net: Net) -> Callable[[Any], Any]:
     x, t = (pytensor.shared(a, borrow=True) for a in net.numbers())
     values = [pytensor.shared(a) for layer in first for a in layer]
     index = pt.lvector("index")
-    h, target = x[index], t[index]
+    h, target = (x, t) if net.whole else (x[index], t[index])
     for w, b in zip(values[:-2:2], values[1:-2:2], strict=True):
         h = pt.tanh(h @ w + b)
     z = h @ values[-2] + values[-1]
@@ -83,7 +83,7 @@ def training(net: Net) -> Callable[[Any], Any]:
         states += powers
     else:
         updates = {w: w - lr * g for w, g in zip(values, gradients, strict=True)}
-    step = pytensor.function([index], loss, updates=updates, trust_input=True)
+    step = pytensor.function([index], loss, updates=updates, trust_input=True, on_unused_input="ignore")
     start = [(v, v.get_value()) for v in (*values, *states)]
 
     def call(order: Any) -> Any:

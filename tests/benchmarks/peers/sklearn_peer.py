@@ -31,7 +31,7 @@ def training(net: Net) -> Callable[[Any], Any]:
         classes = {} if net.output == "linear" else {"classes": np.arange(max(2, net.sizes[-1]))}
         losses = []
         for index in order:
-            model.partial_fit(x[index], target[index], **classes)
+            model.partial_fit(*((x, target) if net.whole else (x[index], target[index])), **classes)
             losses.append(model.loss_)
         return list(zip(model.coefs_, model.intercepts_, strict=True)), losses
 

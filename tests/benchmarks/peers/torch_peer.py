@@ -67,11 +67,10 @@ def training(net: Net) -> Callable[[Any], Any]:
         for epoch in torch.from_numpy(order).reshape(len(order), -1, net.batch):
             total = 0.0
             for index in epoch:
-                h = x[index]
+                h, target = (x, classes) if net.whole else (x[index], classes[index])
                 for w, b in layers[:-1]:
                     h = torch.tanh(functional.linear(h, w, b))
                 z = functional.linear(h, *layers[-1])
-                target = classes[index]
                 if net.output == "softmax":
                     loss = functional.cross_entropy(z, target)
                 elif net.output == "sigmoid":
