@@ -15,10 +15,9 @@ from sympy import Basic, S, Symbol
 
 from graphc.codegen.schedule import LabelledProduct, MatrixProduct, Schedule, lowering_of
 from graphc.graph.graph import Equation, operands, statics
-from graphc.graph.operation import operation_of
 from graphc.graph.types import Size, product, surely_at_most
 from graphc.ops.contraction import label_sizes, split
-from graphc.ops.lowering import Access, Contract
+from graphc.ops.lowering import Access, Contract, Scalar
 
 SMALL_PRODUCT = 4096  # multiplications below which a product of known size is a loop of our own
 SHORT_SUM = 8  # terms of a sum that are written out
@@ -95,15 +94,15 @@ def accumulation(
         return None
     chain, alpha = _scaled(equation, users)
     scaled, last = chain[-1].target, users.only(chain[-1].target)
-    operation = operation_of(last.expr) if last is not None else None
-    if last is None or operation is None or operation.name not in ("add", "subtract"):
+    lowering = lowering_of(last) if last is not None else None
+    if last is None or not isinstance(lowering, Scalar) or len(lowering.weights) != 2:
         return None
-    first, second = operands(last.expr)
-    other, types = (first if second == scaled else second), plan.graph.types
+    atoms, types = operands(last.expr), plan.graph.types
+    at = atoms.index(scaled)
+    other = atoms[1 - at]
     if not isinstance(other, Symbol) or other == scaled or not types[other] == types[last.target] == types[scaled]:
         return None
-    sign = -S.One if operation.name == "subtract" else S.One
-    alpha, beta = (sign * alpha, S.One) if second == scaled else (alpha, sign)
+    alpha, beta = alpha * lowering.weights[at], S(lowering.weights[1 - at])
     onto, around = other, (*chain, last)
     maker = users.makers.get(other)
     if maker is not None and users.only(other) is last and (factor := _factor(maker)) is not None:
@@ -146,15 +145,13 @@ def _scaled(equation: Equation, users: Users) -> tuple[list[Equation], Basic]:
 
 def _factor(equation: Equation) -> tuple[Symbol, Basic] | None:
     """The operand and the number of a multiplication by a number."""
-    operation, atoms = operation_of(equation.expr), operands(equation.expr)
-    if operation is None:
-        return None
-    if operation.name == "negate" and isinstance(atoms[0], Symbol):
-        return atoms[0], -S.One
+    lowering, atoms = lowering_of(equation), operands(equation.expr)
     symbols, numbers = [a for a in atoms if isinstance(a, Symbol)], [a for a in atoms if not isinstance(a, Symbol)]
-    if operation.name == "multiply" and len(symbols) == len(numbers) == 1:
+    if not isinstance(lowering, Scalar) or len(symbols) != 1:
+        return None
+    if lowering.scales and len(numbers) == 1:
         return symbols[0], numbers[0]
-    return None
+    return (symbols[0], S(lowering.weights[0])) if len(lowering.weights) == 1 else None
 
 
 def _is_small(sizes: dict[str, Size]) -> bool:

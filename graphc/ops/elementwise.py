@@ -37,6 +37,8 @@ def elementwise(
     special_code: Callable[[tuple[Any, ...]], str | None] | None = None,
     cost: int = 1,
     whole: str | None = None,
+    weights: tuple[int, ...] = (),
+    scales: bool = False,
     **fields: Any,
 ) -> Operation:
     """A record of an elementwise operation of the arguments named in `arguments`."""
@@ -46,7 +48,16 @@ def elementwise(
         parameters=tuple(Parameter(a) for a in arguments.split()),
         infer=shaped(kind),
         doc=doc,
-        lowering=Scalar(template, cast=cast, helpers=helpers, special=special_code, cost=cost, whole=whole),
+        lowering=Scalar(
+            template,
+            cast=cast,
+            helpers=helpers,
+            special=special_code,
+            cost=cost,
+            whole=whole,
+            weights=weights,
+            scales=scales,
+        ),
         elementwise=True,
         **fields,
     )
@@ -64,19 +75,19 @@ def _numpy(name: str) -> Callable[..., Any]:
 # --- arithmetic ----------------------------------------------------------------------------------------------------
 
 add: Operation = elementwise(
-    "add", "a b", "Sum, elementwise with broadcasting.", "{0} + {1}",
+    "add", "a b", "Sum, elementwise with broadcasting.", "{0} + {1}", weights=(1, 1),
     kind="same", cast="same", own=sympy.Add, syntax="a + b", binding=10, commutative=True, hidden=True,
     partials=lambda y, a, b: (1, 1), fold=fold.add, reference=_numpy("add"), exact=lambda mp, a, b: a + b,
     latex="{0} + {1}", special=(((1, 2), 3),),
 )  # fmt: skip
 subtract: Operation = elementwise(
-    "subtract", "a b", "Difference, elementwise with broadcasting.", "{0} - {1}",
+    "subtract", "a b", "Difference, elementwise with broadcasting.", "{0} - {1}", weights=(1, -1),
     kind="same", cast="same", syntax="a - b", binding=10, hidden=True, partials=lambda y, a, b: (1, -1),
     fold=fold.subtract, reference=lambda a, b: _signed(a) - _signed(b), exact=lambda mp, a, b: a - b,
     latex="{0} - {1}", special=(((1, 2), -1),),
 )  # fmt: skip
 multiply: Operation = elementwise(
-    "multiply", "a b", "Product, elementwise with broadcasting.", "{0} * {1}",
+    "multiply", "a b", "Product, elementwise with broadcasting.", "{0} * {1}", scales=True,
     kind="same", cast="same", own=sympy.Mul, syntax="a * b", binding=20, commutative=True, hidden=True,
     partials=lambda y, a, b: (b, a), fold=fold.multiply, reference=_numpy("multiply"), exact=lambda mp, a, b: a * b,
     latex="{0} \\cdot {1}", special=(((3, 2), 6),),
@@ -88,7 +99,7 @@ divide: Operation = elementwise(
     domain=((-3, 3), (0.5, 3)), cost=4, special=(((1, 0), float("inf")), ((3, 2), 1.5)),
 )  # fmt: skip
 negate: Operation = elementwise(
-    "negate", "a", "Negation.", "-{0}",
+    "negate", "a", "Negation.", "-{0}", weights=(-1,),
     kind="same", cast="same", syntax="-a", binding=25, hidden=True, partials=lambda y, a: (-1,), fold=fold.negate,
     reference=lambda a: -_signed(a), exact=lambda mp, a: -a, latex="-{0}", special=(((2,), -2),),
 )  # fmt: skip

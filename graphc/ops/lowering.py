@@ -24,6 +24,7 @@ class Scalar(Lowering):
     `cast` is the kind operands are converted to: "real", "same" (the widest of theirs), "none".
     `helpers` names functions of `ops.helpers` that the template calls; `special` may return another template when it
     knows an operand to be a number; `whole` is the template for whole numbers where it differs.
+    `weights`: the result is the sum of the operands times these; `scales`: it is the product of the operands.
     """
 
     template: str
@@ -31,6 +32,8 @@ class Scalar(Lowering):
     helpers: tuple[str, ...] = ()
     special: Callable[[tuple[Any, ...]], str | None] | None = None
     whole: str | None = None
+    weights: tuple[int, ...] = ()
+    scales: bool = False
 
 
 @dataclass(frozen=True)
