@@ -30,15 +30,15 @@ class Jit:
 
     def __init__(self, artifact: Artifact) -> None:
         self._artifact = artifact
-        self._loaded: dict[str, Callable[..., Any]] = {}
+        self.loaded: dict[str, Callable[..., Any]] = {}
 
     def load(self, name: str) -> Callable[..., Any]:
         """An entry, compiled."""
-        if name not in self._loaded:
+        if name not in self.loaded:
             from graphc.codegen.cache import jitted
 
-            self._loaded[name] = jitted(self._artifact.source, self._artifact.entry(name), self._artifact.dtype)
-        return self._loaded[name]
+            self.loaded[name] = jitted(self._artifact.source, self._artifact.entry(name), self._artifact.dtype)
+        return self.loaded[name]
 
     @cached_property
     def forward(self) -> Callable[..., Any]:
@@ -80,9 +80,7 @@ class Function:
         self._defaults = {
             leaf.name: value for leaf in artifact.leaves if (value := _default(leaf, self._dtype)) is not None
         }
-        self._backward: Callable[..., Any] | None = None
-        self._forward: Callable[..., Any] | None = None
-        self._both: Callable[..., Any] | None = None
+        self._forward, self._backward, self._both = map(self._any_call, ("forward", "backward", "value_and_grad"))
 
     # --- what it is --------------------------------------------------------------------------------------------
 
@@ -131,40 +129,93 @@ class Function:
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """The outputs: one bare, several by name."""
-        if self._forward is not None and not args and self._floats:
-            try:
-                values = [kwargs[name] for name in self.inputs]
-                if len(kwargs) == len(values) and all(type(v) is float for v in values):
-                    return self._named(self._forward(*values))
-            except KeyError:
-                pass
-        return self._named(self._call("forward", args, kwargs))
+        return self._forward(*args, **kwargs)
 
     def grad(self, /, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Gradients by name."""
-        if self._backward is not None and not args and self._floats:
-            try:
-                values = [kwargs[name] for name in self.inputs]
-                if len(kwargs) == len(values) and all(type(v) is float for v in values):
-                    return dict(zip(self._gradients, self._backward(*values)))  # noqa: B905
-            except KeyError:
-                pass
-        self._need_gradient()
-        return dict(zip(self._gradients, self._call("backward", args, kwargs), strict=True))
+        return self._backward(*args, **kwargs)  # type: ignore[no-any-return]
 
     def value_and_grad(self, /, *args: Any, **kwargs: Any) -> tuple[Any, dict[str, Any]]:
         """Value, and gradients by name."""
-        if self._both is not None and not args and self._floats:
-            try:
-                values = [kwargs[name] for name in self.inputs]
-                if len(kwargs) == len(values) and all(type(v) is float for v in values):
-                    value, gradients = self._both(*values)
-                    return value, dict(zip(self._gradients, gradients))  # noqa: B905
-            except KeyError:
-                pass
-        self._need_gradient()
-        value, gradients = self._call("value_and_grad", args, kwargs)
-        return value, dict(zip(self._gradients, gradients, strict=True))
+        return self._both(*args, **kwargs)  # type: ignore[no-any-return]
+
+    def _any_call(self, entry: str) -> Callable[..., Any]:
+        """An entry for arguments of any kind, as `__call__`, `grad` and `value_and_grad` give their results."""
+        named = self._packed(entry)
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if entry != "forward":
+                self._need_gradient()
+            return named(self._call(entry, args, kwargs))
+
+        return call
+
+    def _packed(self, entry: str) -> Callable[[Any], Any]:
+        """What turns the jitted function's results into those of the public call."""
+        gradients = self._gradients
+        if entry == "forward":
+            return self._named
+        if entry == "backward":
+            return lambda found: dict(zip(gradients, found))  # noqa: B905
+        return lambda found: (found[0], dict(zip(gradients, found[1])))  # noqa: B905
+
+    def _quick_call(self, entry: str, jitted: Callable[..., Any] | None) -> Callable[..., Any]:
+        """The same for numbers, and for arrays that can be used as they are, all given by name; the rest is sent on.
+
+        Numba's function refuses what is no number with a TypeError, and so does a function that is not compiled yet.
+        """
+        names, slow, named, array = self.inputs, self._any_call(entry), self._packed(entry), np.ndarray
+        points, count, both, gradients = (
+            self._quick_points(entry),
+            len(self.inputs),
+            entry == "value_and_grad",
+            self._gradients,
+        )
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if len(kwargs) == count:
+                try:
+                    values = [*map(kwargs.__getitem__, names)]
+                    if type(values[0]) is not array:
+                        if both:
+                            value, found = jitted(*values)  # type: ignore[misc]
+                            return value, dict(zip(gradients, found))  # noqa: B905
+                        return named(jitted(*values))  # type: ignore[misc]
+                    if (found := points(values)) is not None:
+                        return named(found)
+                except (KeyError, TypeError, ValueError, OverflowError):
+                    pass
+            return slow(*args, **kwargs)
+
+        return call
+
+    def _quick_points(self, entry: str) -> Callable[[list[Any]], Any]:
+        """Arrays of one shape and the program's own type, used in place; None where they are not."""
+        dtype, count = self._dtype, len(self.artifact.output_kinds) if entry != "backward" else 0
+        total, array, empty = count + (len(self._gradients) if entry != "forward" else 0), np.ndarray, np.empty
+        function: Callable[..., Any] | None = None
+        if any(kind != "real" for kind in self.artifact.output_kinds):
+            return lambda values: None
+
+        def points(values: list[Any]) -> Any:
+            nonlocal function
+            shape = values[0].shape
+            if not shape:
+                return None
+            for v in values:
+                if type(v) is not array or v.dtype != dtype or v.shape != shape or not v.flags.carray:
+                    return None
+            results = [empty(shape, dtype) for _ in range(total)]
+            function = function or self.jit.load(f"{entry}_points")
+            if len(shape) == 1:
+                function(*values, *results)
+            else:
+                function(*(v.reshape(-1) for v in (*values, *results)))
+            if entry == "value_and_grad":
+                return results[0], results[1:]
+            return results[0] if total == 1 and entry == "forward" else results
+
+        return points
 
     def jacobian(self, /, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Derivatives of the output by name of parameter (or real input), of its shape followed by the parameter's.
@@ -272,13 +323,20 @@ class Function:
                     *(self._dtype.type(v) if type(v) is float else np.int64(v) if type(v) is int else v for v in values)
                 )
         function = self.jit.load(entry)
-        if entry == "forward":
-            self._forward = function
-        elif entry == "backward":
-            self._backward = function
-        else:
-            self._both = function
+        self._hasten(entry, function)
         return function(*values)
+
+    def _hasten(self, entry: str, jitted: Callable[..., Any] | None) -> None:
+        """From now on, calls with plain numbers or arrays go straight to the compiled function."""
+        if not self._floats or not self.inputs:
+            return
+        quick = self._quick_call(entry, jitted)
+        if entry == "forward":
+            self._forward = quick
+        elif entry == "backward":
+            self._backward = self.grad = quick  # type: ignore[method-assign]
+        else:
+            self._both = self.value_and_grad = quick  # type: ignore[method-assign]
 
     @cached_property
     def _plain(self) -> dict[str, Any]:
@@ -293,12 +351,12 @@ class Function:
         except ValueError:
             shown = ", ".join(f"{n} {shape_text(v.shape)}" for n, v in zip(self.inputs, values, strict=True))
             raise DataError(f"the arguments do not broadcast: {shown}") from None
-        flat = [np.ascontiguousarray(np.broadcast_to(v, shape)).reshape(-1) for v in values]
-        flat = [v if v.flags.writeable else v.copy() for v in flat]
+        flat = [_writable(v if v.shape == shape else np.broadcast_to(v, shape)).reshape(-1) for v in values]
         kinds = {"real": self._dtype, "int": np.dtype(np.int64), "bool": np.dtype(np.bool_)}
         outputs = [np.empty(shape, kinds[k]) for k in self.artifact.output_kinds] if entry != "backward" else []
         gradients = [np.empty(shape, self._dtype) for _ in self._gradients] if entry != "forward" else []
         self.jit.load(f"{entry}_points")(*flat, *(o.reshape(-1) for o in (*outputs, *gradients)))
+        self._hasten(entry, self.jit.loaded.get(entry))
         if entry == "forward":
             return outputs[0] if len(outputs) == 1 else tuple(outputs)
         return tuple(gradients) if entry == "backward" else (outputs[0], tuple(gradients))
