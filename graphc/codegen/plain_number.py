@@ -121,7 +121,7 @@ class Plain:
     def rint(self) -> Plain:
         return Plain(np.rint(self.value))
 
-    def sqrt(self) -> Plain:
+    def square_root(self) -> Plain:
         return Plain(np.sqrt(self.value))
 
     # --- sums and products without error -----------------------------------------------------------------------

@@ -173,7 +173,7 @@ class Traced:
         """The nearest whole number, halves to even."""
         return self._call("llvm.rint")
 
-    def sqrt(self) -> Traced:
+    def square_root(self) -> Traced:
         """Square root, correctly rounded."""
         return self._call("llvm.sqrt")
 

@@ -132,11 +132,11 @@ def _power_code(atoms: tuple[Any, ...]) -> str | None:
     if b.is_Integer and 0 < abs(int(b)) <= 4:
         repeated = " * ".join(["{0}"] * abs(int(b)))
         return repeated if b > 0 else f"real(1) / ({repeated})"
-    return {sympy.Rational(1, 2): "math.sqrt({0})", sympy.Rational(-1, 2): "real(1) / math.sqrt({0})"}.get(b)
+    return {sympy.Rational(1, 2): "sqrt_({0})", sympy.Rational(-1, 2): "real(1) / sqrt_({0})"}.get(b)
 
 
 power: Operation = elementwise(
-    "power", "a b", "Power a^b; right-associative.", "power_({0}, {1})", helpers=("power_",),
+    "power", "a b", "Power a^b; right-associative.", "power_({0}, {1})", helpers=("power_", "sqrt_"),
     own=sympy.Pow, syntax="a ^ b", binding=30, others=("pow",), hidden=True, partials=_power_partials, fold=fold.power,
     special_code=_power_code, reference=lambda a, b: _float_power(a, b), exact=lambda mp, a, b: mp.power(a, b),
     latex="{{{0}}}^{{{1}}}", domain=((0.2, 3), (-2, 2)), cost=20, special=(((0, 0), 1), ((2, -1), 0.5), ((-2, 2), 4)),
@@ -351,7 +351,7 @@ log10: Operation = _function(
     latex="\\log_{{10}}\\left({0}\\right)", special=(((1000,), 3),),
 )  # fmt: skip
 sqrt: Operation = _function(
-    "sqrt", "Square root.", lambda y, x: 1 / (2 * y), template="math.sqrt({0})", domain=((0.1, 5),), latex="\\sqrt{{{0}}}", cost=6,
+    "sqrt", "Square root.", lambda y, x: 1 / (2 * y), domain=((0.1, 5),), latex="\\sqrt{{{0}}}", cost=6,
     special=(((4,), 2), ((0,), 0)),
 )  # fmt: skip
 cbrt: Operation = _function(

@@ -242,7 +242,7 @@ def asinh(x: Number) -> Number:
     a = abs(x).wide()
     far = a > 2.0**500
     squared = a * a
-    y, dy = a.sum(squared / ((squared + 1.0).sqrt() + 1.0))
+    y, dy = a.sum(squared / ((squared + 1.0).square_root() + 1.0))
     y, dy = far.select(a, y), far.select(0.0, dy)
     result = (log_of_successor(y, dy) + far.select(a.real(0.6931471805599453), 0.0)).like(x)
     return (a < math.inf).select(result, abs(x)).copysign(x)
@@ -253,7 +253,7 @@ def acosh(x: Number) -> Number:
     a = x.wide()
     far = a > 2.0**500
     d = a - 1.0
-    s = (d * d + (d + d)).sqrt()
+    s = (d * d + (d + d)).square_root()
     y, dy = s.sum(d)
     y, dy = far.select(a, y), far.select(0.0, dy)
     result = (log_of_successor(y, dy) + far.select(a.real(0.6931471805599453), 0.0)).like(x)
@@ -274,6 +274,11 @@ def atanh(x: Number) -> Number:
 
 
 # --- powers and roots ----------------------------------------------------------------------------------------------
+
+
+def sqrt(x: Number) -> Number:
+    """Square root, correctly rounded."""
+    return x.square_root()
 
 
 def cbrt(x: Number) -> Number:
@@ -297,13 +302,13 @@ def hypot(a: Number, b: Number) -> Number:
     larger, smaller = (a > b).select(a, b), (a > b).select(b, a)
     if a.single:
         u, v = larger.wide(), smaller.wide()
-        result = (u * u + v * v).sqrt().like(a)
+        result = (u * u + v * v).square_root().like(a)
     else:
         small = larger < 2.0**-500
         scale = (larger > 2.0**500).select(2.0**-600, small.select(2.0**600, a.real(1.0)))
         back = (larger > 2.0**500).select(2.0**600, small.select(2.0**-600, a.real(1.0)))
         u, v = larger * scale, smaller * scale
-        result = (u * u + v * v).sqrt() * back
+        result = (u * u + v * v).square_root() * back
     return ((a == math.inf) | (b == math.inf)).select(math.inf, result)
 
 
@@ -541,7 +546,7 @@ def asin(x: Number) -> Number:
     a = abs(x)
     outer = a > 0.5
     z = outer.select((1.0 - a) * 0.5, a * a)
-    s = outer.select(z.sqrt(), a)
+    s = outer.select(z.square_root(), a)
     p = arcsine_parts(a, s, z)
     upper, lower = (
         (1.570796251296997, 7.549789954891882e-08) if x.single else (1.5707963267948966, 6.123233995736766e-17)
@@ -555,7 +560,7 @@ def acos(x: Number) -> Number:
     a = abs(x)
     outer = a > 0.5
     z = outer.select((1.0 - a) * 0.5, a * a)
-    s = outer.select(z.sqrt(), x)
+    s = outer.select(z.square_root(), x)
     p = arcsine_parts(a, s, z)
     upper, lower = (
         (1.570796251296997, 7.549789954891882e-08) if x.single else (1.5707963267948966, 6.123233995736766e-17)

@@ -1,0 +1,99 @@
+"""The loops of generated code are vectorised, and call nothing for each element.
+
+In: the table of operations.  Out: nothing, or a failed assertion that names the operation and what its loop calls.
+Always holds: what is read is what LLVM made of a program that went through the public calls.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import graphc
+from graphc.graph.operation import Operation
+from graphc.ops import OPERATIONS
+from graphc.ops.lowering import Scalar
+
+Compiled = Callable[[str, str, str], tuple[str, str]]
+
+# Operations whose loops may stay scalar, each with its reason.
+SCALAR = {
+    "gamma": "a call to the C library",
+    "loggamma": "a call to the C library",
+    "digamma": "a recurrence of as many steps as the number asks for",
+    "polygamma": "a recurrence of as many steps as the number asks for",
+    "mod": "the exact remainder is a loop of its own",
+}
+VECTOR = [o for o in OPERATIONS if o.elementwise and isinstance(o.lowering, Scalar) and o.name not in SCALAR]
+
+
+def program(operation: Operation) -> str:
+    """The operation over numbers; where it takes or gives conditions, inside of a select."""
+    names = [p.name for p in operation.parameters if p.role == "operand"]
+    condition = names[:1] == ["condition"]
+    truths = operation.lowering is not None and getattr(operation.lowering, "cast", "") == "bool"
+    operands = [f"x{k} > 0" if truths or (condition and k == 0) else f"x{k}" for k in range(len(names))]
+    if operation.syntax:
+        body = operation.syntax
+        for name, operand in zip(names, operands, strict=True):
+            body = re.sub(rf"\b{name}\b(?=[^()]*$)", f"({operand})", body, count=1)
+    else:
+        body = f"{operation.written}({', '.join(operands)})"
+    return body
+
+
+@pytest.fixture
+def compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str, str], tuple[str, str]]:
+    """`compiled(text, dtype, entry)`: LLVM's text and the processor's; nothing comes out of a cache."""
+    monkeypatch.setenv("GRAPHC_CACHE", str(tmp_path))
+
+    def code(text: str, dtype: str, entry: str) -> tuple[str, str]:
+        function: Any = graphc.compile(text, dtype=dtype).jit.load(entry)
+        ((llvm,), (assembly,)) = function.inspect_llvm().values(), function.inspect_asm().values()
+        return llvm, assembly
+
+    return code
+
+
+def foreign(llvm: str, assembly: str) -> set[str]:
+    """Functions of numbers that the code calls and does not contain: declared ones, and the C library's by name."""
+    declared = re.findall(r"^declare[^@\n]*\b(?:double|float)\b[^@\n]*@\"?([\w.]+)", llvm, re.MULTILINE)
+    names = {name for name in declared if not name.startswith("llvm.")}
+    names |= {name + width for name in (*dir(math), "rint", "tgamma") for width in ("", "f")}
+    return names & set(re.findall(r"[\w.]+", assembly))
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("operation", VECTOR, ids=lambda o: o.name)
+def test_a_loop_is_vectorised_and_calls_nothing(operation: Operation, dtype: str, compiled: Compiled) -> None:
+    text = program(operation)
+    llvm, assembly = compiled(text, dtype, "forward_points")
+    assert not foreign(llvm, assembly), f"{text} calls {foreign(llvm, assembly)} for each element"
+    assert "llvm.loop.isvectorized" in llvm, f"the loop of {text} is not vectorised"
+
+
+@pytest.mark.parametrize("operation", [o for o in OPERATIONS if o.name in ("gamma", "mod")], ids=lambda o: o.name)
+def test_a_call_for_each_element_is_seen(operation: Operation, compiled: Compiled) -> None:
+    assert foreign(*compiled(program(operation), "float64", "forward_points"))
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_kernels_over_arrays_are_vectorised(dtype: str, compiled: Compiled) -> None:
+    names = [o.written for o in VECTOR if o.partials and len(o.parameters) == 1 and not o.syntax]
+    text = "input x[n, 5]; y = " + " + ".join(f"{name}(x)" for name in names) + "; output y"
+    llvm, assembly = compiled(text, dtype, "forward")
+    assert not foreign(llvm, assembly)
+    assert "llvm.loop.isvectorized" in llvm
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("text", ["exp(-x^2)*sin(x)", "tanh(x)*sigmoid(y)", "log(x)^y", "softplus(x) + gelu(y)"])
+def test_gradients_are_vectorised(text: str, dtype: str, compiled: Compiled) -> None:
+    llvm, assembly = compiled(text, dtype, "value_and_grad_points")
+    assert not foreign(llvm, assembly)
+    assert "llvm.loop.isvectorized" in llvm
