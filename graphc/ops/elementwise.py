@@ -373,14 +373,14 @@ sigmoid: Operation = elementwise(
 softplus: Operation = elementwise(
     "softplus", "x", "log(1 + exp(x)) without overflow; its derivative is the logistic function.",
     "softplus_({0})", helpers=("softplus_",), partials=lambda y, x: (sigmoid(x),),
-    reference=lambda x: _logaddexp(x, 0), exact=lambda mp, x: mp.log(1 + mp.exp(x)), latex=_named("softplus"), cost=45,
+    reference=lambda x: _logaddexp(x, 0), exact=lambda mp, x: mp.log1p(mp.exp(x)), latex=_named("softplus"), cost=45,
     special=(((1000,), 1000), ((-1000,), 0)),
 )  # fmt: skip
 logaddexp: Operation = elementwise(
     "logaddexp", "a b", "log(exp(a) + exp(b)) without overflow.",
     "logaddexp_({0}, {1})", helpers=("logaddexp_",), commutative=True,
     partials=lambda y, a, b: (sigmoid(a - b), sigmoid(b - a)), reference=_numpy("logaddexp"),
-    exact=lambda mp, a, b: mp.log(mp.exp(a) + mp.exp(b)), latex="\\log\\left(e^{{{0}}} + e^{{{1}}}\\right)", cost=50,
+    exact=lambda mp, a, b: max(a, b) + mp.log1p(mp.exp(-abs(a - b))), latex="\\log\\left(e^{{{0}}} + e^{{{1}}}\\right)", cost=50,
 )  # fmt: skip
 
 

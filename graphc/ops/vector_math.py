@@ -42,13 +42,13 @@ def exponential_tail(r: Number) -> Number:
     )  # fmt: skip
 
 
-def reduced(x: Number) -> tuple[Number, Number]:
-    """Whole n and r with x = n log(2) + r, |r| <= log(2)/2 (Cody and Waite 1980)."""
+def reduced(x: Number, dx: Number) -> tuple[Number, Number]:
+    """Whole n and r with x + dx = n log(2) + r, |r| <= log(2)/2, dx small (Cody and Waite 1980)."""
     n = (x * 1.4426950408889634).rint()
     upper, lower = (
         (0.693145751953125, 1.428606765330187e-06) if x.single else (0.6931471803691238, 1.9082149292705877e-10)
     )
-    return n, (x - n * upper) - n * lower
+    return n, (x - n * upper) - (n * lower - dx)
 
 
 def at_least(x: Number, bound: float) -> Number:
@@ -66,20 +66,23 @@ def or_nan(result: Number, x: Number) -> Number:
     return (x == x).select(result, x)
 
 
-def exponential(x: Number) -> Number:
-    """e^x for x up to the logarithm of the largest number and a little beyond, or 0 far below it."""
-    n, r = reduced(at_least(x, -104.0 if x.single else -746.0))
-    return ((r + exponential_tail(r)) + 1.0).ldexp(n)
+def exponential(x: Number, dx: Number) -> tuple[Number, Number]:
+    """e^(x + dx) in two parts for x up to the logarithm of the largest number and a little beyond; 0 far below it."""
+    n, r = reduced(at_least(x, -104.0 if x.single else -746.0), dx)
+    e, de = x.real(1.0).sum(r)
+    e, de = e.sum(de + exponential_tail(r))
+    return e.ldexp(n), de.ldexp(n)
 
 
 def exp(x: Number) -> Number:
     """e^x."""
-    return or_nan(exponential(at_most(x, 89.0 if x.single else 710.0)), x)
+    e, _ = exponential(at_most(x, 89.0 if x.single else 710.0), x.real(0.0))
+    return or_nan(e, x)
 
 
 def scaled_expm1(x: Number) -> tuple[Number, Number, Number, Number]:
     """n, (e^x - 1)/2^n in two parts, and 2^-n, for n <= 64; beyond, 2^-n is 0 beside 1, and 2^-64 stands for it."""
-    n, r = reduced(x)
+    n, r = reduced(x, x.real(0.0))
     q = at_least(-n, -64.0).exp2()
     d, error = (1.0 - q).sum(r)
     return n, d, error + exponential_tail(r), q
@@ -92,18 +95,22 @@ def expm1(x: Number) -> Number:
     return or_nan((d + rest).ldexp(n).copysign(x), x)
 
 
-def sigmoid(x: Number) -> Number:
-    """1/(1 + e^-x), as e^x/(1 + e^x) for negative x."""
-    e = exponential(-abs(x))
-    return or_nan((x < 0.0).select(e, 1.0) / (e + 1.0), x)
-
-
 def quotient(a: Number, da: Number, b: Number, db: Number) -> Number:
     """(a + da)/(b + db) to a little more than half a unit of the last place; da may be a tenth of a, db a rounding."""
     inverse = 1.0 / b
     q = a * inverse
     p, e = q.product(b)
     return q + (((a - p) - e) + (da - q * db)) * inverse
+
+
+def sigmoid(x: Number) -> Number:
+    """q = 1/(1 + e^-x), as e^x/(1 + e^x) for negative x, and the roundings of e^x and the sum made good."""
+    e, de = exponential(-abs(x), x.real(0.0))
+    b, db = x.real(1.0).sum(e)
+    negative = x < 0.0
+    q = negative.select(e, 1.0) / b
+    inverse = negative.select(1.0 - q, q)
+    return or_nan(q + (negative.select(de, 0.0) - q * (db + de)) * inverse, x)
 
 
 def tanh(x: Number) -> Number:
@@ -216,25 +223,28 @@ def log10(x: Number) -> Number:
     return at_bounds(total + ((lower + upper) * rest + lower * c + k * b + error), x)
 
 
-def log_of_successor_of_power(a: Number) -> Number:
-    """log(1 + e^-a) for a >= 0."""
-    e = exponential(-a)
+def log_of_successor_of_power(a: Number, da: Number) -> Number:
+    """log(1 + e^-(a + da)) for a >= 0."""
+    e, de = exponential(-a, -da)
     u = e + 1.0
     double = u > 1.4142135623730951
-    lost = (e - (u - 1.0)) * 0.5
-    return reduced_logarithm(double.select(a.real(1.0), 0.0), double.select(u * 0.5 - 1.0, e), double.select(lost, 0.0))
+    k = double.select(a.real(1.0), 0.0)
+    f, df = double.select(u * 0.5 - 1.0, e), double.select((e - (u - 1.0) + de) * 0.5, de)
+    return reduced_logarithm(k, f, df)
 
 
 def softplus(x: Number) -> Number:
     """log(1 + e^x)."""
-    return or_nan((x > 0.0).select(x, 0.0) + log_of_successor_of_power(abs(x)), x)
+    return or_nan((x > 0.0).select(x, 0.0) + log_of_successor_of_power(abs(x), x.real(0.0)), x)
 
 
 def logaddexp(a: Number, b: Number) -> Number:
     """log(e^a + e^b)."""
-    distance = (a == b).select(0.0, abs(a - b))
-    rest = log_of_successor_of_power(distance)
-    return ((a != a) | (b != b)).select(a + b, (a > b).select(a, b) + rest)
+    larger, smaller = (a > b).select(a, b), (a > b).select(b, a)
+    distance, error = larger.difference(smaller)
+    error = (distance < 1000.0).select(error, 0.0)  # beyond, the rest is 0
+    rest = log_of_successor_of_power((a == b).select(0.0, distance), error)
+    return ((a == a) & (b == b)).select(larger + rest, a + b)
 
 
 def asinh(x: Number) -> Number:
@@ -359,7 +369,7 @@ def power(x: Number, y: Number) -> Number:
     result = (x == 0.0).select((y < 0.0).select(math.inf, x.real(0.0)), result)
     half = y * 0.5
     whole, even = y.rint() == y, half.rint() == half
-    result = (whole ^ even).select(result.copysign(x), result)
+    result = (whole & ~even).select(result.copysign(x), result)
     result = ((x < 0.0) & (x > -math.inf) & ~whole).select(math.nan, result)
     result = (y == y).select(or_nan(result, x), y)
     return ((y == 0.0) | (x == 1.0) | ((x == -1.0) & (abs(y) == math.inf))).select(1.0, result)
@@ -488,9 +498,12 @@ def arctangent(num: Number, den: Number, negative: Number) -> Number:
     a, b = steep.select(den, num), steep.select(num, den)
     same = (a == b) & (a > 0.0)
     a, b = same.select(1.0, a), (same | (b == 0.0)).select(1.0, b)
+    # scaled so that sums stay in the range and products with subnormal numbers are exact
+    large = 60 if a.single else 500
+    scale = (b > 2.0**large).select(b.real(2.0**-large), 2.0**24 if a.single else 2.0**53)
+    a, b = a * scale, b * scale
     upper = a > b * 0.41421356237309503
-    scale = (b > 1.0).select(b.real(0.5), 1.0)
-    t = upper.select((a - b) * scale, a) / upper.select(a * scale + b * scale, b)
+    t = upper.select(a - b, a) / upper.select(a + b, b)
     k = upper.select(b.real(1.0), 0.0)
     k = steep.select(2.0 - k, k)
     k = negative.select(4.0 - k, k)
@@ -522,7 +535,7 @@ def atan(x: Number) -> Number:
 def atan2(y: Number, x: Number) -> Number:
     """Angle of the point (x, y), with the special values of C's atan2 (ISO C, annex F)."""
     left = x.real(1.0).copysign(x) < 0.0
-    return or_nan(arctangent(abs(y), abs(x), left).copysign(y), x + y)
+    return ((x == x) & (y == y)).select(arctangent(abs(y), abs(x), left).copysign(y), x + y)
 
 
 def arcsine_parts(a: Number, s: Number, z: Number) -> Number:
@@ -598,18 +611,27 @@ def error_function_near_0(x: Number) -> Number:
 def complement_far_from_0(a: Number) -> Number:
     """erfc(a) for a >= 1/2: exp(-a^2) G(u)/(1 + 2a), u = 1/(a + K), G nearly flat (Shepherd and Laframboise 1981)."""
     if a.single:
-        g = polynomial(
-            1.0 / (a + 2.5) - 0.20512820780277252, 1.267907738685608, 0.5848034024238586, -2.7890372276306152, -21.050809860229492, -66.9738540649414, -101.70789337158203, 27.284473419189453, 344.9960021972656, 112.27410888671875, -1033.840087890625,
-        )  # fmt: skip
+        g, v = a.real(1.267907738685608), 1.0 / (a + 2.5) - 0.20512820780277252
+        dg = v * polynomial(
+            v, 0.5848034024238586, -2.7890372276306152, -21.050809860229492, -66.9738540649414,
+            -101.70789337158203, 27.284473419189453, 344.9960021972656, 112.27410888671875,
+            -1033.840087890625,
+        ) - 7.993011585938348e-09  # fmt: skip
     else:
-        g = polynomial(
-            1.0 / (a + 4.0) - 0.1269338959212377, 1.2351586434751345, 1.1203726144724104, 0.7725052237429509, -38.18453377154793, -444.55067770983146, -3279.431338262298, -18472.152921591925, -82241.89390908658, -283642.72836994834, -690746.1104704515, -774660.389216996, 1955588.603732033, 10670458.275250725, 11998150.636695595, -55145660.42567434, -197258799.75718355, 145726255.03490567, 1881065169.9957228, 642405753.4031808, -15536941211.384834, -10252455015.501888, 93263202282.21799,
-        )  # fmt: skip
+        g, v = a.real(1.2351586434751345), 1.0 / (a + 4.0) - 0.1269338959212377
+        dg = v * polynomial(
+            v, 1.1203726144724104, 0.7725052237429509, -38.18453377154793, -444.55067770983146,
+            -3279.431338262298, -18472.152921591925, -82241.89390908658, -283642.72836994834,
+            -690746.1104704515, -774660.389216996, 1955588.603732033, 10670458.275250725,
+            11998150.636695595, -55145660.42567434, -197258799.75718355, 145726255.03490567,
+            1881065169.9957228, 642405753.4031808, -15536941211.384834, -10252455015.501888,
+            93263202282.21799,
+        ) + 3.1051065697532167e-17  # fmt: skip
     square, error = a.product(a)
-    n, r = reduced(-square)
-    r = r - error
+    n, r = reduced(-square, -error)
+    g, dg = g.sum(dg + (g + dg) * (r + exponential_tail(r)))
     b, db = (a + a).sum(1.0)
-    return quotient(g, g * (r + exponential_tail(r)), b, db).ldexp(n)
+    return quotient(g, dg, b, db).ldexp(n)
 
 
 def erf(x: Number) -> Number:
