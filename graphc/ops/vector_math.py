@@ -1,8 +1,8 @@
 """Vector math: elementary functions over numbers that are either traced into LLVM IR or plain.
 
 In: numbers of one float type (`Number`), float32 or float64.  Out: a number of that type.
-Always holds: straight-line code, no branches, no tables, no calls, so that any loop around it vectorises on any
-processor; right at 0, -0, infinities, NaN, subnormal numbers and where results overflow.  `docs/accuracy.md` has the
+Always holds: straight-line code without branches, tables or calls (but for angles beyond 10^6), so that any loop
+around it vectorises on any processor; right at 0, -0, infinities, NaN, subnormal numbers and where results overflow.  `docs/accuracy.md` has the
 measured errors.  Polynomials are minimax fits in 45 digits by Remez's exchange (Remez 1934), relative to the function,
 rounded from the lowest coefficient up with the rest fitted again for single precision.
 """
@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-Number = Any  # codegen.tracing.Traced or codegen.plain.Plain: operators, and the methods that both have
+Number = Any  # codegen.tracing.Traced or codegen.plain_number.Plain: operators, and the methods that both have
 Parts = tuple[Number, Number]  # a number and what is to be added to it
 
 
@@ -198,13 +198,18 @@ def log1p(x: Number) -> Number:
     return at_bounds(log_of_successor(x, x.real(0.0)), x + 1.0).copysign(x)
 
 
-def log2(x: Number) -> Number:
-    """Logarithm to base 2; exact for powers of 2."""
+def split_logarithm(x: Number) -> tuple[Number, Number, Number]:
+    """k and log(x/2^k) in two parts, the first of half the digits."""
     m, k = x.frexp()
     f = m - 1.0
     h, t = logarithm_parts(f)
     upper, _ = (f - h).halves()
-    lower = ((f - upper) - h) + t
+    return k, upper, ((f - upper) - h) + t
+
+
+def log2(x: Number) -> Number:
+    """Logarithm to base 2; exact for powers of 2."""
+    k, upper, lower = split_logarithm(x)
     c, rest = (1.4423828125, 0.00031222838896340733) if x.single else (1.4426950216293335, 1.9259629911266175e-08)
     total, error = k.sum(upper * c)
     return at_bounds(total + ((lower + upper) * rest + lower * c + error), x)
@@ -212,11 +217,7 @@ def log2(x: Number) -> Number:
 
 def log10(x: Number) -> Number:
     """Logarithm to base 10."""
-    m, k = x.frexp()
-    f = m - 1.0
-    h, t = logarithm_parts(f)
-    upper, _ = (f - h).halves()
-    lower = ((f - upper) - h) + t
+    k, upper, lower = split_logarithm(x)
     c, rest = (0.4342041015625, 9.038034075182765e-05) if x.single else (0.4342944771051407, 4.798111141615973e-09)
     a, b = (0.301025390625, 4.605038981195214e-06) if x.single else (0.30102999566361177, 3.694239077158931e-13)
     total, error = (k * a).sum(upper * c)
@@ -538,9 +539,9 @@ def atan2(y: Number, x: Number) -> Number:
     return ((x == x) & (y == y)).select(arctangent(abs(y), abs(x), left).copysign(y), x + y)
 
 
-def arcsine_parts(a: Number, s: Number, z: Number) -> Number:
+def arcsine_tail(s: Number, z: Number) -> Number:
     """asin(s) - s for s = sqrt(z), z <= 1/4."""
-    if a.single:
+    if s.single:
         q = polynomial(
             z, 0.16666659712791443, 0.07500521838665009, 0.04451340436935425, 0.031838513910770416, 0.014318310655653477,
             0.03769024834036827,
@@ -560,7 +561,7 @@ def asin(x: Number) -> Number:
     outer = a > 0.5
     z = outer.select((1.0 - a) * 0.5, a * a)
     s = outer.select(z.square_root(), a)
-    p = arcsine_parts(a, s, z)
+    p = arcsine_tail(s, z)
     upper, lower = (
         (1.570796251296997, 7.549789954891882e-08) if x.single else (1.5707963267948966, 6.123233995736766e-17)
     )
@@ -574,7 +575,7 @@ def acos(x: Number) -> Number:
     outer = a > 0.5
     z = outer.select((1.0 - a) * 0.5, a * a)
     s = outer.select(z.square_root(), x)
-    p = arcsine_parts(a, s, z)
+    p = arcsine_tail(s, z)
     upper, lower = (
         (1.570796251296997, 7.549789954891882e-08) if x.single else (1.5707963267948966, 6.123233995736766e-17)
     )
