@@ -179,11 +179,11 @@ def _truth(template: str, binding: int, name: str, syntax: str, arguments: str, 
 
 
 logical_and: Operation = _truth(
-    "({0} and {1})", 3, "and", "a and b", "a b", "Both.", reference=_numpy("logical_and"),
+    "({0} & {1})", 3, "and", "a and b", "a b", "Both.", reference=_numpy("logical_and"),
     exact=lambda mp, a, b: bool(a) and bool(b), latex="{0} \\land {1}",
 )  # fmt: skip
 logical_or: Operation = _truth(
-    "({0} or {1})", 2, "or", "a or b", "a b", "One or both.", reference=_numpy("logical_or"),
+    "({0} | {1})", 2, "or", "a or b", "a b", "One or both.", reference=_numpy("logical_or"),
     exact=lambda mp, a, b: bool(a) or bool(b), latex="{0} \\lor {1}",
 )  # fmt: skip
 logical_not: Operation = _truth(
