@@ -198,13 +198,13 @@ def compile_function(graph: Graph, dtype: str, work: Compilation) -> Artifact:
     start = time.perf_counter()
     writer = ModuleWriter(dtype, graph.sizes)
     types = [argument_type(value.types[s]) for s in leaves]
-    write_entry(writer, "forward", forward, leaves, types, pointwise, dtype)
+    write_entry(writer, "forward", forward, leaves, types, pointwise)
     if both is not None:
         real = {o: Type(both.types[o].shape) for o in both.outputs[1:]}
         both = with_types(both, {both.outputs[0]: value.types[value.outputs[0]], **real})
         backward = prune(both.replace(outputs=both.outputs[1:]))
-        write_entry(writer, "backward", backward, leaves, types, pointwise, dtype)
-        write_entry(writer, "value_and_grad", both, leaves, types, pointwise, dtype)
+        write_entry(writer, "backward", backward, leaves, types, pointwise)
+        write_entry(writer, "value_and_grad", both, leaves, types, pointwise)
     source = writer.text(_title(value))
     work.history.append(Stage("generate", both or forward, time.perf_counter() - start))
     return Artifact(

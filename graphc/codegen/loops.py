@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from sympy import Basic, S, Symbol
 
+from graphc.codegen.blocks import Block, Operand
 from graphc.codegen.schedule import (
     Index,
     Kernel,
@@ -33,6 +34,8 @@ from graphc.ops.lowering import Access, Contract, Measure, Reduce, Scalar, Scatt
 from graphc.ops.movement import size_code
 
 SHORT_LOOP, SHORT_TEXT = 4, 64  # turns and lines of a loop that is written out; LLVM looks for vectors in the others
+TRACED_FROM = 4  # statements that are worth a traced function
+_NAME = re.compile(r"\b[rtv]\d+\b")
 _LOOP_NAME = re.compile(r"\bi(\d+)\b")
 
 
@@ -76,9 +79,12 @@ class _Loop:
 
 
 class LoopWriter:
-    """Writes one kernel.  `memory_key(symbol)` names the memory of a stored symbol."""
+    """Writes one kernel.  `memory_key(symbol)` names the memory of a stored symbol, `name_block(text)` a block."""
 
-    def __init__(self, schedule: Schedule, kernel: Kernel, memory_key: Callable[[Symbol], str]) -> None:
+    def __init__(
+        self, schedule: Schedule, kernel: Kernel, memory_key: Callable[[Symbol], str], name_block: Callable[[str], str]
+    ) -> None:
+        self.name_block = name_block
         self.schedule, self.kernel, self.memory_key = schedule, kernel, memory_key
         self.types = schedule.graph.types
         self.arguments: dict[str, str] = {}
@@ -148,7 +154,8 @@ class LoopWriter:
             self.sizes |= sizes_of(fixed[0])
             return size_code(fixed[0])
         if isinstance(lowering, Scalar):
-            return f"({self.scalar_code(equation, lowering, lambda atom: self._read(atom, ()))})"
+            given = self.operands(equation, lowering, lambda atom: self._read(atom, ()))
+            return f"({self.scalar_code(equation, lowering, given)})"
         assert isinstance(lowering, Access)
         atoms = operands(equation.expr)
         shapes = tuple(self.schedule.shape(a) for a in atoms)
@@ -201,11 +208,11 @@ class LoopWriter:
         line = f"{name} = {text}"
         for depth in reversed(range(1, len(self.loops))):
             if self.loops[depth].axis in axes:
-                (self.loops[depth].before if depth < len(self.loops) - 1 else self.body).append(line)
+                (self.loops[depth].before if depth < len(self.loops) - 1 else self.loads).append(line)
                 self.hoisted[text] = name
                 return
         if any(s in self.computed or self.memory_key(s) in self.written for s in sources):
-            (self.loops[0].before if len(self.loops) > 1 else self.body).append(line)
+            (self.loops[0].before if len(self.loops) > 1 else self.loads).append(line)
             self.hoisted[text] = name
             return
         depth = max((k for k, loop in enumerate(self.rows) if loop.axis in axes), default=0)
@@ -228,7 +235,11 @@ class LoopWriter:
                 reduced = statics(equation.expr)[0]
                 axes = [a for a in axes if a not in reduced] + [a for a in axes if a in reduced]
         self.loops = [_Loop(None), *(_Loop(a) for a in axes)]
-        self.body: list[str] = []
+        self.loads: list[str] = []
+        self.statements: list[str] = []
+        self.computed_here: set[str] = set()
+        self.block = Block()
+        self.body: list[str] = []  # sums, after what they sum up
         self.stores: list[str] = []
         self.locals: dict[Symbol, str] = {}
         self.hoisted: dict[str, str] = {}
@@ -241,9 +252,22 @@ class LoopWriter:
             s = equation.target
             if s in self.locals and is_number(self.types[s].shape[self.kernel.rows :]):
                 self.row_names[s] = self.locals[s]
-        lines = _nest(self.loops, [*self.body, *self.stores], self._loop_count)
+        lines = _nest(self.loops, self._inside(len(self.loops) > 1), self._loop_count)
         self.flat = False
         return lines
+
+    def _inside(self, alone: bool) -> list[str]:
+        """What is inside the loops; `alone`: nothing outside them reads a name from inside, so that a block may hide it."""
+        after = [*self.body, *self.stores]
+        used = set(_NAME.findall("\n".join(after)))
+        results = [name for name in self.block.kinds if name in used]
+        real = all(self.block.kinds[name] == "real" for name in results) and self.block.inputs and results
+        if not (alone and real and self.block.possible and len(self.statements) >= TRACED_FROM):
+            return [*self.loads, *self.statements, *after]
+        self.helpers |= self.block.functions
+        name = self.name_block(f"@traced({len(results)})\ndef {{name}}{self.block.text(results)}")
+        call = f"{', '.join(results)}, = {name}(({', '.join(self.block.inputs)},))"
+        return [*self.loads, call, *after]
 
     def _tail(self) -> list[str]:
         """What is computed once, after all rows."""
@@ -257,7 +281,7 @@ class LoopWriter:
             self._equation(equation)
             if equation.target in self.locals:
                 self.row_names[equation.target] = self.locals[equation.target]
-        return [*self.rows[0].before, *self.loops[0].before, *self.body, *self.loops[0].after, *self.stores]
+        return [*self.rows[0].before, *self.loops[0].before, *self._inside(True), *self.loops[0].after]
 
     def _can_flatten(self, phase: Phase) -> bool:
         """True where every read is at the same index or of a single number, and every reduction is complete."""
@@ -289,10 +313,11 @@ class LoopWriter:
     def _equation(self, equation: Equation) -> None:
         lowering = lowering_of(equation)
         if isinstance(lowering, Scalar):
-            text = self.scalar_code(equation, lowering, lambda atom: self._read(atom, self.index))
-            self._result(equation.target, text)
+            given = self.operands(equation, lowering, lambda atom: self._read(atom, self.index))
+            traced = self.block.scalar(lowering, operands(equation.expr), [self._outside(o) for o in given])
+            self._result(equation.target, self.scalar_code(equation, lowering, given), traced)
         elif isinstance(lowering, Access):
-            self._result(equation.target, self._virtual(equation, self.index))
+            self._loaded(equation.target, self._virtual(equation, self.index))
         elif isinstance(lowering, Contract):
             self._contract(equation)
         elif isinstance(lowering, Scatter):
@@ -305,30 +330,57 @@ class LoopWriter:
             else:
                 self._reduce(equation, lowering, atom)
 
-    def scalar_code(self, equation: Equation, lowering: Scalar, read: Callable[[Basic], str]) -> str:
-        """One element of an elementwise operation."""
+    def operands(self, equation: Equation, lowering: Scalar, read: Callable[[Basic], str]) -> list[Operand]:
+        """What an elementwise operation reads."""
         atoms = operands(equation.expr)
         kinds = [self._kind(a) for a in atoms]
         wanted = _wanted_kinds(lowering.cast, kinds, self.types[equation.target].kind)
-        texts = []
+        found = []
         for atom, have, want in zip(atoms, kinds, wanted, strict=True):
             root = self.schedule.root(atom)
             if isinstance(root, Symbol):
-                texts.append(cast_code(read(atom), have, want))
+                found.append(Operand(read(atom), have, want))
             else:
-                texts.append(number_code(root, want) if want != "bool" else str(bool(root)))
-        template = lowering.special(tuple(atoms)) if lowering.special is not None else None
-        if lowering.whole is not None and wanted[0] == "int":
+                code = number_code(root, want) if want != "bool" else str(bool(root))
+                found.append(Operand(code, want, want, number=True))
+        return found
+
+    def scalar_code(self, equation: Equation, lowering: Scalar, given: list[Operand]) -> str:
+        """One element of an elementwise operation."""
+        template = lowering.special(operands(equation.expr)) if lowering.special is not None else None
+        if lowering.whole is not None and given[0].want == "int":
             template = lowering.whole
+        texts = [cast_code(o.code, o.have, o.want) for o in given]
         fixed = {f"s{k}": s for k, s in enumerate(statics(equation.expr))}
         template = template or lowering.template
         self.helpers |= {name for name in lowering.helpers if name in template}
         return template.format(*texts, **fixed)
 
-    def _result(self, target: Symbol, text: str) -> None:
+    def _outside(self, operand: Operand) -> Operand:
+        """An operand for the block: a whole number from outside becomes real before."""
+        inside = operand.code in self.computed_here
+        if operand.number or inside or operand.have != "int" or operand.want != "real":
+            return operand
+        name = self._fresh("r")
+        self.loads.append(f"{name} = real({operand.code})")
+        return Operand(name, "real", "real")
+
+    def _result(self, target: Symbol, text: str, traced: str | None) -> None:
+        """A computed element: a statement, and a line of the block."""
         name = self._fresh("v")
+        self.computed_here.add(name)
+        self.statements.append(f"{name} = {text}")
+        self.block.add(name, self.types[target].kind, traced)
+        self._define(target, name)
+
+    def _loaded(self, target: Symbol, text: str) -> None:
+        """An element that is only rearranged."""
+        name = self._fresh("r")
+        self.loads.append(f"{name} = {text}")
+        self._define(target, name)
+
+    def _define(self, target: Symbol, name: str) -> None:
         self.locals[target] = name
-        self.body.append(f"{name} = {text}")
         if target in self.schedule.stored:
             self.stores.append(self._store(target, self.index, name))
 
@@ -449,7 +501,8 @@ class LoopWriter:
             products.append(f"{a} * {b}")
         value = " + ".join(products)
         if not p.sums:
-            self._result(equation.target, value)
+            real = {kind, self._kind(p.a), self._kind(p.b)} == {"real"}
+            self._result(equation.target, value, value if real else None)
             return
         index = index_of(p.result, p.terms()[0])
         self._sum_up(equation, number_code(S.Zero, kind), lambda so_far: f"{so_far} + {value}", index)

@@ -14,11 +14,12 @@ from dataclasses import dataclass, field
 from sympy import Basic, Symbol
 
 from graphc.codegen.artifact import Entry
+from graphc.codegen.blocks import Block
 from graphc.codegen.fusion import schedule
 from graphc.codegen.loops import Body, LoopWriter, cast_code, number_code
 from graphc.codegen.memory import Plan, plan_memory
 from graphc.codegen.schedule import Kernel, Schedule, lowering_of
-from graphc.graph.graph import Graph
+from graphc.graph.graph import Graph, operands
 from graphc.graph.types import Size, Type, product, sizes_of
 from graphc.language.writer import equation_expression
 from graphc.ops.helpers import helper_texts
@@ -39,7 +40,7 @@ import math
 
 import numpy as np
 from graphc.codegen.support import bind_blas, gemm, helper, keep, kernel, point, shuffle, view
-from graphc.codegen.tracing import vector
+from graphc.codegen.tracing import traced, vector
 
 real = np.{dtype}
 zero = real(0)
@@ -72,6 +73,7 @@ class ModuleWriter:
     def __init__(self, dtype: str, sizes: Iterable[str]) -> None:
         self.dtype = dtype
         self.kernels: dict[str, str] = {}  # name of each function by its text after the name
+        self.blocks: dict[str, str] = {}  # the same of traced functions
         self.functions: list[str] = []
         self.entries: list[Entry] = []
         self.helpers: set[str] = set()
@@ -87,6 +89,7 @@ class ModuleWriter:
         if self.uses_blas:
             parts.append("bind_blas()\n")
         parts += helper_texts(self.helpers)
+        parts += [text.replace("{name}", name) for text, name in self.blocks.items()]
         parts += [f"@kernel\ndef {name}{text}" for text, name in self.kernels.items()]
         parts += self.functions
         text = "\n\n".join(p.strip("\n") for p in parts) + "\n"
@@ -108,12 +111,15 @@ class ModuleWriter:
         comment = [f"# {line}" for line in self.comments(plan.graph, kernel)]
         if kernel.product is not None:
             return comment + self._product_call(plan, kernel, memory, key)
-        body = LoopWriter(plan, kernel, key).write()
+        body = LoopWriter(plan, kernel, key, self._block_name).write()
         self.helpers |= body.helpers
         name = self._kernel_name(body)
         arguments = [f"s_{s}" for s in body.sizes] + [memory[m] for m in body.memory]
         arguments = [f"np.int64({body.count})", *arguments] if body.count is not None else arguments
         return [*comment, f"{name}({', '.join(arguments)})"]
+
+    def _block_name(self, text: str) -> str:
+        return self.blocks.setdefault(text, f"block_{len(self.blocks) + 1}")
 
     def _kernel_name(self, body: Body) -> str:
         arguments = [f"s_{s}" for s in body.sizes] + [f"p{k}" for k in range(len(body.memory))]
@@ -155,38 +161,43 @@ class ModuleWriter:
     # --- straight-line functions -------------------------------------------------------------------------------
 
     def point_function(self, name: str, graph: Graph, leaves: tuple[Symbol, ...]) -> bool:
-        """A function of numbers, straight-line, inlined where it is called; False where the graph is not of that kind."""
+        """`name_point`, a straight-line function of a tuple of numbers that gives a tuple, inlined where it is called; False
+        where the graph is not of that kind."""
         types = graph.types
         if len(graph.equations) > POINT_LIMIT or any(types[e.target].shape for e in graph.equations):
             return False
         if any(not isinstance(lowering_of(e), (Scalar, type(None))) for e in graph.equations):
             return False
-        plan = schedule(graph)
-        writer = LoopWriter(plan, Kernel(), lambda s: s.name)
+        plan, block = schedule(graph), Block(inputs=dict.fromkeys(self.names("a", s.name) for s in leaves))
+        writer = LoopWriter(plan, Kernel(), lambda s: s.name, self._block_name)
         known: dict[Basic, str] = {s: self.names("a", s.name) for s in leaves}
         lines: list[str] = []
         for equation in graph.equations:
             lowering = lowering_of(equation)
             if not isinstance(lowering, Scalar):
                 continue
-            code = writer.scalar_code(equation, lowering, lambda atom: known[plan.root(atom)])
-            known[equation.target] = self.names("v", equation.target.name)
-            comment = f"{equation.target.name} = {equation_expression(equation.expr, types)}".encode(
-                "ascii", "replace"
-            ).decode()
-            lines.append(f"{known[equation.target]} = {code}  # {comment[:110]}")
-        self.helpers |= writer.helpers
+            given = writer.operands(equation, lowering, lambda atom: known[plan.root(atom)])
+            traced = block.scalar(lowering, operands(equation.expr), given)
+            target = known[equation.target] = self.names("v", equation.target.name)
+            shown = f"{equation.target.name} = {equation_expression(equation.expr, types)}"
+            comment = f"  # {shown.encode('ascii', 'replace').decode()[:110]}"
+            lines.append(f"{target} = {writer.scalar_code(equation, lowering, given)}{comment}")
+            block.add(target, types[equation.target].kind, traced, comment)
         self.equations += len(lines)
+        roots = [plan.root(o) for o in graph.outputs]
         results = [
-            cast_code(known[r], types[r].kind, types[o].kind)
-            if (r := plan.root(o)) in known
-            else number_code(r, types[o].kind)
-            for o in graph.outputs
+            cast_code(known[r], types[r].kind, types[o].kind) if r in known else number_code(r, types[o].kind)
+            for r, o in zip(roots, graph.outputs, strict=True)
         ]
-        returned = f"({', '.join(results)},)" if len(results) > 1 or name != "forward" else results[0]
-        arguments = ", ".join(known[s] for s in leaves)
-        body = "\n".join(f"    {line}" for line in [*lines, f"return {returned}"])
-        self.functions.append(f"@point\ndef {name}_point({arguments}):\n{body}")
+        kinds = {types[s].kind for s in (*leaves, *graph.outputs, *(r for r in roots if r in known))}
+        if block.possible and kinds == {"real"} and leaves:
+            self.helpers |= block.functions
+            self.functions.append(f"@traced({len(results)})\ndef {name}_point{block.text(results)}")
+            return True
+        taken = [f"{', '.join(known[s] for s in leaves)}, = numbers"] if leaves else []
+        body = "\n".join(f"    {line}" for line in [*taken, *lines, f"return ({', '.join(results)},)"])
+        self.functions.append(f"@point\ndef {name}_point(numbers):\n{body}")
+        self.helpers |= writer.helpers
         return True
 
 
@@ -209,9 +220,9 @@ def bind_sizes(leaves: Iterable[Symbol], graph: Graph, names: Names, sizes: Iter
 
 
 def array_function(
-    writer: ModuleWriter, name: str, graph: Graph, leaves: tuple[Symbol, ...]
-) -> tuple[list[str], list[str]]:
-    """Arguments and statements of a function of arrays; the statements end with the results in `results`."""
+    writer: ModuleWriter, graph: Graph, leaves: tuple[Symbol, ...]
+) -> tuple[list[str], list[str], list[str]]:
+    """Arguments, statements and results of a function of arrays."""
     plan = schedule(graph)
     types, names = graph.types, writer.names
     owned = _owned_outputs(plan)
@@ -242,10 +253,7 @@ def array_function(
         lines += writer.kernel_call(plan, kernel, memory, key)
     results = [_output(plan, o, k, memory, key, owned, lines) for k, o in enumerate(graph.outputs)]
     lines += [f"keep({array})" for array in alive]
-    lines.append(
-        f"return {results[0]}" if name == "forward" and len(results) == 1 else f"return ({', '.join(results)},)"
-    )
-    return [names("a", s.name) for s in leaves], lines
+    return [names("a", s.name) for s in leaves], lines, results
 
 
 def _owned_outputs(plan: Schedule) -> dict[Symbol, int]:

@@ -24,33 +24,56 @@ def vector(function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-class Truth:
-    """A comparison's result."""
+def traced(results: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """A function of a tuple of numbers that gives a tuple of numbers, as the traced one."""
 
-    def __init__(self, value: Any) -> None:
-        self.value = value
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(numbers: tuple[Any, ...]) -> tuple[Any, ...]:
+            given = [Plain(np.atleast_1d(a)) for a in numbers]
+            with np.errstate(all="ignore"):
+                return tuple(given[0]._operand(value).reshape(-1)[0] for value in function(*given))
+
+        return call
+
+    return decorate
+
+
+class Truth:
+    """A comparison's result; `like` is one of the numbers compared."""
+
+    def __init__(self, value: Any, like: Plain) -> None:
+        self.value, self.like = value, like
 
     def __and__(self, other: Truth) -> Truth:
-        return Truth(self.value & other.value)
+        return Truth(self.value & other.value, self.like)
 
     def __or__(self, other: Truth) -> Truth:
-        return Truth(self.value | other.value)
+        return Truth(self.value | other.value, self.like)
 
     def __xor__(self, other: Truth) -> Truth:
-        return Truth(self.value ^ other.value)
+        return Truth(self.value ^ other.value, self.like)
 
     def __invert__(self) -> Truth:
-        return Truth(~self.value)
+        return Truth(~self.value, self.like)
+
+    def real(self, number: float) -> Plain:
+        """A constant of the type of the numbers compared."""
+        return self.like.real(number)
+
+    def number(self) -> Plain:
+        """1 where true, else 0."""
+        return self.select(1.0, 0.0)
 
     def select(self, a: Plain | float, b: Plain | float) -> Plain:
-        """a where true, else b; at least one of them is a `Plain`."""
-        like = a if isinstance(a, Plain) else b
-        assert isinstance(like, Plain)
+        """a where true, else b."""
+        like = a if isinstance(a, Plain) else b if isinstance(b, Plain) else self.like
         return Plain(np.where(self.value, like._operand(a), like._operand(b)))
 
 
 class Plain:
     """Floating-point numbers of one type."""
+
+    __array_ufunc__ = None  # NumPy's numbers leave operations with it to it
 
     def __init__(self, value: Any) -> None:
         self.value = value
@@ -98,22 +121,22 @@ class Plain:
         return Plain(-self.value)
 
     def __lt__(self, other: Plain | float) -> Truth:
-        return Truth(self.value < self._operand(other))
+        return Truth(self.value < self._operand(other), self)
 
     def __le__(self, other: Plain | float) -> Truth:
-        return Truth(self.value <= self._operand(other))
+        return Truth(self.value <= self._operand(other), self)
 
     def __gt__(self, other: Plain | float) -> Truth:
-        return Truth(self.value > self._operand(other))
+        return Truth(self.value > self._operand(other), self)
 
     def __ge__(self, other: Plain | float) -> Truth:
-        return Truth(self.value >= self._operand(other))
+        return Truth(self.value >= self._operand(other), self)
 
     def __eq__(self, other: Plain | float) -> Truth:  # type: ignore[override]
-        return Truth(self.value == self._operand(other))
+        return Truth(self.value == self._operand(other), self)
 
     def __ne__(self, other: Plain | float) -> Truth:  # type: ignore[override]
-        return Truth(self.value != self._operand(other))
+        return Truth(self.value != self._operand(other), self)
 
     def __abs__(self) -> Plain:
         return Plain(np.abs(self.value))
@@ -151,7 +174,7 @@ class Plain:
         return Plain(np.copysign(self.value, other.value))
 
     def bit(self, k: int) -> Truth:
-        return Truth(self._integer() & (1 << k) != 0)
+        return Truth(self._integer() & (1 << k) != 0, self)
 
     def _integer(self) -> Any:
         return np.where(np.abs(self.value) < 2.0**31, self.value, 0).astype(np.int32)

@@ -39,6 +39,7 @@ def elementwise(
     whole: str | None = None,
     weights: tuple[int, ...] = (),
     scales: bool = False,
+    traced: str | None = "",
     **fields: Any,
 ) -> Operation:
     """A record of an elementwise operation of the arguments named in `arguments`."""
@@ -57,6 +58,7 @@ def elementwise(
             whole=whole,
             weights=weights,
             scales=scales,
+            traced=traced,
         ),
         elementwise=True,
         **fields,
@@ -187,7 +189,7 @@ logical_or: Operation = _truth(
     exact=lambda mp, a, b: bool(a) or bool(b), latex="{0} \\lor {1}",
 )  # fmt: skip
 logical_not: Operation = _truth(
-    "(not {0})", 4, "not", "not a", "a", "The opposite.", reference=_numpy("logical_not"),
+    "(not {0})", 4, "not", "not a", "a", "The opposite.", traced="(~{0})", reference=_numpy("logical_not"),
     exact=lambda mp, a: not a, latex="\\lnot {0}",
 )  # fmt: skip
 
@@ -210,7 +212,7 @@ def _where_pullback(at: Linearization) -> tuple[Any, ...]:
 where: Operation = Operation(
     name="where", head=head("where"), parameters=(Parameter("condition"), Parameter("a"), Parameter("b")),
     infer=_where_infer, doc="a where the condition holds, else b; the untaken one never reaches a gradient.",
-    lowering=Scalar("({1} if {0} else {2})", cast="choice"), elementwise=True, pullback=_where_pullback,
+    lowering=Scalar("({1} if {0} else {2})", cast="choice", traced="choose({0}, {1}, {2})"), elementwise=True, pullback=_where_pullback,
     reference=_numpy("where"), exact=lambda mp, c, a, b: a if c else b,
     latex="\\begin{{cases}} {1} & {0} \\\\ {2} & \\text{{else}} \\end{{cases}}",
     domain=((-1, 1), (-3, 3), (-3, 3)), special=(((True, 1, 2), 1), ((False, 1, 2), 2)),
@@ -237,6 +239,7 @@ def _extremum_pullback(wins: Operation) -> Callable[[Linearization], tuple[Any, 
 maximum: Operation = elementwise(
     "maximum", "a b", "The larger; with one argument a reduction. NaN wins.",
     "({0} if ({0} >= {1} or {0} != {0}) else {1})",
+    traced="larger({0}, {1})",
     kind="same", cast="same", spelling="max", associative=True, commutative=True, pullback=_extremum_pullback(greater),
     reference=_numpy("maximum"), exact=lambda mp, a, b: a if a >= b else b, latex="\\max\\left({0}, {1}\\right)",
     special=(((2, 2), 2), ((float("nan"), 1), float("nan")), ((1, float("nan")), float("nan"))),
@@ -244,6 +247,7 @@ maximum: Operation = elementwise(
 minimum: Operation = elementwise(
     "minimum", "a b", "The smaller; with one argument a reduction. NaN wins.",
     "({0} if ({0} <= {1} or {0} != {0}) else {1})",
+    traced="smaller({0}, {1})",
     kind="same", cast="same", spelling="min", associative=True, commutative=True, pullback=_extremum_pullback(less),
     reference=_numpy("minimum"), exact=lambda mp, a, b: a if a <= b else b, latex="\\min\\left({0}, {1}\\right)",
     special=(((2, 2), 2), ((float("nan"), 1), float("nan"))),
@@ -259,32 +263,37 @@ absolute: Operation = elementwise(
 sign: Operation = elementwise(
     "sign", "x", "-1, 0 or 1; derivative 0.",
     "(real(1) if {0} > real(0) else (real(-1) if {0} < real(0) else {0}))",
+    traced="signum({0})",
     own=sympy.sign, partials=lambda y, x: (0,), reference=_numpy("sign"), exact=lambda mp, x: mp.sign(x),
     latex="\\operatorname{{sign}}\\left({0}\\right)", special=(((0,), 0), ((-2,), -1)),
 )  # fmt: skip
 floor: Operation = elementwise(
     "floor", "x", "Largest whole number at most x; derivative 0.", "np.floor({0})",
+    traced="floor({0})",
     own=sympy.floor, partials=lambda y, x: (0,), reference=_numpy("floor"), exact=lambda mp, x: mp.floor(x),
     latex="\\left\\lfloor {0} \\right\\rfloor", special=(((-0.5,), -1), ((2,), 2)),
 )  # fmt: skip
 ceil: Operation = elementwise(
     "ceil", "x", "Smallest whole number at least x; derivative 0.", "np.ceil({0})",
+    traced="ceil({0})",
     own=sympy.ceiling, partials=lambda y, x: (0,), reference=_numpy("ceil"), exact=lambda mp, x: mp.ceil(x),
     latex="\\left\\lceil {0} \\right\\rceil", special=(((0.5,), 1),),
 )  # fmt: skip
 round_: Operation = elementwise(
     "round", "x", "Nearest whole number, halves to even; derivative 0.", "np.rint({0})",
+    traced="nearest({0})",
     partials=lambda y, x: (0,), reference=_numpy("rint"), exact=lambda mp, x: mp.nint(x),
     latex="\\operatorname{{round}}\\left({0}\\right)", special=(((0.5,), 0), ((1.5,), 2)),
 )  # fmt: skip
 mod: Operation = elementwise(
-    "mod", "a b", "Remainder of a/b with the sign of b.", "{0} % {1}", whole="({0} % {1} if {1} != 0 else 0)",
+    "mod", "a b", "Remainder of a/b with the sign of b.", "{0} % {1}", traced=None, whole="({0} % {1} if {1} != 0 else 0)",
     kind="same", cast="same", partials=lambda y, a, b: (1, -floor(a / b)), reference=_numpy("mod"),
     exact=lambda mp, a, b: a - b * mp.floor(a / b), latex="{0} \\bmod {1}", domain=((-3, 3), (0.5, 3)),
     special=(((-1, 3), 2), ((1, -3), -2)), cost=10,
 )  # fmt: skip
 threshold: Operation = elementwise(
     "threshold", "x", "1 where x >= 0, else 0; derivative 0.", "(real(1) if {0} >= real(0) else ({0} if {0} != {0} else real(0)))",
+    traced="unit_step({0})",
     partials=lambda y, x: (0,), reference=lambda x: _heaviside(x), exact=lambda mp, x: mp.mpf(1 if x >= 0 else 0),
     latex="\\theta\\left({0}\\right)", special=(((0,), 1), ((-1,), 0)),
 )  # fmt: skip

@@ -9,7 +9,7 @@ its result in the type of its argument; the formula's source stands in the docst
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from graphc.ops import vector_math
@@ -57,14 +57,14 @@ def polygamma_(n, x):
 }
 
 
-def helper_texts(names: Iterable[str]) -> list[str]:
-    """Definitions of helpers, with what they call."""
-    wanted = sorted(names)
-    traced = [name[:-1] for name in wanted if name not in HELPERS]
-    functions = dict.fromkeys(f for name in traced for f in _called(getattr(vector_math, name)))
+def helper_texts(names: set[str]) -> list[str]:
+    """Definitions of helpers, with what they call; a name without `_` is a function that traced code calls."""
+    wanted = sorted(set(names) - set(HELPERS))
+    functions = dict.fromkeys(f for name in wanted for f in _called(getattr(vector_math, name.rstrip("_"))))
     texts = [inspect.getsource(f).replace("  # fmt: skip", "") for f in functions]
-    texts += ["\n".join(f"{name}_ = vector({name})" for name in traced)] if traced else []
-    return texts + [HELPERS[name] for name in wanted if name in HELPERS]
+    alone = [name for name in wanted if name.endswith("_")]
+    texts += ["\n".join(f"{name} = vector({name[:-1]})" for name in alone)] if alone else []
+    return texts + [HELPERS[name] for name in HELPERS if name in names]
 
 
 def _called(function: Callable[..., Any]) -> list[Callable[..., Any]]:

@@ -24,6 +24,7 @@ class Scalar(Lowering):
     `cast` is the kind operands are converted to: "real", "same" (the widest of theirs), "none".
     `helpers` names functions of `ops.helpers` that the template calls; `special` may return another template when it
     knows an operand to be a number; `whole` is the template for whole numbers where it differs.
+    `traced` is the template over the numbers of `ops.vector_math` where it differs, None where there is none;
     `weights`: the result is the sum of the operands times these; `scales`: it is the product of the operands.
     """
 
@@ -34,6 +35,7 @@ class Scalar(Lowering):
     whole: str | None = None
     weights: tuple[int, ...] = ()
     scales: bool = False
+    traced: str | None = ""
 
 
 @dataclass(frozen=True)

@@ -42,17 +42,17 @@ erfc: Operation = elementwise(
     special=(((0,), 1),),
 )  # fmt: skip
 gamma: Operation = elementwise(
-    "gamma", "x", "Gamma function.", "math.gamma({0})", own=sympy.gamma, partials=lambda y, x: (y * digamma(x),),
+    "gamma", "x", "Gamma function.", "math.gamma({0})", traced=None, own=sympy.gamma, partials=lambda y, x: (y * digamma(x),),
     reference=_scipy("gamma"), exact=lambda mp, x: mp.gamma(x), latex="\\Gamma\\left({0}\\right)", domain=((0.5, 5),),
     cost=60, special=(((5,), 24),),
 )  # fmt: skip
 loggamma: Operation = elementwise(
-    "loggamma", "x", "Logarithm of |gamma(x)|.", "math.lgamma({0})", own=sympy.loggamma,
+    "loggamma", "x", "Logarithm of |gamma(x)|.", "math.lgamma({0})", traced=None, own=sympy.loggamma,
     partials=lambda y, x: (digamma(x),), reference=_scipy("gammaln"), exact=lambda mp, x: mp.log(mp.fabs(mp.gamma(x))),
     latex="\\log\\Gamma\\left({0}\\right)", domain=((0.5, 5),), cost=60, special=(((1,), 0),),
 )  # fmt: skip
 digamma: Operation = elementwise(
-    "digamma", "x", "Derivative of loggamma.", "digamma_({0})", helpers=("digamma_",),
+    "digamma", "x", "Derivative of loggamma.", "digamma_({0})", traced=None, helpers=("digamma_",),
     partials=lambda y, x: (polygamma(1, x),), reference=_scipy("digamma"), exact=lambda mp, x: mp.digamma(x),
     latex="\\psi\\left({0}\\right)", domain=((0.5, 5),), cost=60,
 )  # fmt: skip
@@ -72,7 +72,7 @@ def _polygamma_infer(types: tuple[Any, ...], statics: tuple[Any, ...], require: 
 polygamma: Operation = Operation(
     name="polygamma", head=head("polygamma"), parameters=(Parameter("n", "static"), Parameter("x")),
     infer=_polygamma_infer, doc="n-th derivative of digamma, for whole n from 1 to 20.",
-    lowering=Scalar("polygamma_({s0}, {0})", helpers=("polygamma_",), cost=90), elementwise=True,
+    lowering=Scalar("polygamma_({s0}, {0})", traced=None, helpers=("polygamma_",), cost=90), elementwise=True,
     pullback=lambda at: (at.cotangent * polygamma(at.statics[0] + 1, at.operands[0]),),
     reference=lambda n, x: _polygamma(n, x), exact=lambda mp, n, x: mp.polygamma(n, x),
     latex="\\psi^{{({s0})}}\\left({0}\\right)", domain=((0.5, 5),),

@@ -25,6 +25,50 @@ def polynomial(x: Number, *coefficients: float) -> Number:
     return total
 
 
+# --- choice and parts of a number ----------------------------------------------------------------------------------
+
+
+def choose(condition: Any, a: Number, b: Number) -> Number:
+    """a where the condition holds, else b."""
+    return condition.select(a, b)
+
+
+def larger(a: Number, b: Number) -> Number:
+    """The larger; NaN wins."""
+    return ((a >= b) | (a != a)).select(a, b)
+
+
+def smaller(a: Number, b: Number) -> Number:
+    """The smaller; NaN wins."""
+    return ((a <= b) | (a != a)).select(a, b)
+
+
+def signum(x: Number) -> Number:
+    """-1, 0 or 1."""
+    return (x > 0.0).select(1.0, (x < 0.0).select(-1.0, x))
+
+
+def unit_step(x: Number) -> Number:
+    """1 where x >= 0, else 0."""
+    return (x >= 0.0).select(1.0, (x != x).select(x, 0.0))
+
+
+def nearest(x: Number) -> Number:
+    """The nearest whole number, halves to even."""
+    return x.rint()
+
+
+def floor(x: Number) -> Number:
+    """The largest whole number at most x."""
+    n = x.rint()
+    return (n > x).select(n - 1.0, n)
+
+
+def ceil(x: Number) -> Number:
+    """The smallest whole number at least x."""
+    return -floor(-x)
+
+
 # --- exponentials --------------------------------------------------------------------------------------------------
 
 

@@ -28,7 +28,7 @@ def test_minimize(data: dict[str, np.ndarray]) -> None:
     found = optimize.minimize(o, o.start, jac=True)
     best = o.unpack(found.x)
     assert np.abs(f.grad(**data, **best)["w"]).max() < 1e-4
-    assert found.fun == f(**data, **best) == o.value(found.x)
+    assert found.fun == pytest.approx(f(**data, **best), rel=1e-13) == o.value(found.x)
     newton = optimize.minimize(o, o.start, jac=True, hess=o.hessian, method="trust-exact", options={"gtol": 1e-12})
     assert np.allclose(newton.x, found.x, atol=1e-4)
     assert np.abs(o.jacobian(newton.x)).max() < 1e-12
@@ -40,7 +40,7 @@ def test_the_matrix_is_the_derivative(data: dict[str, np.ndarray]) -> None:
     v = o.start
     assert v.shape == (61,)
     value, slope = o(v)
-    assert value == o.value(v)
+    assert value == pytest.approx(o.value(v), rel=1e-13)
     assert np.array_equal(slope, o.jacobian(v))
     assert np.allclose(slope, optimize.approx_fprime(v, o.value, 1e-7), atol=1e-6)
     assert np.allclose(o.hessian(v), optimize.approx_fprime(v, o.jacobian, 1e-6), atol=1e-5)
