@@ -1,4 +1,4 @@
-"""Where SciPy's BLAS is.
+"""Where SciPy's BLAS and LAPACK are.
 
 In: a routine's name.  Out: its address.
 Always holds: `scipy.linalg` itself is not imported (0.2 s): only the one extension module that exports the routines.
@@ -14,30 +14,29 @@ from importlib.machinery import ExtensionFileLoader
 from pathlib import Path
 from typing import Any
 
-_NAME = "scipy.linalg.cython_blas"
-
 
 @cache
-def _module() -> Any:
-    if _NAME in sys.modules:
-        return sys.modules[_NAME]
+def _module(name: str) -> Any:
+    full = f"scipy.linalg.{name}"
+    if full in sys.modules:
+        return sys.modules[full]
     package = importlib.util.find_spec("scipy")
     folders = package.submodule_search_locations or [] if package is not None else []
     for folder in folders:
-        for file in sorted(Path(folder, "linalg").glob("cython_blas*")):
+        for file in sorted(Path(folder, "linalg").glob(f"{name}.*")):
             if file.suffix in (".so", ".pyd"):
-                loader = ExtensionFileLoader(_NAME, str(file))
-                spec = importlib.util.spec_from_loader(_NAME, loader)
+                loader = ExtensionFileLoader(full, str(file))
+                spec = importlib.util.spec_from_loader(full, loader)
                 assert spec is not None
                 module = importlib.util.module_from_spec(spec)
                 loader.exec_module(module)
                 return module
-    return importlib.import_module(_NAME)
+    return importlib.import_module(full)
 
 
-def address(routine: str) -> int:
+def address(routine: str, library: str = "cython_blas") -> int:
     """Address of a routine with Fortran's calling convention: every argument is a pointer."""
-    capsule = _module().__pyx_capi__[routine]
+    capsule = _module(library).__pyx_capi__[routine]
     name = ctypes.pythonapi.PyCapsule_GetName
     name.restype, name.argtypes = ctypes.c_char_p, [ctypes.py_object]
     pointer = ctypes.pythonapi.PyCapsule_GetPointer

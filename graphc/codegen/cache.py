@@ -36,7 +36,7 @@ def fingerprint() -> str:
     for package in ("numba", "llvmlite", "numpy", "scipy"):
         spec = importlib.util.find_spec(package)
         digest.update(f"{package} {spec.origin if spec else None} {_version(package)}".encode())
-    for file in ("support.py", "linked.py", "tracing.py", "plain_number.py", "blas.py", "cache.py"):
+    for file in ("support.py", "lapack.py", "linked.py", "tracing.py", "plain_number.py", "blas.py", "cache.py"):
         digest.update(Path(__file__).with_name(file).read_bytes())
     return digest.hexdigest()
 

@@ -21,7 +21,7 @@ from graphc.codegen.products import Accumulation, Users, accumulation, labelled,
 from graphc.codegen.schedule import Kernel, Phase, Read, Schedule, accumulates, is_number, kept_axes, lowering_of
 from graphc.graph.graph import Equation, Graph, operands, symbols_of
 from graphc.graph.types import Size
-from graphc.ops.lowering import Access, Alias, Contract, Measure, Reduce, Scalar
+from graphc.ops.lowering import Access, Alias, Contract, Measure, Reduce, Routine, Scalar
 
 LOOP_LIMIT = 80  # equations in one kernel: Numba's compile time grows faster than a function's length
 TAIL = 1 << 30  # the place of a kernel's tail among its phases
@@ -102,7 +102,7 @@ class _Scheduler:
         memory: set[Symbol] = set()
         for equation in reversed(self.graph.equations):
             lowering = lowering_of(equation)
-            if isinstance(lowering, (Contract, Alias)) or (lowering is None and equation.target in wanted):
+            if isinstance(lowering, (Contract, Routine, Alias)) or (lowering is None and equation.target in wanted):
                 wanted.update(symbols_of(equation.expr))
             if isinstance(lowering, Scalar) and equation.target in wanted:
                 memory.add(equation.target)
@@ -123,6 +123,9 @@ class _Scheduler:
     # --- placing -----------------------------------------------------------------------------------------------
 
     def _place(self, equation: Equation) -> None:
+        if isinstance(lowering_of(equation), Routine):
+            self._call(Kernel(routine=True, tail=Phase((), [equation])), operands(equation.expr))
+            return
         phase = self._new_phase(equation)
         if phase is None:
             found = matrix_product(self.plan, equation)
@@ -148,10 +151,14 @@ class _Scheduler:
     def _product(self, found: Accumulation) -> None:
         """A kernel for a product of matrices."""
         p = found.product
-        self.plan.kernels.append(Kernel(product=p, tail=Phase((), list(found.equations))))
         atoms = (p.a, p.b) if p.onto is None else (p.a, p.b, p.onto)
+        self._call(Kernel(product=p, tail=Phase((), list(found.equations))), atoms)
+
+    def _call(self, kernel: Kernel, atoms: tuple[Basic, ...]) -> None:
+        """A kernel that is one call: it reads whole arrays."""
+        self.plan.kernels.append(kernel)
         reads = [Read(s, ("?",) * len(self.plan.shape(s))) for atom in atoms for s in self.plan.touched(atom)]
-        self._note(found.target, len(self.plan.kernels) - 1, TAIL, 0, reads)
+        self._note(kernel.equations[-1].target, len(self.plan.kernels) - 1, TAIL, 0, reads)
 
     def _note(self, s: Symbol, kernel: int, phase: int, kept: int, reads: list[Read]) -> None:
         self.place[s], self.kept[s], self.reads[s] = (kernel, phase), kept, reads
@@ -189,7 +196,7 @@ class _Scheduler:
         """The kernel whose tail computes a single number: the one that computes its operands, else the next."""
         for kernel in range(max(latest, 0), len(self.plan.kernels)):
             found = self.plan.kernels[kernel]
-            if found.product is None and len(found.equations) < LOOP_LIMIT:
+            if not found.called and len(found.equations) < LOOP_LIMIT:
                 return kernel
         self.plan.kernels.append(Kernel())
         return len(self.plan.kernels) - 1
@@ -197,7 +204,7 @@ class _Scheduler:
     def _fit(self, kernel: int, phase: Phase, reads: list[Read], limit: int) -> tuple[int, int] | None:
         """How many rows a kernel would have with an equation of this phase in it, and at which place it would stand."""
         target = self.plan.kernels[kernel]
-        if target.product is not None or not target.phases or len(target.equations) >= LOOP_LIMIT:
+        if target.called or not target.phases or len(target.equations) >= LOOP_LIMIT:
             return None
         rows, first = min(_common(target.row_shape, phase.space), limit), 0
         for read in reads:
@@ -286,7 +293,7 @@ class _Scheduler:
         readers: dict[Symbol, list[tuple[Symbol, Read]]],
     ) -> bool:
         s, kernel = equation.target, self.plan.kernels[goal[0]]
-        if goal[1] == TAIL or kernel.product is not None or len(kernel.equations) >= LOOP_LIMIT:
+        if goal[1] == TAIL or kernel.called or len(kernel.equations) >= LOOP_LIMIT:
             return False
         phase, shape = kernel.phases[goal[1]], self.plan.shape(s)
         if phase.alone or phase.space != shape or not all(r.direct(shape, shape) for r in uses):
@@ -338,7 +345,7 @@ class _Scheduler:
         plan.stored |= outside
         for s, (k, _) in self.place.items():
             kernel = plan.kernels[k]
-            if kernel.product is not None or self._accumulates(s):
+            if kernel.called or self._accumulates(s):
                 plan.stored.add(s)
             if s in plan.stored and s not in outside and kernel.rows and self.kept[s] >= kernel.rows:
                 plan.row_local[s] = kernel.rows

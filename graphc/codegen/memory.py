@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from sympy import Basic, Symbol
 
 from graphc.codegen.schedule import Kernel, Schedule, lowering_of
-from graphc.graph.graph import needed
+from graphc.graph.graph import needed, operands
 from graphc.graph.types import Size, product, surely_at_most
 from graphc.ops.lowering import Scalar
 
@@ -42,6 +42,8 @@ def reads(plan: Schedule, kernel: Kernel) -> dict[Symbol, set[int]]:
         p = kernel.product
         found = {s: {-1} for atom in (p.a, p.b) for s in plan.touched(atom)}
         return found if p.onto is None else {p.onto: {0}, **found}
+    if kernel.routine:
+        return {s: {-1} for atom in operands(kernel.equations[0].expr) for s in plan.touched(atom)}
     for place, phase in enumerate((*kernel.phases, kernel.tail)):
         for equation in phase.equations:
             for read in plan.reads(equation):

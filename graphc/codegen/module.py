@@ -19,11 +19,11 @@ from graphc.codegen.fusion import schedule
 from graphc.codegen.loops import Body, LoopWriter, cast_code, number_code
 from graphc.codegen.memory import Plan, plan_memory
 from graphc.codegen.schedule import Kernel, Schedule, lowering_of
-from graphc.graph.graph import Graph, operands
+from graphc.graph.graph import Equation, Graph, operands, statics
 from graphc.graph.types import Size, Type, product, sizes_of
 from graphc.language.writer import equation_expression
 from graphc.ops.helpers import helper_texts
-from graphc.ops.lowering import Measure, Scalar
+from graphc.ops.lowering import Measure, Routine, Scalar
 from graphc.ops.movement import size_code
 
 POINT_LIMIT = 150  # equations of a straight-line function; longer ones are cut into kernels
@@ -80,6 +80,7 @@ class ModuleWriter:
         self.names = Names()
         self.size_names = {n: f"s_{n}" if _PLAIN.match(n) and n.isascii() else f"s_{k}_" for k, n in enumerate(sizes)}
         self.uses_blas = False
+        self.routines: set[str] = set()
         self.equations = 0
 
     def text(self, title: str) -> str:
@@ -88,6 +89,9 @@ class ModuleWriter:
         parts = [HEADER.format(title=title, summary=summary, dtype=self.dtype)]
         if self.uses_blas:
             parts.append("bind_blas()\n")
+        if self.routines:
+            names = ", ".join(sorted({"bind_lapack", *self.routines}))
+            parts.append(f"from graphc.codegen.lapack import {names}\n\nbind_lapack()\n")
         parts += helper_texts(self.helpers)
         parts += [text.replace("{name}", name) for text, name in self.blocks.items()]
         parts += [f"@kernel\ndef {name}{text}" for text, name in self.kernels.items()]
@@ -111,6 +115,8 @@ class ModuleWriter:
         comment = [f"# {line}" for line in self.comments(plan.graph, kernel)]
         if kernel.product is not None:
             return comment + self._product_call(plan, kernel, memory, key)
+        if kernel.routine:
+            return [*comment, self._routine_call(plan, kernel.equations[0], memory, key)]
         body = LoopWriter(plan, kernel, key, self._block_name).write()
         self.helpers |= body.helpers
         name = self._kernel_name(body)
@@ -145,6 +151,14 @@ class ModuleWriter:
             return [*lines, f"{call}{a}, 0, {b}, 0, {beta}, {c}, 0)"]
         ao, bo, co = (f"i * {size_code(d)}" for d in (p.m * p.k, p.k * p.n, p.m * p.n))
         return [*lines, f"for i in range({size_code(p.batch)}):", f"    {call}{a}, {ao}, {b}, {bo}, {beta}, {c}, {co})"]
+
+    def _routine_call(self, plan: Schedule, equation: Equation, memory: dict[str, str], key: Key) -> str:
+        lowering, atoms = lowering_of(equation), operands(equation.expr)
+        assert isinstance(lowering, Routine)
+        self.routines.add(lowering.name)
+        numbers = lowering.arguments(tuple(map(plan.shape, atoms)), statics(equation.expr))
+        places = [memory[key(self._memory_root(plan, a))] for a in atoms] + [memory[key(equation.target)]]
+        return f"{lowering.name}({', '.join([*map(size_code, numbers), *places])})"
 
     def _memory_root(self, plan: Schedule, s: Symbol) -> Symbol:
         root = plan.root(s)

@@ -97,12 +97,18 @@ class Phase:
 
 @dataclass
 class Kernel:
-    """One loop nest: `rows` leading axes are loops around all phases; or one matrix product."""
+    """One loop nest: `rows` leading axes are loops around all phases; or one call: a matrix product, or a routine."""
 
     rows: int = 0
     phases: list[Phase] = field(default_factory=list)
     tail: Phase = field(default_factory=lambda: Phase(()))
     product: MatrixProduct | None = None
+    routine: bool = False
+
+    @property
+    def called(self) -> bool:
+        """True for one call on whole arrays, which nothing joins."""
+        return self.product is not None or self.routine
 
     @property
     def equations(self) -> list[Equation]:

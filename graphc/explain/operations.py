@@ -21,7 +21,17 @@ from graphc.language.formula import spell
 from graphc.language.latex_writer import name_latex, operation_latex
 from graphc.language.reader import parse
 from graphc.language.writer import ATOM
-from graphc.ops import composite, contraction, elementwise, indexing, movement, program, reduction, special
+from graphc.ops import (
+    composite,
+    contraction,
+    elementwise,
+    indexing,
+    linear_algebra,
+    movement,
+    program,
+    reduction,
+    special,
+)
 from graphc.rewrite import stabilise
 from graphc.run.evaluate import evaluate
 
@@ -35,6 +45,7 @@ GROUPS: tuple[tuple[str, tuple[Operation, ...]], ...] = (
     ("Products", contraction.OPERATIONS),
     ("Moving elements", movement.OPERATIONS),
     ("Picking elements", indexing.OPERATIONS),
+    ("Linear algebra", linear_algebra.OPERATIONS),
     ("Softmax and its kin", composite.OPERATIONS),
     ("About the program", program.OPERATIONS),
 )
@@ -55,6 +66,13 @@ EXAMPLES: dict[Operation, str] = {
     indexing.scatter: "input x[n], k[n]: int\nscatter(x, k, (9,))",
     indexing.diagonal: "input x[n, n]\ndiagonal(x)",
     indexing.diagonal_matrix: "input x[n]\ndiagonal_matrix(x)",
+    **{
+        o: f"input A[n, n]\n{o.name}(A)"
+        for o in linear_algebra.OPERATIONS
+        if len(o.parameters) == 1 and o.define is None
+    },
+    linear_algebra.solve: "input A[n, n], b[n]\nsolve(A, b)",
+    linear_algebra.solve_triangular: "input A[n, n], b[n]\nsolve_triangular(A, b)",
 }
 KINKS: tuple[tuple[str, dict[str, float]], ...] = (
     ("relu(x)", {"x": 0}), ("max(x, 0)", {"x": 0}), ("where(x > 0, x, 0)", {"x": 0}), ("abs(x)", {"x": 0}),

@@ -85,7 +85,7 @@ class Pen:
             return self.written(PART, ((f"{self.closed(texts[0])} at ", ATOM),), zeros, (found.bounds,))[0], ATOM
         if found.form == "scaled":
             return self._scaled(*sorted(texts, key=lambda t: t[0] not in self._cotangents))
-        if found.form == "outer":
+        if found.form == "outer product":
             return self.outer(texts[found.first], texts[found.second])
         pair = zip((texts[found.first], texts[found.second]), found.turned, strict=True)
         return self.matrix_product(*(self._turned(t) if turned else self.closed(t) for t, turned in pair))

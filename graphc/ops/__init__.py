@@ -7,7 +7,18 @@ Always holds: names are unique; no other file fills this table.
 from __future__ import annotations
 
 from graphc.graph.operation import Operation, bind_table
-from graphc.ops import algebra, composite, contraction, elementwise, indexing, movement, program, reduction, special
+from graphc.ops import (
+    algebra,
+    composite,
+    contraction,
+    elementwise,
+    indexing,
+    linear_algebra,
+    movement,
+    program,
+    reduction,
+    special,
+)
 
 OPERATIONS: tuple[Operation, ...] = (
     *elementwise.OPERATIONS,
@@ -16,6 +27,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *contraction.OPERATIONS,
     *movement.OPERATIONS,
     *indexing.OPERATIONS,
+    *linear_algebra.OPERATIONS,
     *composite.OPERATIONS,
     *program.OPERATIONS,
 )

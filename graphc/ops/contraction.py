@@ -122,6 +122,12 @@ def _matmul(builder: Builder, operands: tuple[Basic, ...], statics: tuple[Any, .
     return builder.apply(contract, operands, (matmul_labels(*ranks),), name)
 
 
+def _outer(builder: Builder, operands: tuple[Basic, ...], statics: tuple[Any, ...], name: str | None) -> Basic:
+    if any(builder.type_of(a).rank != 1 for a in operands):
+        raise ShapeError("outer takes two vectors", hint='einsum("ij,k->ijk", a, b) takes any')
+    return builder.apply(contract, operands, ("a,b->ab",), name)
+
+
 def _einsum(builder: Builder, operands: tuple[Basic, ...], statics: tuple[Any, ...], name: str | None) -> Basic:
     """Any number of operands, left to right; one operand is transposed and summed."""
     parts, result = _einsum_labels(statics[0], len(operands))
@@ -200,9 +206,13 @@ matmul: Operation = Operation(
     name="matmul", head=head("matmul"), parameters=(Parameter("a"), Parameter("b")), infer=_contract_infer, hidden=True,
     doc="Matrix product, as NumPy's @.", syntax="a @ b", binding=20, define=_matmul,
 )  # fmt: skip
+outer: Operation = Operation(
+    name="outer", head=head("outer"), parameters=(Parameter("a"), Parameter("b")), infer=_contract_infer,
+    doc="All products of the elements of two vectors.", define=_outer,
+)  # fmt: skip
 einsum: Operation = Operation(
     name="einsum", head=head("einsum"), parameters=(Parameter("labels", "static"), Parameter("x", "operands")),
     infer=_contract_infer, doc="Products summed over the labels that the result lacks.", define=_einsum,
 )  # fmt: skip
 
-OPERATIONS = (contract, matmul, einsum)
+OPERATIONS = (contract, matmul, outer, einsum)

@@ -79,5 +79,16 @@ class Scatter(Lowering):
 
 
 @dataclass(frozen=True)
+class Routine(Lowering):
+    """The result is computed by a function of the generated module's library on whole arrays in memory.
+
+    It is called with `arguments(shapes, statics)`, whole numbers, the operands' memory and the result's.
+    """
+
+    name: str
+    arguments: Callable[[tuple[tuple[Size, ...], ...], tuple[Any, ...]], tuple[Size, ...]]
+
+
+@dataclass(frozen=True)
 class Measure(Lowering):
     """The number a dimension has; the first static argument is the dimension."""

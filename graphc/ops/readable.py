@@ -21,7 +21,7 @@ SQUARED, POWER, TOTAL, PART = multiply, power, sum_, slice_
 
 @dataclass(frozen=True)
 class Reading:
-    """`form` is "same" (the operand itself), "turned", "scaled", "product", "outer", "axes" or "part"; the rest belongs to it.
+    """`form` is "same" (the operand itself), "turned", "scaled", "product", "outer product", "axes" or "part"; the rest belongs to it.
 
     `first` and `second` are places of operands, `turned` says which of them are transposed; `axes` are the axes of
     size 1 that the operand gets; `bounds` the part of an array of zeros that the operand fills.
@@ -55,7 +55,7 @@ def _contraction(labels: str) -> Reading | None:
     if not a or not b:
         return Reading("scaled")
     if len(a) == len(b) == 1 and a != b:
-        return Reading("outer", *((0, 1) if result == a + b else (1, 0)))
+        return Reading("outer product", *((0, 1) if result == a + b else (1, 0)))
     form = matrix_form(labels)
     return Reading("product", form[0], form[2], (form[1], form[3])) if form is not None else None
 

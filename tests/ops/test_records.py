@@ -244,7 +244,7 @@ def test_functions_of_the_language_exist() -> None:
     asked = """exp expm1 log log1p log2 log10 sqrt cbrt pow sin cos tan asin acos atan atan2 sinh cosh tanh asinh acosh
     atanh erf erfc gamma loggamma abs sign floor ceil round mod min max clip where threshold hypot logaddexp relu leaky_relu
     elu gelu swish sigmoid softplus softmax log_softmax logsumexp sum mean prod var std norm concat stack reshape broadcast
-    pad gather argmax einsum one_hot eye digamma polygamma dense grad jacobian hessian jvp vjp hvp stop_gradient mse cross_entropy binary_cross_entropy hinge
+    pad gather argmax einsum one_hot eye outer tril triu trace inverse inv solve solve_triangular det logdet cholesky eigenvalues eigvalsh eigenvectors digamma polygamma dense grad jacobian hessian jvp vjp hvp stop_gradient mse cross_entropy binary_cross_entropy hinge
     perceptron_loss ln arcsin arccos arctan sgd momentum nesterov rmsprop adam adamw glorot he zeros"""
     missing = [name for name in asked.split() if name not in CALLS and name not in prelude()]
     assert missing == []

@@ -58,6 +58,17 @@ KNOWN = [
     "input A[n, n]; sum(diagonal(A)^2) + sum(diagonal_matrix(A[0]) @ A)",
     "input x[n], k[m]: int; param W[7, n]; sum((W[k] @ x)^2)",
     "input x[1, 3], y[2, 1]; sum((x*y)^2) + sum(max(x, y)) + sum(x^y)",
+    "input A[3, 3], b[3], B[3, 2]; S = A + 3eye(3); sum(solve(S, b)^2) + sum(solve(S, B)^3) + sum(inverse(S)^3)",
+    "input A[2, 3, 3], b[2, 3], B[2, 3, 2]; S = A + 3eye(3); sum(solve(S, b)^2) + sum(solve(S, B)^3) + sum(inverse(S)^3)",
+    "input A[n, n]; S = A + 3eye(n); det(S) + logdet(S)^2 + trace(A @ A) + sum(tril(A)^3) + sum(triu(A)^2 @ A)",
+    "input A[2, 3, 3]; S = A + 3eye(3); sum(det(S)^2) + sum(logdet(S)^2) + sum(trace(A)^3) + sum(tril(A)^3)",
+    "input A[n, n]; L = cholesky(A @ A.T + eye(n)); sum(L^3) + sum(inverse(L)^2)",
+    "input A[2, 3, 3]; sum(cholesky(A + 3eye(3))^3)",
+    "input A[n, n], b[n]; S = A + 2eye(n); sum(solve_triangular(S, b)^3) + sum(solve_triangular(S, b, upper=true)^3)",
+    "input A[3, 3], B[3, 2]; S = A + 2eye(3); sum(solve_triangular(S, B, transposed=true)^3) + sum(solve_triangular(S, B, upper=true, transposed=true)^3)",
+    "input A[3, 3]; S = A*[1, 2, 3] + diagonal_matrix([1, 3, 7]); sum(eigenvalues(S)^3) + sum(eigenvectors(S)^3)",
+    "input A[2, 3, 3]; S = A*[1, 2, 3] + diagonal_matrix([1, 3, 7]); sum(eigenvalues(S)^3) + sum(eigenvectors(S)^3)",
+    "input a[n], b[m]; sum(outer(a, b^2)^2)",
     "input x[2]; prod(x)*prod(x[0:1])*prod(x[0:0]) + sum(x[0:0])",
 ]  # fmt: skip
 
