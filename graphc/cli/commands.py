@@ -111,8 +111,7 @@ def grad(
     """Print the simplified gradient, as formulas or as a program; at a point its numbers too."""
     from graphc.differentiate.program import expand_gradients, the_value
     from graphc.explain.derivation import differentiated
-    from graphc.explain.gradient import simplified_gradient
-    from graphc.language.writer import inline_text
+    from graphc.explain.gradient import formula, simplified_gradient
 
     graph = program_graph(program)
     given = point(at, graph)
@@ -122,7 +121,7 @@ def grad(
     if steps:
         print_steps(whole, value, variables)
     labels = [f"d{value.name}/d{s.name}" for s in variables]
-    formulas = [inline_text(found.graph, s) for s in found.graph.outputs] if found.inlined else []
+    formulas = [formula(found.graph, s) for s in found.graph.outputs] if found.inlined else []
     numbers: list[str] = []
     if given is not None:
         numbers = [shown(v) for v in values_at(found.graph, only(found.graph, graph, given), found.graph.outputs)]

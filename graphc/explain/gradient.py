@@ -1,7 +1,7 @@
 """The gradient that a derivation ends with: simplified, as formulas where they are short.
 
 In: a graph, its value, what to differentiate for.  Out: `Gradient`.
-Always holds: a formula is shown only if it is complete and at most `LONGEST` characters; else the program is,
+Always holds: a formula is shown only if it is complete and at most `LONGEST` (`SHORT`) characters; else the program is,
 whose names mean nothing else than in the program that was differentiated.
 """
 
@@ -13,12 +13,15 @@ from itertools import count
 from sympy import Basic, Symbol
 
 from graphc.differentiate.program import gradient
+from graphc.explain.pen import Pen
 from graphc.graph.builder import symbol
 from graphc.graph.graph import Equation, Graph, focus, symbols_of
-from graphc.language.writer import inline_text
+from graphc.graph.operation import operation_of
+from graphc.language.formula import spell
+from graphc.ops.readable import reads_as_part
 from graphc.rewrite import simplify, stabilise_steps
 
-LONGEST = 200
+LONGEST, SHORT = 200, 72  # characters of a formula; of arrays it is read with less ease
 
 
 @dataclass(frozen=True)
@@ -55,14 +58,27 @@ def _apart(found: Graph, graph: Graph) -> Graph:
     return found.replace(equations=tuple(equations), types=types)
 
 
+def formula(found: Graph, output: Symbol) -> str:
+    """A derivative with everything put in; products of matrices as they are read."""
+    pen = Pen({})
+    definitions = {e.target: e.expr for e in found.equations}
+    return spell(output, definitions, found.types, pen.atom, pen.operation if has_arrays(found) else pen.written)[0]
+
+
+def has_arrays(graph: Graph) -> bool:
+    """True where a symbol is no number."""
+    return any(t.shape for t in graph.types.values())
+
+
 def _short(graph: Graph) -> bool:
     """True where every formula is short; sizes first, for a graph may be exponential as a tree."""
-    if any(t.shape for t in graph.types.values()):
+    longest = SHORT if has_arrays(graph) else LONGEST
+    if any(reads_as_part(operation_of(e.expr)) for e in graph.equations):
         return False
     size: dict[Basic, int] = {}
     for e in graph.equations:
-        size[e.target] = min(LONGEST + 1, 1 + sum(size.get(s, len(s.name)) for s in symbols_of(e.expr)))
-    if any(size.get(s, 0) > LONGEST for s in graph.outputs):
+        size[e.target] = min(longest + 1, 1 + sum(size.get(s, len(s.name)) for s in symbols_of(e.expr)))
+    if any(size.get(s, 0) > longest for s in graph.outputs):
         return False
-    lengths = [len(inline_text(graph, s)) for s in graph.outputs]
-    return max(lengths, default=0) <= LONGEST and sum(lengths) <= 3 * LONGEST
+    lengths = [len(formula(graph, s)) for s in graph.outputs]
+    return max(lengths, default=0) <= longest and sum(lengths) <= 3 * longest

@@ -6,6 +6,7 @@ Always holds: both pens spell the same things in the same order; only the notati
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +22,7 @@ from graphc.language.writer import ATOM, atom_text, expression_text
 from graphc.ops.readable import PART, POWER, SQUARED, TOTAL, Reading, reading, summed_axes
 
 PRODUCT = SQUARED.binding
+_FACTOR = re.compile(r"(-?\d+(?:\.\d+)?\*)(.+)")
 Types = tuple[Type, ...]
 
 
@@ -85,16 +87,33 @@ class Pen:
             return self.written(PART, ((f"{self.closed(texts[0])} at ", ATOM),), zeros, (found.bounds,))[0], ATOM
         if found.form == "scaled":
             return self._scaled(*sorted(texts, key=lambda t: t[0] not in self._cotangents))
+        first, second = texts[found.first], texts[found.second]
+        number, first = self.apart(first)
+        if not number:
+            number, second = self.apart(second)
         if found.form == "outer product":
-            return self.outer(texts[found.first], texts[found.second])
-        pair = zip((texts[found.first], texts[found.second]), found.turned, strict=True)
-        return self.matrix_product(*(self._turned(t) if turned else self.closed(t) for t, turned in pair))
+            text, binding = self.outer(first, second)
+        else:
+            pair = zip((first, second), found.turned, strict=True)
+            text, binding = self.matrix_product(*(self._turned(t) if turned else self.closed(t) for t, turned in pair))
+        return number + text, PRODUCT if number else binding
 
     def _scaled(self, a: Text, b: Text) -> Text:
         """A product with a number; 1 is the seed and is not written."""
         if a[0] == "1" or b[0] == "1":
             return b if a[0] == "1" else a
         return self.product(a, b)
+
+    def apart(self, text: Text) -> tuple[str, Text]:
+        """A numeric factor, with its sign of multiplication, and the rest: 2*A.T @ x is read easier than A.T @ (2*x)."""
+        found = _FACTOR.fullmatch(text[0])
+        if text[1] != PRODUCT or found is None or not self.is_product(found[2]):
+            return "", text
+        rest, depth, lowest = found[2], 0, ATOM
+        for c in rest:
+            depth += (c in "([") - (c in ")]")
+            lowest = PRODUCT if depth == 0 and c == "*" else lowest
+        return found[1], (rest[1:-1], 0) if _enclosed(rest) else (rest, lowest)
 
     def _turned(self, text: Text) -> str:
         return self.turned.format(self.closed(text))
@@ -135,6 +154,16 @@ class Pen:
         return self.written(TOTAL, (text,), (type_,), summed_axes(type_.shape, to.shape))
 
 
+def _enclosed(text: str) -> bool:
+    """True where one pair of brackets holds all of a text."""
+    depth = 0
+    for k, c in enumerate(text):
+        depth += (c == "(") - (c == ")")
+        if depth == 0:
+            return text[0] == "(" and k == len(text) - 1
+    return False
+
+
 class LatexPen(Pen):
     """LaTeX, without the dollar signs."""
 
@@ -164,3 +193,6 @@ class LatexPen(Pen):
 
     def is_product(self, text: str) -> bool:
         return True
+
+    def apart(self, text: Text) -> tuple[str, Text]:
+        return "", text

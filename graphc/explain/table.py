@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from sympy import Basic, Symbol
 
 from graphc.explain.derivation import Derivation, Step
+from graphc.explain.gradient import has_arrays
 from graphc.explain.pen import Derivative, Pen
 from graphc.graph.graph import Graph, symbols_of
 from graphc.graph.types import Type
@@ -95,7 +96,8 @@ class _Writer:
         for output, s in zip(found.graph.outputs, found.variables, strict=True):
             left = pen.derivative(Derivative(self.of.value, s))
             if found.inlined:
-                right = spell(output, definitions, found.graph.types, pen.atom, pen.written)[0]
+                operation = pen.operation if has_arrays(found.graph) else pen.written
+                right = spell(output, definitions, found.graph.types, pen.atom, operation)[0]
             else:
                 right = self._expression(hidden.get(output, output))
             number = numbers.gradients[s] if numbers is not None else ""

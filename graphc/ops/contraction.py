@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from sympy import Basic
+from sympy import Basic, Integer
 
 from graphc.errors import ParseError, ShapeError
 from graphc.graph.builder import Builder
+from graphc.graph.graph import operands
 from graphc.graph.operation import Batching, Linearization, Operation, Parameter, Require, Value, operation_of
 from graphc.graph.types import Size, Type, promote, shape_text
-from graphc.ops.elementwise import head
+from graphc.ops.elementwise import head, multiply
 from graphc.ops.indexing import eye
 from graphc.ops.lowering import Contract
 from graphc.ops.movement import transpose
@@ -74,17 +75,33 @@ def _contract_batch(at: Batching) -> Value:
 
 
 def _contract_fold(builder: Builder, atoms: tuple[Basic, ...], statics: tuple[Any, ...], type_: Type) -> Basic | None:
-    """A product with the identity matrix is the other operand, its axes renamed."""
+    """A product with a number is elementwise; one with the identity matrix is the other operand, its axes renamed."""
     a, b, result = split(statics[0])
+    if builder.simplify and result in (a, b) and "" in (a, b):
+        return builder.apply(multiply, atoms)
     for (matrix, names), (other, labels) in (((atoms[0], a), (atoms[1], b)), ((atoms[1], b), (atoms[0], a))):
-        definition = builder.definition(builder.resolve(matrix)) if builder.simplify else None
-        if definition is None or operation_of(definition) is not eye:
+        scale = _identity_scale(builder, matrix) if builder.simplify else None
+        if scale is None:
             continue
         for summed, kept in ((names[0], names[1]), (names[1], names[0])):
             renamed = labels.replace(summed, kept)
             if summed in labels and kept not in labels and sorted(renamed) == sorted(result):
-                return builder.apply(transpose, (other,), (tuple(renamed.index(c) for c in result),))
+                found = builder.apply(transpose, (other,), (tuple(renamed.index(c) for c in result),))
+                return builder.apply(multiply, (scale, found))
     return None
+
+
+def _identity_scale(builder: Builder, atom: Basic) -> Basic | None:
+    """The number c of a matrix c*eye(n); None of others."""
+    definition = builder.definition(builder.resolve(atom))
+    if definition is not None and operation_of(definition) is eye:
+        return Integer(1)
+    if definition is None or operation_of(definition) is not multiply:
+        return None
+    number, matrix = sorted(operands(definition), key=lambda a: builder.type_of(a).rank)
+    plain = builder.definition(builder.resolve(matrix))
+    scales = builder.type_of(number).rank == 0 and plain is not None and operation_of(plain) is eye
+    return number if scales else None
 
 
 def contracted(x: Value, y: Value, a: str, b: str, result: str) -> Value:
@@ -117,9 +134,9 @@ def matmul_labels(rank_a: int, rank_b: int) -> str:
     return canonical(stack_a + a, stack_b + b, stack + a[:-1] + b[1:])
 
 
-def _matmul(builder: Builder, operands: tuple[Basic, ...], statics: tuple[Any, ...], name: str | None) -> Basic:
-    ranks = (builder.type_of(a).rank for a in operands)
-    return builder.apply(contract, operands, (matmul_labels(*ranks),), name)
+def _matmul(builder: Builder, atoms: tuple[Basic, ...], statics: tuple[Any, ...], name: str | None) -> Basic:
+    ranks = (builder.type_of(a).rank for a in atoms)
+    return builder.apply(contract, atoms, (matmul_labels(*ranks),), name)
 
 
 def _outer(builder: Builder, operands: tuple[Basic, ...], statics: tuple[Any, ...], name: str | None) -> Basic:

@@ -9,12 +9,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from sympy import Basic
+
 from graphc.errors import ParseError, ShapeError
-from graphc.graph.operation import REQUIRED, Operation, Parameter, Require
+from graphc.graph.builder import Builder
+from graphc.graph.graph import operands
+from graphc.graph.operation import REQUIRED, Operation, Parameter, Require, operation_of
 from graphc.graph.types import Dim, Type
-from graphc.ops.elementwise import head
+from graphc.ops.elementwise import head, multiply
 from graphc.ops.lowering import Access, Element, Scatter
-from graphc.ops.movement import Index, Shapes, given_shape, size_code
+from graphc.ops.movement import Index, Shapes, broadcast, given_shape, size_code
 from graphc.ops.shape import Inferred, axis_number
 
 # --- gather and its transpose --------------------------------------------------------------------------------------
@@ -135,6 +139,19 @@ def _diagonal_matrix_reference(x: Any) -> Any:
     return out
 
 
+def _diagonal_matrix_fold(
+    builder: Builder, atoms: tuple[Basic, ...], statics: tuple[Any, ...], type_: Type
+) -> Basic | None:
+    """One number all along the diagonal is that number times the identity matrix."""
+    definition = builder.definition(builder.resolve(atoms[0])) if builder.simplify and type_.rank == 2 else None
+    if definition is None or operation_of(definition) is not broadcast:
+        return None
+    number = operands(definition)[0]
+    if builder.type_of(number).shape != ():
+        return None
+    return builder.apply(multiply, (number, builder.apply(eye, (), type_.shape[:1])))
+
+
 diagonal: Operation = Operation(
     name="diagonal", head=head("diagonal"), parameters=(Parameter("x"),), infer=_diagonal_infer,
     doc="Diagonal of a square matrix (the last two axes), as a vector.",
@@ -149,6 +166,7 @@ diagonal_matrix: Operation = Operation(
         lambda index, element, shapes, s: f"({element(0, index[:-1])} if {index[-2]} == {index[-1]} else zero)"
     ),
     pullback=lambda at: (diagonal(at.cotangent),), batch=lambda at: diagonal_matrix(*at.operands),
+    fold=_diagonal_matrix_fold,
     reference=_diagonal_matrix_reference,
 )  # fmt: skip
 

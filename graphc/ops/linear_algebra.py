@@ -20,7 +20,7 @@ from graphc.errors import ShapeError
 from graphc.graph.builder import Builder
 from graphc.graph.operation import Batching, Linearization, Operation, Parameter, Require, Value
 from graphc.graph.types import Size, Type, product, shape_text
-from graphc.ops.contraction import matmul
+from graphc.ops.contraction import LETTERS, contracted, matmul
 from graphc.ops.elementwise import equal, head, where
 from graphc.ops.indexing import diagonal, diagonal_matrix
 from graphc.ops.lowering import Access, Routine
@@ -100,8 +100,8 @@ def _outer(b: Value, x: Value, a: Value) -> Value:
     """b x^T, in the shape of a; of vectors or of matrices."""
     if len(b.shape) == len(a.shape):
         return matmul(b, _turned(x))  # type: ignore[no-any-return]
-    rows, columns = (*b.shape, 1), (*x.shape[:-1], 1, x.shape[-1])
-    return reshape(b, rows) * reshape(x, columns)  # type: ignore[no-any-return]
+    stack, row, column = LETTERS[2 : len(a.shape)], *LETTERS[:2]
+    return contracted(b, x, stack + row, stack + column, stack + row + column)
 
 
 def _symmetric(x: Value) -> Value:

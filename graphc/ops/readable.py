@@ -50,6 +50,11 @@ def reading(operation: Operation, types: tuple[Type, ...], statics: tuple[Any, .
     return None
 
 
+def reads_as_part(operation: Operation | None) -> bool:
+    """True where an array of zeros is filled in part: no formula of the language's says that."""
+    return operation is embed
+
+
 def _contraction(labels: str) -> Reading | None:
     a, b, result = split(labels)
     if not a or not b:

@@ -1,0 +1,53 @@
+"""Gradients of arrays as formulas: what is printed is the language, and means the gradient."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from checks import leaf_values
+
+from graphc.differentiate.program import the_value
+from graphc.explain.gradient import formula, simplified_gradient
+from graphc.graph.graph import Graph
+from graphc.language.reader import parse
+from graphc.run.evaluate import evaluate
+
+FORMULAS = [
+    ("input A[m, n], x[n], b[m]; J = sum((A @ x - b)^2)", ["2*outer(A @ x - b, x)", "2*A.T @ (A @ x - b)", "-2*(A @ x - b)"]),
+    ("input A[m, n], X[n, k], B[m, k]; J = sum((A @ X - B)^2)", ["2*(A @ X - B) @ X.T", "2*A.T @ (A @ X - B)", "-2*(A @ X - B)"]),
+    ("input x[n], A[n, n]; J = x @ A @ x", ["x @ A + x @ A.T", "outer(x, x)"]),
+    ("input X[n, n], A[n, n]; J = trace(A @ X)", ["A.T", "X.T"]),
+    ("input X[n, n]; J = trace(X @ X.T)", ["2*X"]),
+    ("input X[n, n]; J = logdet(X)", ["inverse(X).T"]),
+    ("input X[n, n], a[n], b[n]; J = a @ solve(X, b)", ["-outer(solve(X.T, a), solve(X, b))", "solve(X, b)", "solve(X.T, a)"]),
+    ("input h[n, k], W[k, m], t[n, m]; J = sum((tanh(h @ W) - t)^2)/2", None),
+    ("input X[3, 3], A[3, 3]; J = trace(X.T @ A @ inverse(X))", None),
+    ("input x[n], w[n], s; J = sum(sin(x)*w)^2*s", None),
+    ("input u[n], v[m], A[n, m]; J = u @ A @ v + 3*sum(outer(u, v)*A)", None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "want"), FORMULAS, ids=[t for t, _ in FORMULAS])
+def test_formulas_mean_the_gradient(text: str, want: list[str] | None) -> None:
+    graph = parse(text)
+    found = simplified_gradient(graph, graph.inputs, the_value(graph))
+    assert found.inlined
+    shown = [formula(found.graph, output) for output in found.graph.outputs]
+    if want is not None:
+        assert shown == want
+    values, sizes = leaf_values(graph, size=3)
+    wanted = evaluate(found.graph, values, found.graph.outputs, sizes)
+    declared = text.partition(";")[0]
+    for line, output in zip(shown, found.graph.outputs, strict=True):
+        again: Graph = parse(f"{declared}; g_ = {line}; output g_")
+        (value,) = evaluate(again, values, again.outputs, sizes).values()
+        assert np.allclose(value, wanted[output], rtol=1e-12), line
+
+
+def test_long_formulas_stay_programs() -> None:
+    for text in (
+        "input x[n, 5], t[n, 3]; param W[5, 4], V[4, 3]; J = mean(sum((sigmoid(tanh(x @ W) @ V) - t)^2, axis=1))",
+        "input x[5]; J = sum(x[1:]^2)",
+    ):
+        graph = parse(text)
+        assert not simplified_gradient(graph, graph.params or graph.inputs, the_value(graph)).inlined
