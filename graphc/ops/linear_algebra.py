@@ -246,13 +246,13 @@ def _triu(builder: Builder, operands: tuple[Basic, ...], statics: tuple[Any, ...
 inverse: Operation = Operation(
     name="inverse", head=head("inverse"), parameters=MATRIX, others=("inv",), infer=_infer(0),
     doc="Inverse of a matrix; NaN where there is none.", lowering=_routine("lu_inverse"), fold=_of_reals("inverse"),
-    pullback=_inverse_pullback, reference=_numpy(lambda np, a: np.linalg.inv(a)), latex="{0}^{{-1}}",
+    pullback=_inverse_pullback, reference=_numpy(lambda np, a: np.linalg.inv(a)), latex="{{{0}}}^{{-1}}",
 )  # fmt: skip
 solve: Operation = Operation(
     name="solve", head=head("solve"), parameters=SYSTEM, infer=_solve_infer,
     doc="x of A @ x = b, for a vector or a matrix b; NaN where A has no inverse.", lowering=_system("lu_solution"),
     fold=_of_reals("solve"), pullback=_solve_pullback, batch=_solve_batch,
-    reference=_numpy(lambda np, a, b: np.linalg.solve(a, b)), latex="{0}^{{-1}} {1}",
+    reference=_numpy(lambda np, a, b: np.linalg.solve(a, b)), latex="{{{0}}}^{{-1}} {1}",
 )  # fmt: skip
 solve_triangular: Operation = Operation(
     name="solve_triangular", head=head("solve_triangular"),

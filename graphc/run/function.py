@@ -61,7 +61,8 @@ class Function:
 
     f(x=0.5), f.grad(x=0.5) -> {"x": ...}, f.value_and_grad(x=0.5) -> (value, {"x": ...}), f.jacobian(x=...),
     f.hessian(x=...), f.objective(...).  Raises DataError for arguments that do not fit, DerivativeError where there is no
-    gradient.
+    gradient.  `derived(what, wrt)` is the function of other results of the same program: "jacobian", "hessian" or
+    "objective" (values, then Jacobians) for some names.
     """
 
     def __init__(

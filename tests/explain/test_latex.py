@@ -25,6 +25,8 @@ CASES = {
     "expm1(x)*2": r"\left(e^{x} - 1\right) \cdot 2",
     "1e-8*x + 1/3": r"10^{-8} \cdot x + \frac{1}{3}",
     "sigmoid(theta_1*x_in)": r"\sigma\left(\theta_{1} \cdot x_{\mathrm{in}}\right)",
+    "input X[n, n]; inverse(X.T)": r"{\left(X^T\right)}^{-1}",
+    "input X[n, n], a[n]; solve(X + X.T, a)": r"{\left(X + X^T\right)}^{-1} a",
     "polygamma(2, x)": r"\psi^{(2)}\left(x\right)",
 }
 
