@@ -145,6 +145,8 @@ class LoopWriter:
         own = tuple("0" if d == 1 else i for d, i in zip(shape, index[len(index) - len(shape) :], strict=True))
         if root in self.schedule.virtual:
             return self._virtual(self.schedule.virtual[root], own)
+        if root in self.locals and own == self.index and shape == self.phase.space:
+            return self.locals[root]
         text = self.place(root, shape, own)
         return f"({text} != 0)" if self.types[root].kind == "bool" else text
 
@@ -204,6 +206,10 @@ class LoopWriter:
 
     def _hoist(self, text: str, name: str, sources: list[Symbol]) -> None:
         """Put a read where the innermost loop it depends on begins; never before what it reads is written."""
+        if any(s in self.locals for s in sources):
+            self.body.append(f"{name} = {text}")
+            self.hoisted[text] = name
+            return
         axes = {int(n) for n in _LOOP_NAME.findall(text)}
         line = f"{name} = {text}"
         for depth in reversed(range(1, len(self.loops))):

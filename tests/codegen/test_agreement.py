@@ -45,6 +45,7 @@ ARRAYS = [
     "input x[n,3], A[3,3]; y = tanh(x @ A); D = jacobian(y, A); H = hessian(sum(y^2), x); p = jvp(y, A, A); output D, H, p",
     "input A[3,3], b[3], B[n,3,2]; S = A@A.T + 2eye(3); x = solve(S,b); L = cholesky(S); y = solve_triangular(L,b); J = sum(x*y) + logdet(S)",
     "input A[n,3,3], B[n,3,2]; S = A + 3eye(3); J = sum(solve(S,B)^2) + sum(det(S)) + sum(eigenvalues(S)^2) + sum(inverse(S[0]))",
+    "input u[n], v[n], x[n,n]; B = outer(u,v); C = -tril(B); D = tril(-x*2); E = (2*x)[:, :] + 1; output B, C, D, E",
     "input x[n, m]; sum(x, axis=0)[0] + sum(x.T[1:] ^ 2) + mean(x[:, :1])",
     "input x[2,3,4]; s = softmax(x, axis=2); J = sum(s^2) + sum(softmax(x, axis=1)*x) + sum(norm(s, axis=2)*mean(x, axis=2))",
     'input q[2,3,4], k[2,5,4], v[2,5,4]; J = sum((softmax(q@einsum("abc->acb",k)/2)@v)^2)',
