@@ -207,7 +207,7 @@ class LoopWriter:
     def _hoist(self, text: str, name: str, sources: list[Symbol]) -> None:
         """Put a read where the innermost loop it depends on begins; never before what it reads is written."""
         if any(s in self.locals for s in sources):
-            self.body.append(f"{name} = {text}")
+            self._state(name, text)
             self.hoisted[text] = name
             return
         axes = {int(n) for n in _LOOP_NAME.findall(text)}
@@ -382,8 +382,17 @@ class LoopWriter:
     def _loaded(self, target: Symbol, text: str) -> None:
         """An element that is only rearranged."""
         name = self._fresh("r")
-        self.loads.append(f"{name} = {text}")
+        if self.computed_here.intersection(_NAME.findall(text)):
+            self._state(name, text)
+        else:
+            self.loads.append(f"{name} = {text}")
         self._define(target, name)
+
+    def _state(self, name: str, text: str) -> None:
+        """A statement that reads what others compute, and that no block can hold."""
+        self.statements.append(f"{name} = {text}")
+        self.computed_here.add(name)
+        self.block.possible = False
 
     def _define(self, target: Symbol, name: str) -> None:
         self.locals[target] = name
