@@ -2,15 +2,16 @@
 
 In: graphs of primitive operations.  Out: entries of a `ModuleWriter`: `forward`, `backward`, `value_and_grad`, and for
 programs of numbers the same over arrays of points, `forward_points` and so on.
-Always holds: arguments stand in the order of the program's leaves; a straight-line function is written where that is
-possible, else the arrays' one, called a point.
+Always holds: arguments stand in the order of the program's leaves; a program of numbers is a straight-line function, or
+a table of steps where it is long.
 """
 
 from __future__ import annotations
 
 from sympy import Symbol
 
-from graphc.codegen.module import ModuleWriter, array_function
+from graphc.codegen.module import DTYPES, ModuleWriter, array_function
+from graphc.codegen.strips import StripWriter, can_be_steps
 from graphc.graph.graph import Graph
 
 
@@ -31,13 +32,25 @@ def write_entry(
         writer.add_function(name, names, [call, f"return {_packed(name, results)}"], types)
         _write_points(writer, name, names, types, graph)
         return
+    if pointwise and can_be_steps(graph):
+        _write_steps(writer, name, graph, leaves, names, types)
+        return
     arguments, lines, results = array_function(writer, graph, leaves)
     writer.add_function(name, arguments, [*lines, f"return {_packed(name, results)}"], types)
-    if pointwise:
-        one = f"{name}_one"
-        writer.functions[-1] = writer.functions[-1].replace(f"def {name}(", f"@kernel\ndef {one}(", 1)
-        writer.functions.append(f"def {name}({', '.join(names)}):\n    return {one}({', '.join(names)})")
-        _write_points(writer, name, names, types, graph, one)
+
+
+def _write_steps(
+    writer: ModuleWriter, name: str, graph: Graph, leaves: tuple[Symbol, ...], names: list[str], types: list[str]
+) -> None:
+    """A long program of numbers, for arrays of points and for one."""
+    StripWriter(writer, name, graph, leaves).write()
+    outputs = [f"o{k}" for k in range(len(graph.outputs))]
+    lines = [f"{o} = np.empty(1, {DTYPES[graph.types[s].kind]})" for o, s in zip(outputs, graph.outputs, strict=True)]
+    given = [f"np.full(1, {f'real({n})' if t == 'real' else n})" for n, t in zip(names, types, strict=True)]
+    lines.append(f"{name}_strips({', '.join(given + outputs)})")
+    writer.add_function(name, names, [*lines, f"return {_packed(name, [f'{o}[0]' for o in outputs])}"], types)
+    call = f"{name}_strips({', '.join(names + outputs)})"
+    writer.add_function(f"{name}_points", names + outputs, [call], [f"{t}[1]" for t in types] + _results(graph))
 
 
 def _packed(name: str, results: list[str]) -> str:
@@ -47,19 +60,11 @@ def _packed(name: str, results: list[str]) -> str:
     return results[0] if name == "forward" and len(results) == 1 else f"({', '.join(results)},)"
 
 
-def _write_points(
-    writer: ModuleWriter, name: str, names: list[str], types: list[str], graph: Graph, one: str | None = None
-) -> None:
+def _write_points(writer: ModuleWriter, name: str, names: list[str], types: list[str], graph: Graph) -> None:
     """The same for arrays of points, by a function of a point's numbers."""
     outputs = [f"o{k}" for k in range(len(graph.outputs))]
-    at, to = [f"{n}[i]" for n in names], [f"{o}[i]" for o in outputs]
-    if one is None:
-        line = f"{', '.join(to)}, = {name}_point(({''.join(f'{n}, ' for n in at)}))"
-    else:
-        bare = name == "forward" and len(to) == 1
-        packed = f"{to[0]}, ({', '.join(to[1:])},)" if name == "value_and_grad" else ", ".join(to) + "," * (not bare)
-        line = f"{packed} = {one}({', '.join(at)})"
-    body = [f"for i in range({names[0]}.size):", f"    {line}"]
+    at, to = "".join(f"{n}[i], " for n in names), "".join(f"{o}[i], " for o in outputs)
+    body = [f"for i in range({names[0]}.size):", f"    {to}= {name}_point(({at}))"]
     writer.add_function(f"{name}_points", names + outputs, body, [f"{t}[1]" for t in types] + _results(graph))
 
 

@@ -79,12 +79,18 @@ class _Loop:
 
 
 class LoopWriter:
-    """Writes one kernel.  `memory_key(symbol)` names the memory of a stored symbol, `name_block(text)` a block."""
+    """Writes one kernel.  `memory_key(symbol)` names the memory of a stored symbol, `name_block(text)` a block;
+    `constant(code, kind)` the memory of a number, where numbers are no part of the text."""
 
     def __init__(
-        self, schedule: Schedule, kernel: Kernel, memory_key: Callable[[Symbol], str], name_block: Callable[[str], str]
+        self,
+        schedule: Schedule,
+        kernel: Kernel,
+        memory_key: Callable[[Symbol], str],
+        name_block: Callable[[str], str],
+        constant: Callable[[str, str], str] | None = None,
     ) -> None:
-        self.name_block = name_block
+        self.name_block, self.constant = name_block, constant
         self.schedule, self.kernel, self.memory_key = schedule, kernel, memory_key
         self.types = schedule.graph.types
         self.arguments: dict[str, str] = {}
@@ -348,8 +354,17 @@ class LoopWriter:
                 found.append(Operand(read(atom), have, want))
             else:
                 code = number_code(root, want) if want != "bool" else str(bool(root))
-                found.append(Operand(code, want, want, number=True))
+                found.append(self._number(code, want, lowering.special is None or lowering.special(atoms) is None))
         return found
+
+    def _number(self, code: str, kind: str, free: bool) -> Operand:
+        """A number: in the text, or in memory where it is free to be any."""
+        if self.constant is None or not free:
+            return Operand(code, kind, kind, number=True)
+        key, name = self.constant(code, kind), self._fresh("r")
+        place = self.arguments.setdefault(key, f"p{len(self.arguments)}")
+        self.rows[0].before.append(f"{name} = {place}[0]")
+        return Operand(name, kind, kind)
 
     def scalar_code(self, equation: Equation, lowering: Scalar, given: list[Operand]) -> str:
         """One element of an elementwise operation."""

@@ -117,17 +117,19 @@ class ModuleWriter:
             return comment + self._product_call(plan, kernel, memory, key)
         if kernel.routine:
             return [*comment, self._routine_call(plan, kernel.equations[0], memory, key)]
-        body = LoopWriter(plan, kernel, key, self._block_name).write()
+        body = LoopWriter(plan, kernel, key, self.block_name).write()
         self.helpers |= body.helpers
-        name = self._kernel_name(body)
+        name = self.kernel_name(body)
         arguments = [f"s_{s}" for s in body.sizes] + [memory[m] for m in body.memory]
         arguments = [f"np.int64({body.count})", *arguments] if body.count is not None else arguments
         return [*comment, f"{name}({', '.join(arguments)})"]
 
-    def _block_name(self, text: str) -> str:
+    def block_name(self, text: str) -> str:
+        """The name of a traced function; it is written unless an equal one is there."""
         return self.blocks.setdefault(text, f"block_{len(self.blocks) + 1}")
 
-    def _kernel_name(self, body: Body) -> str:
+    def kernel_name(self, body: Body) -> str:
+        """The name of a kernel; it is written unless an equal one is there."""
         arguments = [f"s_{s}" for s in body.sizes] + [f"p{k}" for k in range(len(body.memory))]
         arguments = ["count", *arguments] if body.count is not None else arguments
         text = f"({', '.join(arguments)}):\n" + "\n".join(f"    {line}" for line in body.lines)
@@ -183,7 +185,7 @@ class ModuleWriter:
         if any(not isinstance(lowering_of(e), (Scalar, type(None))) for e in graph.equations):
             return False
         plan, block = schedule(graph), Block(inputs=dict.fromkeys(self.names("a", s.name) for s in leaves))
-        writer = LoopWriter(plan, Kernel(), lambda s: s.name, self._block_name)
+        writer = LoopWriter(plan, Kernel(), lambda s: s.name, self.block_name)
         known: dict[Basic, str] = {s: self.names("a", s.name) for s in leaves}
         lines: list[str] = []
         for equation in graph.equations:
