@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Union
 
 from sympy import Basic, Symbol
 
@@ -38,13 +38,15 @@ from graphc.language.expand import expand
 from graphc.language.reader import parse
 from graphc.language.step import focus_updates, training_graph
 from graphc.program_file import read_file
-from graphc.rewrite import simplify, stabilise, stabilise_steps, tidy
+from graphc.rewrite import simplify, simplify_steps, stabilise, stabilise_steps, tidy
 from graphc.run.evaluate import evaluate
 
-FORWARD = (
-    ("stabilise", stabilise),
+Pass = Callable[[Graph], Union[Graph, tuple[Graph, tuple[Any, ...]]]]
+
+FORWARD: tuple[tuple[str, Pass], ...] = (
+    ("stabilise", stabilise_steps),
     ("differentiate", expand_gradients),
-    ("simplify", simplify),
+    ("simplify", simplify_steps),
     ("expand", expand),
     ("tidy", tidy),
 )
@@ -67,11 +69,12 @@ class Compilation:
     graph: Graph
     history: list[Stage] = field(default_factory=list)
 
-    def run(self, name: str, stage: Callable[[Graph], Graph], graph: Graph) -> Graph:
-        """Run one stage and note it."""
+    def run(self, name: str, stage: Pass, graph: Graph) -> Graph:
+        """Run one stage and note it, with its steps where it tells them."""
         start = time.perf_counter()
-        result = stage(graph)
-        self.history.append(Stage(name, result, time.perf_counter() - start))
+        found = stage(graph)
+        result, steps = found if isinstance(found, tuple) else (found, ())
+        self.history.append(Stage(name, result, time.perf_counter() - start, steps))
         return result
 
     def lower(self, graph: Graph) -> Graph:
@@ -137,9 +140,9 @@ def gradient_graph(graph: Graph, wrt: Any = None) -> Graph:
 
 
 def plain_gradient(graph: Graph, wrt: Any = None) -> Graph:
-    """The graph of the gradients as differentiation leaves it."""
-    value = the_value(graph)
-    return prune(gradient(graph, wrt_symbols(graph, wrt), value))
+    """The graph of the gradients as differentiation leaves it: of the stabilised program, but not simplified."""
+    value, symbols = the_value(graph), wrt_symbols(graph, wrt)
+    return prune(gradient(stabilise_steps(graph, frozenset(symbols))[0], symbols, value))
 
 
 def derivative_graph(graph: Graph, derive: Callable[[Graph, tuple[Symbol, ...]], Graph], wrt: Any = None) -> Graph:
@@ -227,10 +230,10 @@ def _both(value: Graph, work: Compilation) -> tuple[Graph | None, tuple[str, ...
     try:
         target = the_value(value)
         symbols = wrt_symbols(value)
-        safe = work.run("stabilise", stabilise, value)
+        safe = work.run("stabilise", stabilise_steps, value)
         derived = work.run("differentiate", lambda g: gradient(g, symbols, target), safe)
         whole = derived.replace(outputs=(target, *derived.outputs))
-        simple = work.run("simplify", simplify, whole)
+        simple = work.run("simplify", simplify_steps, whole)
         primitive = work.run("expand", expand, simple)
         return prune(work.run("tidy", tidy, primitive)), tuple(s.name for s in symbols), None
     except DerivativeError as error:

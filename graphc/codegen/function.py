@@ -26,17 +26,28 @@ def write_entry(
     """One function of the module; a pointwise program has it twice, for one point and for arrays of points."""
     names = [writer.names("a", s.name) for s in leaves]
     if pointwise and writer.point_function(name, graph, leaves):
-        results = [f"r{k}" for k in range(len(graph.outputs))]
-        numbers = "".join(f"real({n}), " if t == "real" else f"{n}, " for n, t in zip(names, types, strict=True))
-        call = f"{', '.join(results)}, = {name}_point(({numbers}))"
-        writer.add_function(name, names, [call, f"return {_packed(name, results)}"], types)
+        writer.add_function(name, names, _one_call(name, graph, names, types), types)
         _write_points(writer, name, names, types, graph)
         return
     if pointwise and can_be_steps(graph):
         _write_steps(writer, name, graph, leaves, names, types)
         return
     arguments, lines, results = array_function(writer, graph, leaves)
-    writer.add_function(name, arguments, [*lines, f"return {_packed(name, results)}"], types)
+    if not pointwise:
+        writer.add_function(name, arguments, [*lines, f"return {_packed(name, results)}"], types)
+        return
+    body = "\n".join(f"    {line}" for line in [*lines, f"return ({', '.join(results)},)"])
+    writer.functions.append(f"@kernel\ndef {name}_one({', '.join(arguments)}):\n{body}")
+    writer.functions.append(f"@point\ndef {name}_point(numbers):\n    return {name}_one(*numbers)")
+    _write_points(writer, name, names, types, graph)
+    writer.add_function(name, names, _one_call(name, graph, names, types), types)
+
+
+def _one_call(name: str, graph: Graph, names: list[str], types: list[str]) -> list[str]:
+    """An entry of numbers by the function of a point's numbers."""
+    results = [f"r{k}" for k in range(len(graph.outputs))]
+    numbers = "".join(f"real({n}), " if t == "real" else f"{n}, " for n, t in zip(names, types, strict=True))
+    return [f"{', '.join(results)}, = {name}_point(({numbers}))", f"return {_packed(name, results)}"]
 
 
 def _write_steps(

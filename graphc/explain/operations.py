@@ -1,7 +1,7 @@
 """The documentation's table of operations.
 
 In: the records.  Out: Markdown.
-Always holds: nothing is typed twice: calls, formulas, derivatives and values at kinks are asked of the records.
+Always holds: nothing is typed twice: calls, formulas and derivatives are asked of the records.
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ from typing import Any
 
 from sympy import Basic, Symbol
 
-from graphc.differentiate.program import gradient
-from graphc.explain.numbers import number_text
 from graphc.explain.pen import Pen
 from graphc.graph.builder import Builder, symbol
 from graphc.graph.graph import operands, statics
@@ -30,10 +28,9 @@ from graphc.ops import (
     movement,
     program,
     reduction,
+    safe,
     special,
 )
-from graphc.rewrite import stabilise
-from graphc.run.evaluate import evaluate
 
 OPERATORS = tuple(o for o in elementwise.OPERATIONS if o.syntax)
 FUNCTIONS = tuple(o for o in elementwise.OPERATIONS if not o.syntax)
@@ -41,6 +38,7 @@ GROUPS: tuple[tuple[str, tuple[Operation, ...]], ...] = (
     ("Operators", OPERATORS),
     ("Elementwise functions", FUNCTIONS),
     ("Special functions", special.OPERATIONS),
+    ("Functions with a limit", safe.OPERATIONS),
     ("Reductions", reduction.OPERATIONS),
     ("Products", contraction.OPERATIONS),
     ("Moving elements", movement.OPERATIONS),
@@ -74,12 +72,6 @@ EXAMPLES: dict[Operation, str] = {
     linear_algebra.solve: "input A[n, n], b[n]\nsolve(A, b)",
     linear_algebra.solve_triangular: "input A[n, n], b[n]\nsolve_triangular(A, b)",
 }
-KINKS: tuple[tuple[str, dict[str, float]], ...] = (
-    ("relu(x)", {"x": 0}), ("max(x, 0)", {"x": 0}), ("where(x > 0, x, 0)", {"x": 0}), ("abs(x)", {"x": 0}),
-    ("sqrt(x^2)", {"x": 0}), ("sign(x)", {"x": 0}), ("threshold(x)", {"x": 0}), ("max(x, y)", {"x": 1, "y": 1}),
-    ("min(x, y)", {"x": 1, "y": 1}), ("clip(x, -1, 1)", {"x": 1}), ("hypot(x, y)", {"x": 0, "y": 0}),
-    ("x*log(x)", {"x": 0}), ("x^y", {"x": 0, "y": 2}), ("floor(x)", {"x": 1}), ("mod(x, 2)", {"x": 2}),
-)  # fmt: skip
 
 
 def operations_markdown() -> str:
@@ -90,15 +82,14 @@ def operations_markdown() -> str:
         parts.append(
             "\n".join([f"## {title}\n", "| written | meaning | derivative | formula |", "|---|---|---|---|", *rows])
         )
-    kinks = [_kink(text, point) for text, point in KINKS]
-    parts.append("\n".join(["## At kinks\n", "| program | at | value | derivative |", "|---|---|---|---|", *kinks]))
     return "\n\n".join(parts) + "\n"
 
 
 INTRODUCTION = """\
 What the language knows by itself, as the compiler's records have it; the prelude defines the rest in these terms.
 In derivatives `y` is the result and `g` the gradient that arrives at it. Elementwise operations show the local factor
-that `g` is multiplied by; the others show what each operand gets, most in an example."""
+that `g` is multiplied by; the others show what each operand gets, most in an example. Values and derivatives where there
+is a kink or only a limit: [kinks.md](kinks.md)."""
 
 
 def _row(o: Operation) -> str:
@@ -191,17 +182,3 @@ def _text(builder: Builder, factor: Any) -> str:
     definitions = {e.target: e.expr for e in builder.equations}
     pen = Pen({})
     return spell(factor.atom, definitions, builder.types, pen.atom, pen.operation)[0]
-
-
-# --- kinks ---------------------------------------------------------------------------------------------------------
-
-
-def _kink(text: str, point: dict[str, float]) -> str:
-    graph = stabilise(parse(text))
-    found = stabilise(gradient(graph, graph.inputs))
-    leaves = {s: point[s.name] for s in graph.inputs}
-    value = evaluate(graph, leaves, graph.outputs)[graph.outputs[0]]
-    slopes = evaluate(found, leaves, found.outputs)
-    shown = ", ".join(number_text(slopes[s]) for s in found.outputs)
-    place = ", ".join(f"{name} = {number_text(v)}" for name, v in point.items())
-    return f"| {_code(text)} | {place} | {number_text(value)} | {shown} |"

@@ -17,12 +17,14 @@ from graphc.ops import (
     movement,
     program,
     reduction,
+    safe,
     special,
 )
 
 OPERATIONS: tuple[Operation, ...] = (
     *elementwise.OPERATIONS,
     *special.OPERATIONS,
+    *safe.OPERATIONS,
     *reduction.OPERATIONS,
     *contraction.OPERATIONS,
     *movement.OPERATIONS,

@@ -32,10 +32,19 @@ def _show_axis(name: str) -> Callable[..., str]:
     return show
 
 
+def _below_top(x: Any, axes: tuple[int, ...]) -> tuple[Any, Any]:
+    """x less its largest element, and where it is the largest: 0 there, also for infinities."""
+    import numpy
+
+    top = x.max(axis=axes, keepdims=True)
+    with numpy.errstate(invalid="ignore"):
+        return numpy.where(x == top, numpy.zeros_like(x), x - top), x == top
+
+
 def _softmax_reference(x: Any, axes: tuple[int, ...]) -> Any:
     import numpy
 
-    e = numpy.exp(x - x.max(axis=axes, keepdims=True))
+    e = numpy.exp(_below_top(x, axes)[0])
     return e / e.sum(axis=axes, keepdims=True)
 
 
@@ -47,7 +56,11 @@ def _logsumexp_reference(x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
 
 
 def _log_softmax_reference(x: Any, axes: tuple[int, ...]) -> Any:
-    return x - _logsumexp_reference(x, axes, True)
+    import numpy
+
+    d, top = _below_top(x, axes)
+    rest = numpy.where(top, numpy.zeros_like(x), numpy.exp(d)).sum(axis=axes, keepdims=True)
+    return d - numpy.log1p(rest + (top.sum(axis=axes, keepdims=True) - 1).astype(x.dtype))
 
 
 def _norm_reference(x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
@@ -82,7 +95,7 @@ AXIS = (Parameter("x"), Parameter("axis", "static", -1))
 
 softmax: Operation = Operation(
     name="softmax", head=head("softmax"), parameters=AXIS, infer=_softmax_infer,
-    doc="exp(x)/sum(exp(x)) along an axis, the last by default.", pullback=_softmax_pullback,
+    doc="exp(x)/sum(exp(x)) along an axis, the last by default; equal elements share equally, infinite ones too.", pullback=_softmax_pullback,
     reference=_softmax_reference, show=_show_axis("softmax"), latex="\\operatorname{{softmax}}\\left({0}\\right)",
 )  # fmt: skip
 log_softmax: Operation = Operation(

@@ -43,6 +43,7 @@ def elementwise(
     **fields: Any,
 ) -> Operation:
     """A record of an elementwise operation of the arguments named in `arguments`."""
+    fields.setdefault("fold", fold.known(fields.get("special", ())))
     return Operation(
         name=name,
         head=own or head(name),
@@ -114,7 +115,7 @@ def _signed(a: Any) -> Any:
 
 
 def _power_partials(y: Value, a: Value, b: Value) -> tuple[Any, Any]:
-    """n*x^(n-1) and y*log(a); a power that is 0 has derivative 0 in its exponent."""
+    """n*x^(n-1) and y*log(a), 0 where the power is 0."""
     if not isinstance(b.atom, Symbol):
         n = b.atom
         lower = n - 1 if n.is_Rational else None
@@ -123,7 +124,7 @@ def _power_partials(y: Value, a: Value, b: Value) -> tuple[Any, Any]:
         return (b * a if lower == 1 else b * a ** (b - 1)), None
     if not isinstance(a.atom, Symbol) and a.atom > 0:  # the base is a number: its logarithm is no question of 0
         return None, y if a.atom == sympy.E else y * log(a)
-    return b * a ** (b - 1), where(equal(y, 0), 0, y * log(a))
+    return b * a ** (b - 1), xlogy(y, a)
 
 
 def _power_code(atoms: tuple[Any, ...]) -> str | None:
@@ -330,7 +331,7 @@ expm1: Operation = _function(
 )
 log: Operation = _function(
     "log", "Natural logarithm.", lambda y, x: 1 / x, own=sympy.log, others=("ln",), domain=((0.1, 5),),
-    special=(((1,), 0), ((0,), float("-inf"))),
+    special=(((1,), 0), ((0,), float("-inf"))), fold=fold.logarithm,
 )  # fmt: skip
 xlogx: Operation = elementwise(
     "xlogx", "x", "x*log(x), 0 at 0, where its derivative is -inf; x*log(x) becomes it.",
@@ -347,6 +348,27 @@ def _xlogx(x: Any) -> Any:
         return numpy.where(numpy.equal(x, 0), 0 * x, x * numpy.log(x))
 
 
+xlogy: Operation = elementwise(
+    "xlogy", "a b", "a*log(b), 0 where a is 0: the derivative of a power in its exponent.",
+    "xlogy_({0}, {1})", helpers=("xlogy_",), partials=lambda y, a, b: _xlogy_partials(a, b),
+    reference=lambda a, b: _xlogy(a, b), exact=lambda mp, a, b: a * mp.log(b) if a else a,
+    latex="{0} \\log\\left({1}\\right)", domain=((-3, 3), (0.1, 5)), cost=25, special=(((0, 0), 0), ((2, 1), 0)),
+)  # fmt: skip
+
+
+def _xlogy_partials(a: Value, b: Value) -> tuple[Any, Any]:
+    """log(b) and a/b; where both are 0, as in a power of 0, neither counts."""
+    safe = where(logical_and(equal(a, 0), equal(b, 0)), 1, b)
+    return log(safe), a / safe
+
+
+def _xlogy(a: Any, b: Any) -> Any:
+    import numpy
+
+    with numpy.errstate(divide="ignore", invalid="ignore"):
+        return numpy.where(numpy.equal(a, 0), 0 * a, a * numpy.log(b))
+
+
 log1p: Operation = _function(
     "log1p", "log(1 + x), accurate near 0.", lambda y, x: 1 / (1 + x), domain=((-0.9, 5),),
     latex="\\log\\left(1 + {0}\\right)", special=(((0,), 0),),
@@ -361,12 +383,12 @@ log10: Operation = _function(
 )  # fmt: skip
 sqrt: Operation = _function(
     "sqrt", "Square root.", lambda y, x: 1 / (2 * y), domain=((0.1, 5),), latex="\\sqrt{{{0}}}", cost=6,
-    special=(((4,), 2), ((0,), 0)),
+    special=(((4,), 2), ((0,), 0)), fold=fold.root(2),
 )  # fmt: skip
 cbrt: Operation = _function(
     "cbrt", "Cube root, also of negative numbers.", lambda y, x: 1 / (3 * y * y),
     domain=((0.1, 5),), exact=lambda mp, x: mp.sign(x) * mp.cbrt(mp.fabs(x)), latex="\\sqrt[3]{{{0}}}",
-    special=(((-8,), -2),),
+    special=(((-8,), -2),), fold=fold.root(3),
 )  # fmt: skip
 
 
@@ -442,9 +464,18 @@ atanh: Operation = _function(
     "atanh", "Inverse hyperbolic tangent.", lambda y, x: 1 / (1 - x * x), own=sympy.atanh, others=("arctanh",),
     domain=((-0.9, 0.9),), reference=_numpy("arctanh"), latex=_named("atanh"),
 )  # fmt: skip
+
+
+def _angle_partials(y: Value, x: Value) -> tuple[Any, Any]:
+    """x/r^2 and -y/r^2; 0 at the origin."""
+    square = x * x + y * y
+    safe = where(equal(square, 0), 1, square)
+    return x / safe, -y / safe
+
+
 atan2: Operation = elementwise(
-    "atan2", "y x", "Angle of the point (x, y), between -pi and pi.", "atan2_({0}, {1})", helpers=("atan2_",), own=sympy.atan2,
-    others=("arctan2",), partials=lambda z, y, x: (x / (x * x + y * y), -y / (x * x + y * y)),
+    "atan2", "y x", "Angle of the point (x, y), between -pi and pi; derivative 0 at the origin.", "atan2_({0}, {1})",
+    helpers=("atan2_",), own=sympy.atan2, others=("arctan2",), partials=lambda z, y, x: _angle_partials(y, x),
     reference=_numpy("arctan2"), exact=lambda mp, y, x: mp.atan2(y, x), latex=_named("atan2").replace("{0}", "{0}, {1}"),
     domain=((0.2, 3), (0.2, 3)), cost=40,
 )  # fmt: skip
@@ -465,6 +496,6 @@ OPERATIONS = (
     add, subtract, multiply, divide, negate, power,
     less, less_equal, greater, greater_equal, equal, not_equal, logical_and, logical_or, logical_not, where,
     maximum, minimum, absolute, sign, floor, ceil, round_, mod, threshold,
-    exp, expm1, log, xlogx, log1p, log2, log10, sqrt, cbrt, sigmoid, softplus, logaddexp,
+    exp, expm1, log, xlogx, xlogy, log1p, log2, log10, sqrt, cbrt, sigmoid, softplus, logaddexp,
     sin, cos, tan, asin, acos, atan, sinh, cosh, tanh, asinh, acosh, atanh, atan2, hypot,
 )  # fmt: skip

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sympy import Basic, Integer, Number, Rational, S
+from sympy import Basic, Integer, Number, Rational, S, integer_nthroot
 
 from graphc.errors import ParseError
 from graphc.graph.builder import Builder
@@ -103,3 +103,38 @@ def power(b: Builder, x: Operands, _s: Any, t: Type) -> Basic | None:
 
 def _short(value: Number) -> str:
     return str(value) if value.p.bit_length() + value.q.bit_length() < 200 else "(a long number)"
+
+
+def known(special: tuple[tuple[tuple[Any, ...], Any], ...]) -> Any:
+    """Folding of a function by its special points, where these are whole numbers: exp(0) is 1."""
+    values = {arguments: value for arguments, value in special if all(_is_whole(v) for v in (*arguments, value))}
+
+    def fold(b: Builder, x: Operands, s: Any, _t: Type) -> Basic | None:
+        if not b.simplify or s not in ((), (0,)) or not all(a.is_Integer for a in x):
+            return None
+        found = values.get(tuple(int(a) for a in x))
+        return None if found is None else Integer(int(found))
+
+    return fold if values else None
+
+
+def _is_whole(value: Any) -> bool:
+    return not isinstance(value, bool) and abs(value) < 1e15 and value == int(value)
+
+
+def root(n: int) -> Any:
+    """Folding of the n-th root of a rational number, where that is rational."""
+
+    def fold(b: Builder, x: Operands, _s: Any, _t: Type) -> Basic | None:
+        (a,) = x
+        if not b.simplify or not a.is_Rational or a < 0:
+            return None
+        above, below = (integer_nthroot(int(v), n) for v in (a.p, a.q))
+        return Rational(above[0], below[0]) if above[1] and below[1] else None
+
+    return fold
+
+
+def logarithm(b: Builder, x: Operands, _s: Any, _t: Type) -> Basic | None:
+    """log(1) = 0, log(e) = 1."""
+    return {S.One: S.Zero, S.Exp1: S.One}.get(x[0]) if b.simplify else None

@@ -15,6 +15,64 @@ from typing import Any
 from graphc.ops import vector_math
 
 HELPERS = {
+    "sinc_": '''
+@helper
+def sinc_(x, n):
+    """j_n(x)/x^n: power series near 0, upward recurrence elsewhere (Abramowitz and Stegun 1964, 10.1.2, 10.1.19)."""
+    x = float(x)
+    square = x * x
+    if square == math.inf:
+        return real(0)
+    if n == 0 and x != 0.0:
+        return real(math.sin(x) / x)
+    if abs(x) < max(2.5, n + 1.0):
+        term = 1.0
+        for k in range(1, n + 1):
+            term /= 2.0 * k + 1.0
+        total = term
+        for k in range(40):
+            term *= -square / (2.0 * (k + 1.0) * (2.0 * n + 2.0 * k + 3.0))
+            total += term
+        return real(total)
+    before = math.sin(x) / x
+    found = (before - math.cos(x)) / square
+    for k in range(1, n):
+        before, found = found, ((2.0 * k + 1.0) * found - before) / square
+    return real(found)
+''',
+    "langevin_": '''
+@helper
+def langevin_(x, n):
+    """Derivative n of coth(x) - 1/x: below 3/2 the Laurent series of coth (Abramowitz and Stegun 1964, 4.5.67), else
+    from coth(x) = 1 + 2 exp(-2x) + 2 exp(-4x) + ..."""
+    x = float(x)
+    a = abs(x)
+    total = 0.0
+    if a < 1.5:
+        # 4^k B_2k/(2k)! = -2 zeta(2k)/(-pi^2)^k, and zeta(2k) = 1 + 4^-k + 9^-k to 17 digits for k > 13
+        known = (1.0 / 3.0, -1.0 / 45.0, 2.0 / 945.0, -1.0 / 4725.0, 2.0 / 93555.0, -2.1644042808063972e-06,
+                 2.1925947851873778e-07, -2.2214608789979678e-08, 2.2507846516808994e-09, -2.2805151204592183e-10,
+                 2.3106432599002624e-11, -2.3411706819824882e-12, 2.3721017400233653e-13)
+        power = -2.0
+        for k in range(1, 40):
+            power *= -0.10132118364233777
+            c = known[k - 1] if k <= 13 else power * (1.0 + 0.25 ** k + 9.0 ** -k)
+            if 2 * k - 1 >= n:
+                falling = 1.0
+                for i in range(n):
+                    falling *= 2.0 * k - 1.0 - i
+                total += c * falling * a ** (2.0 * k - 1.0 - n)
+    else:
+        pole = 1.0 / a
+        for i in range(1, n + 1):
+            pole *= i / a
+        for m in range(1, 40):
+            total += float(m) ** n * math.exp(-2.0 * m * a)
+        total = (2.0 * total * 2.0 ** n - pole) * (1.0 if n % 2 == 0 else -1.0)
+        if n == 0:
+            total += 1.0
+    return real(total if x >= 0.0 or n % 2 == 1 else -total)
+''',
     "digamma_": '''
 @helper
 def digamma_(x):

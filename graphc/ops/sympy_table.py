@@ -28,7 +28,7 @@ from graphc.errors import GraphcError
 from graphc.graph.builder import Builder
 from graphc.graph.operation import Operation, Value
 from graphc.graph.types import Size, size_named
-from graphc.ops import contraction, indexing, movement, program
+from graphc.ops import contraction, indexing, movement, program, safe
 from graphc.ops import elementwise as e
 from graphc.ops import special as sp
 from graphc.ops.reduction import sum_
@@ -258,7 +258,7 @@ PLANS: dict[type, Callable[[Any], Plan]] = {
     sympy.asec: _of(lambda x: e.acos(1 / x)), sympy.acsc: _of(lambda x: e.asin(1 / x)), sympy.acot: _of(_acot),
     sympy.asech: _of(lambda x: e.acosh(1 / x)), sympy.acsch: _of(lambda x: e.asinh(1 / x)),
     sympy.acoth: _of(lambda x: e.atanh(1 / x)),
-    sympy.sinc: _of(lambda x: e.where(e.equal(x, 0), 1, e.sin(x) / x)),
+    sympy.sinc: _of(safe.sinc),
     sympy.Abs: _of(e.absolute), sympy.sign: _of(e.sign), sympy.floor: _of(e.floor), sympy.ceiling: _of(e.ceil),
     sympy.frac: _of(lambda x: x - e.floor(x)), sympy.Mod: _of(e.mod), sympy.Max: _many(e.maximum),
     sympy.Min: _many(e.minimum), sympy.Heaviside: _threshold, Piecewise: _choice,
@@ -305,6 +305,15 @@ def _cube_root(x: Any) -> Any:
     return sympy.sign(x) * sympy.Abs(x) ** Rational(1, 3)
 
 
+def _sinc(n: int, x: Any) -> Any:
+    return sympy.jn(n, x) / x**n if n else sympy.sin(x) / x
+
+
+def _langevin(n: int, x: Any) -> Any:
+    u = sympy.Dummy()
+    return sympy.diff(sympy.coth(u) - 1 / u, u, n).subs(u, x)
+
+
 def _size(size: Size) -> Any:
     """A dimension in positive whole symbols."""
     terms = size.terms if not isinstance(size, int) else (((), size),)
@@ -321,7 +330,7 @@ _EXPRESSIONS: dict[Operation, Callable[..., Any]] = {
     e.maximum: sympy.Max, e.minimum: sympy.Min, e.absolute: sympy.Abs, e.sign: sympy.sign, e.floor: sympy.floor,
     e.ceil: sympy.ceiling, e.round_: _rounded, e.mod: sympy.Mod, e.threshold: lambda x: sympy.Heaviside(x, 1),
     e.exp: _quiet(sympy.exp), e.expm1: lambda x: _quiet(sympy.exp)(x) - 1, e.log: _quiet(sympy.log),
-    e.log1p: lambda x: sympy.log(1 + x), e.log2: lambda x: sympy.log(x, 2), e.log10: lambda x: sympy.log(x, 10),
+    e.log1p: lambda x: sympy.log(1 + x), e.xlogy: lambda a, b: a * sympy.log(b), e.log2: lambda x: sympy.log(x, 2), e.log10: lambda x: sympy.log(x, 10),
     e.sqrt: lambda x: _quiet(sympy.Pow)(x, S.Half), e.cbrt: _cube_root,
     e.sigmoid: lambda x: 1 / (1 + sympy.exp(-x)), e.softplus: lambda x: sympy.log(1 + sympy.exp(x)),
     e.logaddexp: lambda a, b: sympy.log(sympy.exp(a) + sympy.exp(b)), e.hypot: lambda a, b: sympy.sqrt(a**2 + b**2),
@@ -330,5 +339,9 @@ _EXPRESSIONS: dict[Operation, Callable[..., Any]] = {
     e.atanh: sympy.atanh, e.atan2: sympy.atan2,
     sp.erf: sympy.erf, sp.erfc: sympy.erfc, sp.gamma: _quiet(sympy.gamma), sp.loggamma: _quiet(sympy.loggamma),
     sp.digamma: sympy.digamma, sp.polygamma: lambda n, x: sympy.polygamma(n, x),
+    safe.sinc: _sinc, safe.langevin: _langevin, safe.exprel: lambda x: (_quiet(sympy.exp)(x) - 1) / x,
+    safe.sinhc: lambda x: sympy.sinh(x) / x, safe.tanhc: lambda x: sympy.tanh(x) / x,
+    safe.log1prel: lambda x: sympy.log(1 + x) / x, safe.log1mexp: lambda x: sympy.log(1 - sympy.exp(x)),
+    safe.logcosh: lambda x: sympy.log(sympy.cosh(x)),
     program.stop_gradient: lambda x: x, program.size_: _size,
 }  # fmt: skip

@@ -228,6 +228,11 @@ def xlogx(x: Number) -> Number:
     return (x == 0.0).select(x, x * log(x))
 
 
+def xlogy(a: Number, b: Number) -> Number:
+    """a log(b), 0 where a is 0."""
+    return (a == 0.0).select(a, a * log(b))
+
+
 def log_of_successor(x: Number, dx: Number) -> Number:
     """log(1 + x + dx) for finite x > -1: where 1 + x is near 1, x itself is what is added to 1."""
     u = x + 1.0
@@ -692,3 +697,43 @@ def erfc(x: Number) -> Number:
     far = complement_far_from_0(a)
     result = (a < 0.5).select(1.0 - error_function_near_0(x), (x < 0.0).select(2.0 - far, far))
     return or_nan(result, x)
+
+
+# --- functions with limits, and logarithms without cancellation --------------------------------------------------------
+
+
+def exprel(x: Number) -> Number:
+    """(e^x - 1)/x, 1 at 0; where e^x may overflow and the quotient not, by halves."""
+    half = exp(x * 0.5)
+    far = (half / x) * half
+    return (x == 0.0).select(1.0, (x > (80.0 if x.single else 700.0)).select(far, expm1(x) / x))
+
+
+def sinhc(x: Number) -> Number:
+    """sinh(x)/x, 1 at 0; where sinh(x) may overflow and the quotient not, by halves."""
+    a = abs(x)
+    half = exp(a * 0.5)
+    far = (half * 0.5 / a) * half
+    return (a == 0.0).select(1.0, (a > (80.0 if x.single else 700.0)).select(far, sinh(a) / a))
+
+
+def tanhc(x: Number) -> Number:
+    """tanh(x)/x, 1 at 0."""
+    return (x == 0.0).select(1.0, tanh(x) / x)
+
+
+def log1prel(x: Number) -> Number:
+    """log(1 + x)/x, 1 at 0."""
+    return (x == 0.0).select(1.0, log1p(x) / x)
+
+
+def log1mexp(x: Number) -> Number:
+    """log(1 - e^x) for x < 0 (Maechler 2012)."""
+    return (x > -0.6931471805599453).select(log(-expm1(x)), log1p(-exp(x)))
+
+
+def logcosh(x: Number) -> Number:
+    """|x| + log(1 + e^-2|x|) - log(2); below 1 by cosh(x) = 1 + 2 sinh(x/2)^2."""
+    a = abs(x).wide()
+    half = sinh(at_most(a, 1.0) * 0.5)
+    return (a < 1.0).select(log1p(half * half * 2.0), a + (log1p(exp(a * -2.0)) - 0.6931471805599453)).like(x)

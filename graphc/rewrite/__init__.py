@@ -10,11 +10,13 @@ from __future__ import annotations
 from sympy import Symbol
 
 from graphc.graph.graph import Graph, needed
+from graphc.rewrite.arrange import CANCEL_ALL
 from graphc.rewrite.canonical import CANONICAL
 from graphc.rewrite.cheap import CHEAP
 from graphc.rewrite.driver import Step, drop_dead, kept_symbols, rewrite, rewrite_steps
 from graphc.rewrite.rule import Form, Rule
-from graphc.rewrite.stable import STABLE
+from graphc.rewrite.sharing import operations, share_products
+from graphc.rewrite.stable import PRECISE, STABLE
 
 
 def stabilise(graph: Graph) -> Graph:
@@ -34,8 +36,28 @@ def simplify(graph: Graph) -> Graph:
 
 def simplify_steps(graph: Graph) -> tuple[Graph, tuple[Step, ...]]:
     """The same with its steps."""
-    result, steps = rewrite_steps(drop_dead(graph), STABLE, CANONICAL, CHEAP)
-    return drop_dead(result), steps
+    short, steps = rewrite_steps(drop_dead(graph), STABLE, CANONICAL, CHEAP)
+    short = drop_dead(short)
+    while (shorter := _shorter(short)) is not None:
+        short, more = shorter
+        steps += more
+    result, last = rewrite_steps(short, PRECISE)
+    return drop_dead(result), steps + last
+
+
+def _shorter(graph: Graph) -> tuple[Graph, tuple[Step, ...]] | None:
+    """Products shared, after all that share a fraction have multiplied it out, or not; None where neither is shorter."""
+    found = [share_products(graph)]
+    everywhere, cancelled = rewrite_steps(graph, STABLE, CANONICAL, (CANCEL_ALL, *CHEAP))
+    if cancelled:
+        other, also = share_products(drop_dead(everywhere))
+        found.append((other, cancelled + also))
+    best, steps = min(found, key=lambda f: operations(f[0]))
+    if operations(best) >= operations(graph):
+        return None
+    tidied, more = rewrite_steps(best, STABLE, CANONICAL, CHEAP)
+    tidied = drop_dead(tidied)
+    return (tidied, steps + more) if operations(tidied) <= operations(best) else (best, steps)
 
 
 def tidy(graph: Graph) -> Graph:
@@ -44,6 +66,6 @@ def tidy(graph: Graph) -> Graph:
 
 
 __all__ = [
-    "CANONICAL", "CHEAP", "STABLE", "Form", "Rule", "Step", "drop_dead", "kept_symbols", "needed", "rewrite",
+    "CANONICAL", "CHEAP", "PRECISE", "STABLE", "Form", "Rule", "Step", "drop_dead", "kept_symbols", "needed", "rewrite",
     "rewrite_steps", "simplify", "simplify_steps", "stabilise", "stabilise_steps", "tidy",
 ]  # fmt: skip

@@ -7,6 +7,7 @@ order of its terms; a region that the user wrote changes only where that saves o
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 
 from sympy import Basic, Integer, Number, Rational, Symbol
@@ -18,16 +19,16 @@ from graphc.ops.elementwise import (
     add,
     divide,
     equal,
-    exp,
     hypot,
     multiply,
     negate,
     power,
-    sigmoid,
     sign,
     subtract,
     where,
 )  # fmt: skip
+from graphc.rewrite.compare import factors
+from graphc.rewrite.expansion import expanded
 from graphc.rewrite.polynomial import (
     ARITHMETIC,
     PRODUCTS,
@@ -36,7 +37,6 @@ from graphc.rewrite.polynomial import (
     Plan,
     Region,
     cost,
-    expanded,
     monomial,
     operands_of,
     plan,
@@ -47,7 +47,7 @@ from graphc.rewrite.rule import Form, Made, Rebuilder, Root
 # --- forms ---------------------------------------------------------------------------------------------------------
 
 
-def _inner(builder: Rebuilder, operations: tuple[Operation, ...]) -> bool:
+def is_inner(builder: Rebuilder, operations: tuple[Operation, ...]) -> bool:
     """True where the symbol being rebuilt is part of a larger region: the region is treated at its end."""
     s = builder.current
     return s is not None and builder.lonely(s) and builder.uses.get(s) == 1 and builder.consumer.get(s) in operations
@@ -59,7 +59,7 @@ def _consumed_by(builder: Rebuilder, operation: Operation) -> bool:
 
 def ordered_product(builder: Rebuilder, root: Root) -> Made | None:
     """A product with coefficient, signs and equal factors collected and its factors in order."""
-    if _inner(builder, PRODUCTS):
+    if is_inner(builder, PRODUCTS):
         return None
     for deep in (True, False) if divide in builder.present else (False,):
         region = Region()
@@ -81,7 +81,7 @@ def _shared(builder: Rebuilder) -> bool:
 
 def collected_sum(builder: Rebuilder, root: Root) -> Made | None:
     """A sum with like terms and common factors collected, where that saves operations."""
-    if _inner(builder, SUMS):
+    if is_inner(builder, SUMS):
         return None
     region = Region()
     found = terms(builder, root, region)
@@ -95,18 +95,34 @@ def collected_sum(builder: Rebuilder, root: Root) -> Made | None:
 
 def cancelled(builder: Rebuilder, root: Root) -> Made | None:
     """A region of sums and products multiplied out, where terms then cancel and that saves operations."""
-    if _inner(builder, ARITHMETIC):
+    return _cancelled(builder, root, (1, 3), freed)
+
+
+def cancelled_for_all(builder: Rebuilder, root: Root) -> Made | None:
+    """The same, where it saves operations if all that share a part of the region do so."""
+    return _cancelled(builder, root, (3,), _freed_for_all)
+
+
+def _cancelled(builder: Rebuilder, root: Root, depths: tuple[int, ...], saved: Callable[..., float]) -> Made | None:
+    if is_inner(builder, ARITHMETIC):
         return None
-    for depth in (1, 3):
+    for depth in depths:
         region = Region()
         found = expanded(builder, root, region, depth)
         if found is not None:
             best = plan(found)
-            if cost(best) < freed(builder, root, region, _atoms(best)):
+            if cost(best) < saved(builder, root, region, _atoms(best)):
                 return _unless_same(builder, build(builder, best), root)
         if not region.cut:
             return None
     return None
+
+
+def _freed_for_all(builder: Rebuilder, root: Root, region: Region, used: object) -> float:
+    """Equations of a region, each counted by the share of its uses that lie in the region."""
+    return 1 + sum(
+        min(n / max(builder.uses.get(a, 1), 1), 1) for a, n in region.visits.items() if a not in builder.kept
+    )
 
 
 def _unless_same(builder: Rebuilder, result: Made, root: Root) -> Made | None:
@@ -155,12 +171,12 @@ def build(builder: Rebuilder, value: Plan, sign_outside: bool = False) -> Made:
     if not parts:
         return Integer(0)
     if sign_outside and len(parts) == 1 and parts[0].coefficient == -1:
-        return Root(negate, (_applied(builder, _product(builder, _absolute(parts[0]))),))
+        return Root(negate, (applied(builder, _product(builder, _absolute(parts[0]))),))
     result = _product(builder, parts[0])
     for m in parts[1:]:
         negative = m.coefficient < 0
-        term = _applied(builder, _product(builder, _absolute(m) if negative else m))
-        result = Root(subtract if negative else add, (_applied(builder, result), term))
+        term = applied(builder, _product(builder, _absolute(m) if negative else m))
+        result = Root(subtract if negative else add, (applied(builder, result), term))
     return result
 
 
@@ -171,11 +187,22 @@ def _leading_positive(parts: list[Monomial]) -> list[Monomial]:
     return parts
 
 
+def minus(builder: Rebuilder, atom: Basic) -> Basic:
+    """-x, without a sign where x has one: x of -x, 2*x of -2*x."""
+    if not isinstance(atom, Symbol):
+        return -atom
+    expr = builder.inside(atom)
+    m = factors(builder, atom) if expr is not None and operation_of(expr) in PRODUCTS else None
+    if m is None or m.coefficient > 0:
+        return builder.apply(negate, (atom,))
+    return applied(builder, build(builder, Plan([Monomial(-m.coefficient, m.powers)])))
+
+
 def _absolute(m: Monomial) -> Monomial:
     return Monomial(abs(m.coefficient), m.powers, m.extra)
 
 
-def _applied(builder: Rebuilder, result: Made) -> Basic:
+def applied(builder: Rebuilder, result: Made) -> Basic:
     return builder.apply(result.operation, result.operands, result.statics) if isinstance(result, Root) else result
 
 
@@ -187,7 +214,7 @@ def _product(builder: Rebuilder, m: Monomial) -> Made:
         if e > 1:
             return Root(power, (atom, Integer(e)))
     up: list[Basic] = [_power(builder, a, e) for a, e in m.powers.items() if e > 0]
-    up += [_applied(builder, build(builder, inner)) for inner in m.extra]
+    up += [applied(builder, build(builder, inner)) for inner in m.extra]
     down: list[Basic] = [_power(builder, a, -e) for a, e in m.powers.items() if e < 0]
     if divisor != 1:
         down.append(divisor)
@@ -195,7 +222,7 @@ def _product(builder: Rebuilder, m: Monomial) -> Made:
     if not arrays[0] or not any(numbers):
         return _quotient(builder, scale, up, down)
     first = _quotient(builder, scale, *numbers)
-    return _quotient(builder, _applied(builder, first), *arrays)
+    return _quotient(builder, applied(builder, first), *arrays)
 
 
 def _by_rank(builder: Rebuilder, atoms: list[Basic]) -> tuple[list[Basic], list[Basic]]:
@@ -215,12 +242,12 @@ def _quotient(builder: Rebuilder, first: Basic, up: list[Basic], down: list[Basi
     result = _chain(builder, start, up)
     if not down:
         return result
-    return Root(divide, (_applied(builder, result), _applied(builder, _chain(builder, down[0], down[1:]))))
+    return Root(divide, (applied(builder, result), applied(builder, _chain(builder, down[0], down[1:]))))
 
 
 def _chain(builder: Rebuilder, first: Made, rest: list[Basic]) -> Made:
     for atom in rest:
-        first = Root(multiply, (_applied(builder, first), atom))
+        first = Root(multiply, (applied(builder, first), atom))
     return first
 
 
@@ -253,58 +280,15 @@ def _rank(builder: Rebuilder, atom: Basic) -> tuple[int, int, int]:
     return rank, kind, builder.place[atom]
 
 
-def tamed_exponentials(builder: Rebuilder, root: Root) -> Made | None:
-    """In a product exp(x)/(1 + exp(x)) is sigmoid(x), and exp(-x)*sigmoid(x) is sigmoid(-x), wherever they stand."""
-    if _inner(builder, PRODUCTS):
-        return None
-    found = monomial(builder, root, Region())
-    if found is None or not any(_defined_by(builder, a, exp) for a in found.powers):
-        return None
-    powers = _closed(builder, found.powers)
-    tamed = _met(builder, powers)
-    return build(builder, Plan([Monomial(found.coefficient, tamed)])) if tamed != powers else None
-
-
 def _defined_by(builder: Rebuilder, atom: Basic, operation: Operation) -> tuple[Basic, ...]:
     """Operands of the operation that defines an atom, if it is this one."""
     expr = builder.inside(atom)
     return operands_of(builder, atom) if expr is not None and operation_of(expr) is operation else ()
 
 
-def _closed(builder: Rebuilder, powers: dict[Basic, int]) -> dict[Basic, int]:
-    """1/(1 + exp(x)) as sigmoid(-x)."""
-    result: dict[Basic, int] = {}
-    for atom, e in powers.items():
-        terms_ = _defined_by(builder, atom, add) if e < 0 else ()
-        exponents = [x for a in terms_ for x in _defined_by(builder, a, exp)]
-        if exponents and any(builder.look(a) == 1 for a in terms_):
-            atom, e = builder.apply(sigmoid, (_negated(builder, exponents[0]),)), -e
-        result[atom] = result.get(atom, 0) + e
-    return {a: e for a, e in result.items() if e}
-
-
-def _met(builder: Rebuilder, powers: dict[Basic, int]) -> dict[Basic, int]:
-    """exp(x)*sigmoid(-x) as sigmoid(x)."""
-    result = dict(powers)
-    for atom, e in powers.items():
-        for x in _defined_by(builder, atom, exp) if e > 0 else ():
-            partner = builder.apply(sigmoid, (_negated(builder, x),))
-            both = min(e, result.get(partner, 0))
-            if both > 0:
-                whole = builder.apply(sigmoid, (x,))
-                for a, change in ((atom, -both), (partner, -both), (whole, both)):
-                    result[a] = result.get(a, 0) + change
-    return {a: e for a, e in result.items() if e}
-
-
-def _negated(builder: Rebuilder, atom: Basic) -> Basic:
-    inner = _defined_by(builder, atom, negate)
-    return inner[0] if inner else builder.apply(negate, (atom,))
-
-
 def guarded_direction(builder: Rebuilder, root: Root) -> Made | None:
     """x/norm(x) in a derivative is 0 at the origin; what a program itself divides by a norm stays a quotient."""
-    if builder.as_written or _inner(builder, PRODUCTS) or _consumed_by(builder, where):
+    if builder.as_written or is_inner(builder, PRODUCTS) or _consumed_by(builder, where):
         return None
     found = monomial(builder, root, Region())
     for length, e in found.powers.items() if found is not None else ():
@@ -336,15 +320,15 @@ DIRECTION = Form(
     "direction of a vector", (multiply, divide), guarded_direction, "0/0 at the origin, where the derivative is 0",
     "y = hypot(x, z); J = x^2/y; g = grad(J, x); output g",
 )  # fmt: skip
-EXPONENTIAL = Form(
-    "exponentials in a product", (multiply, divide), tamed_exponentials, "inf*0 where one factor overflows",
-    "y*exp(-x)/(1 + exp(-x))^2", frozenset({exp}),
-)  # fmt: skip
 PRODUCT = Form(
     "product in order", PRODUCTS, ordered_product,
     "number, names, powers and sums, functions: equal products are then one symbol", "(-sin(x))*(2*x)",
 )  # fmt: skip
 SUM = Form("like terms and common factors", SUMS, collected_sum, "fewer operations", "a*b + a*c")
 CANCEL = Form("cancelling terms", ARITHMETIC, cancelled, "fewer operations", "t*(1 - s) - (1 - t)*s")
+CANCEL_ALL = Form(
+    "cancelling terms everywhere", ARITHMETIC, cancelled_for_all, "fewer operations, if all that share a part do so",
+    "d = x + y; u = 2*x*y/d^2; output u, v; v = 2*y/d - u",
+)  # fmt: skip
 
-__all__ = ["CANCEL", "DIRECTION", "EXPONENTIAL", "PRODUCT", "SUM", "build"]
+__all__ = ["CANCEL", "CANCEL_ALL", "DIRECTION", "PRODUCT", "SUM", "applied", "build", "is_inner", "minus"]

@@ -6,15 +6,13 @@ Always holds: no rule adds an operation; a sum's terms keep their written order.
 
 from __future__ import annotations
 
-from sympy import Integer, S
-
 from graphc.graph.operation import variable
-from graphc.ops.elementwise import absolute, exp, log, negate, where
+from graphc.ops.elementwise import absolute, logical_not, negate, where
 from graphc.rewrite.arrange import PRODUCT
 from graphc.rewrite.rule import Match, Rewriting, Rule
 from graphc.rewrite.structure import STRUCTURE
 
-x, y, z, c = variable("x"), variable("y"), variable("z"), variable("c")
+w, x, y, z, c = (variable(name) for name in "wxyzc")
 
 
 def _negative(match: Match) -> bool:
@@ -34,21 +32,20 @@ _SIGNS = (
     Rule("absolute value twice", absolute(absolute(x)), absolute(x), None, "it is positive already", "abs(abs(x))"),
 )  # fmt: skip
 
-_CONSTANTS = (
-    Rule("log of e", log(c), lambda m: m.number(Integer(1)), lambda m: m.atom("c") is S.Exp1,
-         "known exactly", "log(e)*x"),
-    Rule("log of 1", log(c), lambda m: m.number(Integer(0)), lambda m: m.atom("c") is S.One,
-         "known exactly", "log(1) + x"),
-    Rule("exp of 0", exp(c), lambda m: m.number(Integer(1)), lambda m: m.atom("c") is S.Zero,
-         "known exactly", "exp(0)*x"),
-)  # fmt: skip
-
 _CHOICES = (
     Rule("choice of equals", where(c, x, x), x, None, "either way the same", "where(c > 0, x, x)"),
     Rule("choice within a choice", where(c, where(c, x, y), z), where(c, x, z), None,
          "the condition holds there", "where(c > 0, where(c > 0, x, y), z)"),
+    Rule("choice within a factor", where(c, x * where(c, y, z), w), where(c, x * y, w), None,
+         "the condition holds there", "where(c > 0, x*where(c > 0, y, z), 1)"),
+    Rule("choice within the other factor", where(c, w, x * where(c, y, z)), where(c, w, x * z), None,
+         "the condition fails there", "where(c > 0, 1, x*where(c > 0, y, z))"),
+    Rule("choice by the opposite", where(logical_not(c), x, y), where(c, y, x), None,
+         "one operation less", "where(not c > 0, x, y)"),
+    Rule("choices that fill each other", where(c, x, 0) + where(c, 0, y), where(c, x, y), None,
+         "one choice instead of two", "where(c > 0, x, 0) + where(c > 0, 0, y)"),
     Rule("choice within the other choice", where(c, x, where(c, y, z)), where(c, x, z), None,
          "the condition fails there", "where(c > 0, x, where(c > 0, y, z))"),
 )  # fmt: skip
 
-CANONICAL: tuple[Rewriting, ...] = (*_SIGNS, *_CONSTANTS, *_CHOICES, *STRUCTURE, PRODUCT)
+CANONICAL: tuple[Rewriting, ...] = (*_SIGNS, *_CHOICES, *STRUCTURE, PRODUCT)

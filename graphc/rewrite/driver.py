@@ -54,8 +54,11 @@ def rewrite_steps(
         old = graph
         graph, fired = sweep(old, index, opaque, active)
         steps += fired
-        if not fired or (count > FULL_SWEEPS and len(fired) * 100 < len(graph.equations)):
-            break
+        few = count > FULL_SWEEPS and len(fired) * 100 < len(graph.equations)
+        if few or not fired:
+            graph = claim_names(swept := graph)
+            if few or graph is swept:
+                break
         active = affected(old, graph)
     return claim_names(graph), tuple(steps)
 
@@ -163,6 +166,7 @@ class _Sweep:
         self.graph, self.active = graph, active
         self.kept = kept_symbols(graph)
         self.builder = Rebuilder({}, self.kept, opaque | _watched(graph))
+        self.builder.learns = bool(graph.params)
         _count_uses(self.builder, graph)
         present = self.builder.present
         self.index = {o: tuple(r for r in index[o] if r.needs <= present) for o in present if o in index}

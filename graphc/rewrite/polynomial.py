@@ -17,15 +17,13 @@ from sympy import Basic, Symbol
 
 from graphc.graph.graph import operands
 from graphc.graph.operation import operation_of
-from graphc.ops.elementwise import add, divide, exp, multiply, negate, power, sigmoid, subtract
+from graphc.ops.elementwise import add, divide, multiply, negate, power, subtract
 from graphc.rewrite.rule import Rebuilder, Root
 
 PRODUCTS = (multiply, divide, negate, power)
 SUMS = (add, subtract, negate)
 ARITHMETIC = (*PRODUCTS, add, subtract)
-EXPANDED = 24  # terms of a polynomial that is multiplied out
-EXPLORED = 32  # equations of a region that is multiplied out
-LARGEST = 2**64  # coefficients beyond are left alone
+LARGEST = 2**256  # coefficients beyond are left alone
 Powers = dict[Basic, int]
 
 
@@ -72,7 +70,7 @@ def fraction(atom: Basic) -> Fraction | None:
 # --- taking apart --------------------------------------------------------------------------------------------------
 
 
-def _root_of(builder: Rebuilder, atom: Basic) -> Root | None:
+def root_of(builder: Rebuilder, atom: Basic) -> Root | None:
     """The arithmetic that defines an atom."""
     if atom in builder.roots:
         return builder.roots[atom]
@@ -92,7 +90,7 @@ def operands_of(builder: Rebuilder, atom: Basic) -> tuple[Basic, ...]:
     return () if expr is None else operands(expr)
 
 
-def _exponent(root: Root) -> int | None:
+def exponent_of(root: Root) -> int | None:
     """n of a power x^n with a small whole n."""
     n = root.operands[1]
     return int(n) if not isinstance(n, Symbol) and n.is_Integer and abs(int(n)) <= 64 else None
@@ -119,30 +117,45 @@ def monomial(builder: Rebuilder, start: Root | Basic, region: Region, deep: bool
         root = item if isinstance(item, Root) else _inner_product(builder, item, e, region, deep)
         if root is None:
             assert isinstance(item, Basic)
-            if not _multiply_in(builder, result, item, e, region):
+            if not multiply_in(builder, result, item, e, region):
                 return None
         elif root.operation is negate:
             if e % 2:
                 result.coefficient = -result.coefficient
             todo.append((root.operands[0], e))
         elif root.operation is power:
-            n = _exponent(root)
+            n = exponent_of(root)
             if n is None:
                 if isinstance(item, Root):
                     return None
-                if not _multiply_in(builder, result, item, e, region):
+                if not multiply_in(builder, result, item, e, region):
                     return None
                 continue
             todo.append((root.operands[0], e * n))
         else:
             todo += [(root.operands[1], -e if root.operation is divide else e), (root.operands[0], e)]
-    return result
+    return _with_bases(builder, result)
+
+
+def _with_bases(builder: Rebuilder, m: Monomial) -> Monomial:
+    """x^2 taken apart, though others use it as well, where x stands on the other side of the fraction."""
+    for atom, e in list(m.powers.items()):
+        root = root_of(builder, atom)
+        if root is None or root.operation is not power or (n := exponent_of(root)) is None:
+            continue
+        base = builder.look(root.operands[0])
+        if m.powers.get(base, 0) * e * n < 0:
+            del m.powers[atom]
+            m.powers[base] += e * n
+            if not m.powers[base]:
+                del m.powers[base]
+    return m
 
 
 def _inner_product(builder: Rebuilder, atom: Basic, e: int, region: Region, deep: bool) -> Root | None:
     """The product that an atom stands for, where it is taken apart."""
-    root = _root_of(builder, atom)
-    if root is None or root.operation not in PRODUCTS or (root.operation is power and _exponent(root) is None):
+    root = root_of(builder, atom)
+    if root is None or root.operation not in PRODUCTS or (root.operation is power and exponent_of(root) is None):
         return None
     atom = builder.look(atom)
     looked_through = _scales(root) or (deep and root.operation is divide and any(map(_is_number, root.operands)))
@@ -154,7 +167,7 @@ def _inner_product(builder: Rebuilder, atom: Basic, e: int, region: Region, deep
     return root
 
 
-def _multiply_in(builder: Rebuilder, result: Monomial, atom: Basic, e: int, region: Region) -> bool:
+def multiply_in(builder: Rebuilder, result: Monomial, atom: Basic, e: int, region: Region) -> bool:
     atom = builder.look(atom)
     value = fraction(atom)
     if not isinstance(atom, Symbol) and atom.is_infinite:
@@ -192,7 +205,7 @@ def terms(builder: Rebuilder, start: Root, region: Region) -> list[Monomial] | N
 
 
 def _inner_sum(builder: Rebuilder, atom: Basic, region: Region) -> Root | None:
-    root = _root_of(builder, atom)
+    root = root_of(builder, atom)
     if root is None or root.operation not in SUMS:
         return None
     atom = builder.look(atom)
@@ -203,193 +216,8 @@ def _inner_sum(builder: Rebuilder, atom: Basic, region: Region) -> Root | None:
 
 
 def _negates_sum(builder: Rebuilder, root: Root) -> bool:
-    inner = _root_of(builder, root.operands[0])
+    inner = root_of(builder, root.operands[0])
     return inner is not None and inner.operation in (add, subtract) and builder.lonely(root.operands[0])
-
-
-# --- multiplying out -----------------------------------------------------------------------------------------------
-
-
-def expanded(builder: Rebuilder, start: Root, region: Region, depth: int) -> list[Monomial] | None:
-    """The region as a polynomial; None where it is too large, or nothing in it can meet anything else.
-
-    `depth`: through how many symbols that others use as well it reaches.
-    """
-    order = _explore(builder, start, region, depth)
-    if order is None or not _may_cancel(builder, [start, *(root for _, root in order)], region):
-        return None
-    aliases = _complements(builder, region)
-    table: dict[Basic, list[Monomial]] = {}
-    for atom, root in order:
-        result = _combine(builder, root, table, aliases)
-        if result is None or len(result) > EXPANDED:
-            return None
-        table[atom] = result
-    final = _combine(builder, start, table, aliases)
-    return None if final is None else _without_denominators(final, table, aliases)
-
-
-def _explore(builder: Rebuilder, start: Root, region: Region, limit: int) -> list[tuple[Basic, Root]] | None:
-    """The equations of a region, operands first; denominators that are sums stay closed."""
-    found: dict[Basic, Root] = {}
-    todo: list[tuple[Basic, int]] = [(a, 0) for a in start.operands]
-    while todo:
-        atom, depth = todo.pop()
-        atom = builder.look(atom)
-        if atom in found:
-            region.visits[atom] += 1
-            continue
-        root = _root_of(builder, atom)
-        region.cut |= depth >= limit and root is not None
-        if root is None or (root.operation is power and _exponent(root) is None) or depth >= limit:
-            if fraction(atom) is None:
-                region.leaf(atom)
-            continue
-        found[atom] = root
-        region.visits[atom] = 1
-        if len(found) > EXPLORED:
-            return None
-        todo += [(a, depth if builder.lonely(atom) else depth + 1) for a in reversed(root.operands)]
-    return sorted(found.items(), key=lambda item: builder.place[item[0]])
-
-
-def _may_cancel(builder: Rebuilder, roots: list[Root], region: Region) -> bool:
-    """Terms can cancel only where something occurs twice, and something is negative or divided by."""
-    if not any(_takes_away(root) for root in roots):
-        return False
-    if any(count > 1 for count in region.leaves.values()):
-        return True
-    return any(_opposite(builder, leaf) is not None for leaf in region.leaves)
-
-
-def _takes_away(root: Root) -> bool:
-    if root.operation in (subtract, negate, divide):
-        return True
-    return any(not isinstance(a, Symbol) and a.is_Rational and a < 0 for a in root.operands)
-
-
-def _opposite(builder: Rebuilder, atom: Basic) -> Basic | None:
-    """x of sigmoid(-x) or exp(-x)."""
-    expr = builder.inside(atom)
-    if expr is None or operation_of(expr) not in (sigmoid, exp):
-        return None
-    inner = builder.inside(operands(expr)[0])
-    return None if inner is None or operation_of(inner) is not negate else builder.look(operands(inner)[0])
-
-
-def _complements(builder: Rebuilder, region: Region) -> dict[Basic, list[Monomial]]:
-    """Where s = sigmoid(x) occurs, sigmoid(-x) is 1 - s and exp(-x) is 1/s - 1."""
-    logistic: dict[Basic, Basic] = {}
-    for leaf in region.leaves:
-        expr = builder.inside(leaf)
-        if expr is not None and operation_of(expr) is sigmoid:
-            logistic[builder.look(operands(expr)[0])] = leaf
-    found = {}
-    for leaf in region.leaves if logistic else ():
-        x, expr = _opposite(builder, leaf), builder.inside(leaf)
-        if x is not None and x in logistic and expr is not None:
-            s, minus = logistic[x], Monomial(Fraction(-1))
-            if operation_of(expr) is exp:
-                found[leaf] = [Monomial(Fraction(1), {s: -1}), minus]
-            else:
-                found[leaf] = [Monomial(), Monomial(Fraction(-1), {s: 1})]
-    return found
-
-
-Table = dict[Basic, list[Monomial]]
-
-
-def _polynomial(builder: Rebuilder, atom: Basic, table: Table, aliases: Table) -> list[Monomial]:
-    atom = builder.look(atom)
-    value = fraction(atom)
-    if value is not None:
-        return [Monomial(value)] if value else []
-    return table.get(atom) or aliases.get(atom) or ([] if atom in table else [Monomial(Fraction(1), {atom: 1})])
-
-
-def _combine(builder: Rebuilder, root: Root, table: Table, aliases: Table) -> list[Monomial] | None:
-    parts = [_polynomial(builder, a, table, aliases) for a in root.operands]
-    if root.operation is add:
-        return collect([*parts[0], *parts[1]])
-    if root.operation is subtract:
-        return collect([*parts[0], *(_times(Monomial(Fraction(-1)), m) for m in parts[1])])
-    if root.operation is negate:
-        return [_times(Monomial(Fraction(-1)), m) for m in parts[0]]
-    if root.operation is multiply:
-        return _product(parts[0], parts[1])
-    if root.operation is divide:
-        return _product(parts[0], _inverse(builder, root.operands[1], parts[1]))
-    return _power(builder, root, parts[0])
-
-
-def _inverse(builder: Rebuilder, atom: Basic, value: list[Monomial]) -> list[Monomial] | None:
-    if not value:
-        return None
-    if len(value) > 1:  # a sum stays closed: it is an atom of its own
-        return [Monomial(Fraction(1), {builder.look(atom): -1})]
-    return [Monomial(1 / value[0].coefficient, {a: -e for a, e in value[0].powers.items()})]
-
-
-def _power(builder: Rebuilder, root: Root, base: list[Monomial]) -> list[Monomial] | None:
-    n = _exponent(root)
-    if n is None or abs(n) > 8:
-        return None
-    if n < 0:
-        inverse = _inverse(builder, root.operands[0], base)
-        if inverse is None:
-            return None
-        base, n = inverse, -n
-    result: list[Monomial] | None = [Monomial()]
-    for _ in range(n):
-        result = None if result is None else _product(result, base)
-    return result
-
-
-def _product(a: list[Monomial], b: list[Monomial] | None) -> list[Monomial] | None:
-    """Every term times every term."""
-    if b is None or len(a) * len(b) > EXPANDED * 4:
-        return None
-    return collect(_times(x, y) for x in a for y in b)
-
-
-def _times(a: Monomial, b: Monomial) -> Monomial:
-    powers = dict(a.powers)
-    for atom, e in b.powers.items():
-        powers[atom] = powers.get(atom, 0) + e
-        if powers[atom] == 0:
-            del powers[atom]
-    return Monomial(a.coefficient * b.coefficient, powers)
-
-
-def _without_denominators(value: list[Monomial], table: Table, aliases: Table) -> list[Monomial]:
-    """Terms with 1/D, where D is a sum, are divided by what D was multiplied out to, if that leaves no rest."""
-    closed = {a for m in value for a, e in m.powers.items() if e < 0 and len(table.get(a, aliases.get(a, []))) > 1}
-    for d in closed:
-        divided = _divided(value, d, table.get(d) or aliases[d])
-        if divided is not None:
-            value = divided
-    return value
-
-
-def _divided(value: list[Monomial], d: Basic, divisor: list[Monomial]) -> list[Monomial] | None:
-    """Terms q*divisor/d in `value` become q."""
-    rest = [m for m in value if m.powers.get(d, 0) >= 0]
-    todo = {m.key: m for m in value if m.powers.get(d, 0) < 0}
-    lead = divisor[0]
-    found: list[Monomial] = []
-    for _ in range(EXPANDED):
-        if not todo:
-            return collect([*rest, *found])
-        first = next(iter(todo.values()))
-        q = _times(first, Monomial(1 / lead.coefficient, {a: -e for a, e in lead.powers.items()}))
-        found.append(_times(q, Monomial(Fraction(1), {d: 1})))
-        for m in divisor:
-            part = _times(q, m)
-            old = todo.pop(part.key, None)
-            left = (old.coefficient if old else Fraction(0)) - part.coefficient
-            if left:
-                todo[part.key] = Monomial(left, part.powers)
-    return None
 
 
 # --- putting together ----------------------------------------------------------------------------------------------
@@ -489,6 +317,6 @@ def _cost_of_product(m: Monomial) -> int:
 
 
 __all__ = [
-    "ARITHMETIC", "PRODUCTS", "SUMS", "Monomial", "Plan", "Region", "collect", "cost", "expanded", "monomial",
-    "operands_of", "plan", "terms",
+    "ARITHMETIC", "LARGEST", "PRODUCTS", "SUMS", "Monomial", "Plan", "Powers", "Region", "collect", "cost", "exponent_of",
+    "fraction", "monomial", "multiply_in", "operands_of", "plan", "root_of", "terms",
 ]  # fmt: skip

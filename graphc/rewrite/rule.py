@@ -28,7 +28,7 @@ class Rebuilder(Builder):
     `wanted` is the name that the next new equation gets; `current` the old symbol that is being rebuilt (`as_written`: from the program's text).  `opaque`
     symbols have no definition for the rules.  `consumer` is the operation that uses a symbol used once; `written`
     holds the symbols that the program's text defines, `place` the order of definition.  `present` are the operations
-    of the old graph; `roots` remembers definitions that are arithmetic.
+    of the old graph; `roots` remembers definitions that are arithmetic.  `learns`: the program has parameters.
     """
 
     def __init__(self, uses: dict[Basic, int], kept: frozenset[Symbol], opaque: frozenset[Symbol]) -> None:
@@ -42,6 +42,7 @@ class Rebuilder(Builder):
         self.consumer: dict[Basic, Operation] = {}
         self.present: set[Operation] = set()
         self.roots: dict[Basic, Root | None] = {}
+        self.learns = False
 
     def fresh(self, stem: str | None = None) -> str:
         name, self.wanted = self.wanted, None

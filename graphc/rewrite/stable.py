@@ -1,36 +1,52 @@
 """Stable rules: naive spellings become forms that neither overflow nor lose digits.
 
-In: nothing.  Out: `STABLE`, in the order in which they are tried: the special before the general.
+In: nothing.  Out: `STABLE`, in the order in which they are tried: the special before the general; `PRECISE`, tried last.
 Always holds: both sides are equal wherever the left one is finite; no other set of rules undoes one of these.
 """
 
 from __future__ import annotations
 
-from sympy import Rational, S
+from sympy import Integer, Rational, S
 
-from graphc.graph.operation import operation_of, variable
+from graphc.graph.operation import Term, operation_of, variable
 from graphc.ops.composite import log_softmax, logsumexp, norm, softmax
 from graphc.ops.elementwise import (
     absolute,
+    atanh,
+    cos,
+    cosh,
     exp,
     expm1,
     hypot,
     log,
     log1p,
-    logaddexp,
+    maximum,
+    multiply,
     power,
     sigmoid,
+    sign,
+    sin,
+    sinh,
     softplus,
     sqrt,
+    tan,
     tanh,
     xlogx,
 )  # fmt: skip
 from graphc.ops.program import size_
-from graphc.ops.reduction import largest, sum_
-from graphc.rewrite.arrange import DIRECTION, EXPONENTIAL
+from graphc.ops.reduction import largest, prod, sum_
+from graphc.ops.safe import langevin, log1mexp, logcosh
+from graphc.ops.special import gamma, loggamma
+from graphc.rewrite.arrange import DIRECTION
+from graphc.rewrite.compare import are_opposite, factors, multiple
+from graphc.rewrite.differences import DIFFERENCE, NUMBER
+from graphc.rewrite.positive import LOG, LOG1P
+from graphc.rewrite.products import EXPONENTIAL, LIMIT, ROOT, TANGENT
 from graphc.rewrite.rule import Match, Rewriting, Rule
 
-x, y, c = variable("x"), variable("y"), variable("c")
+x, y, z, c = variable("x"), variable("y"), variable("z"), variable("c")
+HALF = Rational(1, 2)
+LOG2 = Term(log, (2,))
 
 
 def _whole(match: Match) -> bool:
@@ -50,35 +66,147 @@ def _along_itself(match: Match) -> bool:
     return match["keepdims"] is True or _whole(match)
 
 
-_EXPONENTIAL = (Rule("power of e", power(S.Exp1, x), exp(x), None, "the exponential's own rules then see it", "e^x"),)
+def _opposite(match: Match) -> bool:
+    """y is -x, however that is spelled."""
+    return are_opposite(match.builder, match.atom("x"), match.atom("y"))
+
+
+def _half(match: Match) -> bool:
+    """y is x/2, however that is spelled."""
+    return bool(multiple(match.builder, match.atom("y"), match.atom("x")) == HALF)
+
+
+def _exact(match: Match) -> bool:
+    """Digits count, not time: the program has no parameters to learn.
+
+    What is learned is known to a few digits only; there 1 - y is made of a y that is there already, for nothing.
+    """
+    return not match.builder.learns
+
+
+def _used_once(match: Match) -> bool:
+    """No other equation uses the squares of x and y."""
+    builder, two = match.builder, Integer(2)
+    return all(builder.lonely(builder.apply(power, (match.atom(name), two))) for name in "xy")
+
+
+def _compound(match: Match) -> bool:
+    """x and y have a factor in common, once above and once below the line."""
+    a, b = (factors(match.builder, match.atom(name)) for name in "xy")
+    return a is not None and b is not None and any(e * b.powers.get(s, 0) < 0 for s, e in a.powers.items())
+
+
+def _whole_exponent(match: Match) -> bool:
+    """c is a whole number other than 0 and 1."""
+    atom = match.atom("c")
+    return bool(atom.is_Integer and atom not in (0, 1))
+
+
+def _multiple_hypotenuse(match: Match) -> Term | None:
+    """hypot(x, c*x) = sqrt(1 + c^2)*|x|."""
+    c = multiple(match.builder, match.atom("y"), match.atom("x"))
+    if c is None or max(abs(c.numerator), c.denominator) > 2**16:
+        return None
+    square = 1 + c * c
+    return sqrt(Term(multiply, (1, Rational(square.numerator, square.denominator)))) * absolute(x)  # type: ignore[no-any-return]
+
+
+def _no_signs(match: Match) -> bool:
+    """x is more than signs."""
+    inside = match.builder.inside(match.atom("x"))
+    return inside is None or operation_of(inside) is not sign
+
+
+def _log_of_power(match: Match) -> Term:
+    n = match.atom("c")
+    return n * log(x if n % 2 else absolute(x))  # type: ignore[no-any-return]
+
+
+_EXPONENTIAL = (
+    Rule("power of e", power(S.Exp1, x), exp(x), None, "the exponential's own rules then see it", "e^x"),
+    Rule("exp of log", exp(log(x)), x, None, "rounded twice; log(x) loses digits", "exp(log(x))"),
+    Rule("exp of a multiple of log", exp(y * log(x)), x**y, None, "rounding of the exponent grows with it",
+         "exp(y*log(x))"),
+    Rule("exp of -softplus", exp(-softplus(x)), sigmoid(-x), None, "rounded twice", "exp(-softplus(x))"),
+    Rule("exp of softplus", exp(softplus(x)), 1 + exp(x), None, "rounded twice", "exp(softplus(x))"),
+    Rule("exp of log-softmax", exp(log_softmax(x, "axis")), softmax(x, "axis"), None, "rounded twice",
+         "input x[n, 3]; exp(log_softmax(x))"),
+    Rule("compound growth", (1 + x) ** y, exp(y * log1p(x)), _compound,
+         "1 + x is rounded, and y is large where x is small", "(1 + x/n)^n"),
+    Rule("root of exp", sqrt(exp(x)), exp(HALF * x), None, "exp(x) overflows", "sqrt(exp(x))"),
+)  # fmt: skip
 
 _ENTROPY = (Rule("x log x", x * log(x), xlogx(x), None, "0 times -inf at 0", "x*log(x)"),)
 
 _LOGISTIC = (
     Rule("logistic function", 1 / (1 + exp(-x)), sigmoid(x), None,
          "exp(-x) overflows for x << 0", "1/(1 + exp(-x))"),
-    Rule("exp over 1 + exp", exp(x) / (1 + exp(x)), sigmoid(x), None,
-         "inf/inf for x >> 0", "exp(x)/(1 + exp(x))"),
-    Rule("1 over 1 + exp", 1 / (1 + exp(x)), sigmoid(-x), None,
-         "exp(x) overflows for x >> 0", "1/(1 + exp(x))"),
-    Rule("quotient by 1 + exp(-x)", y / (1 + exp(-x)), y * sigmoid(x), None,
-         "exp(-x) overflows for x << 0", "x/(1 + exp(-x))"),
-    Rule("quotient by 1 + exp(x)", y / (1 + exp(x)), y * sigmoid(-x), None,
-         "exp(x) overflows for x >> 0", "x/(1 + exp(x))"),
-    Rule("exp over its square", exp(x) / ((1 + exp(x)) * (1 + exp(x))), sigmoid(x) * sigmoid(-x), None,
-         "inf/inf for x >> 0: the logistic function's derivative", "exp(x)/((1 + exp(x))*(1 + exp(x)))"),
-    Rule("exp over its power", exp(x) / (1 + exp(x)) ** 2, sigmoid(x) * sigmoid(-x), None,
-         "inf/inf for x >> 0: the logistic function's derivative", "exp(x)/(1 + exp(x))^2"),
-    Rule("exp(-x) against logistic", exp(-x) * sigmoid(x), sigmoid(-x), None,
-         "inf*0 for x << 0", "exp(-x)*sigmoid(x)"),
-    Rule("exp(x) against logistic", exp(x) * sigmoid(-x), sigmoid(x), None,
-         "inf*0 for x >> 0", "exp(x)*sigmoid(-x)"),
-    Rule("exp over two exponentials", exp(x) / (exp(x) + exp(y)), sigmoid(x - y), None,
-         "inf/inf for x >> 0", "exp(x)/(exp(x) + exp(y))"),
-    Rule("hyperbolic tangent", (exp(x) - exp(-x)) / (exp(x) + exp(-x)), tanh(x), None,
-         "inf/inf for |x| >> 0", "(exp(x) - exp(-x))/(exp(x) + exp(-x))"),
+    Rule("1 - logistic(-x)", 1 - sigmoid(-x), sigmoid(x), _exact,
+         "the difference of equal numbers for x << 0", "1 - sigmoid(-x)"),
+    Rule("1 - logistic", 1 - sigmoid(x), sigmoid(-x), _exact,
+         "the difference of equal numbers for x >> 0", "1 - sigmoid(x)"),
+    Rule("logistic from tanh", 1 + tanh(x), 2 * sigmoid(2 * x), None,
+         "the difference of equal numbers for x << 0", "1 + tanh(x)"),
+    Rule("logistic from -tanh", 1 - tanh(x), 2 * sigmoid(-2 * x), None,
+         "the difference of equal numbers for x >> 0", "1 - tanh(x)"),
+    Rule("logistic from a multiple of tanh", y + y * tanh(x), 2 * y * sigmoid(2 * x), None,
+         "the difference of equal numbers for x << 0", "0.5 + 0.5*tanh(x)"),
+    Rule("logistic from a multiple of -tanh", y - y * tanh(x), 2 * y * sigmoid(-2 * x), None,
+         "the difference of equal numbers for x >> 0", "0.5 - 0.5*tanh(x)"),
+    Rule("tanh - 1", tanh(x) - 1, -2 * sigmoid(-2 * x), None,
+         "the difference of equal numbers for x >> 0", "tanh(x) - 1"),
+    Rule("logistic less its mirror image", sigmoid(x) - sigmoid(y), tanh(HALF * x), _opposite,
+         "the difference of equal numbers near 0", "sigmoid(x) - sigmoid(-x)"),
+    Rule("twice logistic - 1", 2 * sigmoid(x) - 1, tanh(HALF * x), None,
+         "the difference of equal numbers near 0", "2*sigmoid(x) - 1"),
+    Rule("logistic - 1/2", sigmoid(x) - HALF, HALF * tanh(HALF * x), None,
+         "the difference of equal numbers near 0", "sigmoid(x) - 0.5"),
+    Rule("1 - twice logistic", 1 - 2 * sigmoid(x), -tanh(HALF * x), None,
+         "the difference of equal numbers near 0", "1 - 2*sigmoid(x)"),
     Rule("quotient of exponentials", exp(x) / exp(y), exp(x - y), None,
          "inf/inf where both are large", "exp(x)/exp(y)"),
+)  # fmt: skip
+
+_HYPERBOLIC = (
+    Rule("hyperbolic sine", exp(x) - exp(y), 2 * sinh(x), _opposite,
+         "the difference of equal numbers near 0", "exp(x) - exp(-x)"),
+    Rule("hyperbolic cosine", exp(x) + exp(y), 2 * cosh(x), _opposite,
+         "its own rules then see it", "exp(x) + exp(-x)"),
+    Rule("cosh + sinh", cosh(x) + sinh(x), exp(x), None,
+         "the difference of equal numbers for x << 0", "cosh(x) + sinh(x)"),
+    Rule("cosh - sinh", cosh(x) - sinh(x), exp(-x), None,
+         "the difference of equal numbers for x >> 0", "cosh(x) - sinh(x)"),
+    Rule("cosh - 1", cosh(x) - 1, 2 * sinh(HALF * x) ** 2, None,
+         "the difference of equal numbers near 0", "cosh(x) - 1"),
+    Rule("multiple of cosh - 1", y * cosh(x) - y, 2 * y * sinh(HALF * x) ** 2, None,
+         "the difference of equal numbers near 0", "y*cosh(x) - y"),
+    Rule("exponentials less 2", exp(x) - 2 + exp(y), 4 * sinh(HALF * x) ** 2, _opposite,
+         "the difference of equal numbers near 0", "exp(x) - 2 + exp(-x)"),
+    *(Rule(f"1 - tanh squared{k}", before, 1 / cosh(x) ** 2, _exact, "the difference of equal numbers for |x| >> 0", text)
+      for before, k, text in ((1 - tanh(x) ** 2, "", "1 - tanh(x)^2"),
+                              (1 - tanh(x) * tanh(x), " by product", "1 - tanh(x)*tanh(x)"))),
+    Rule("coth - 1/x", 1 / tanh(x) - 1 / x, langevin(x, 0), None,
+         "the difference of equal numbers near 0", "1/tanh(x) - 1/x"),
+    Rule("cosh against exp", cosh(x) * exp(y), HALF * (1 + exp(2 * y)), _opposite, "inf*0 for x >> 0", "cosh(x)*exp(-x)"),
+    Rule("sinh against exp", sinh(x) * exp(y), -HALF * expm1(2 * y), _opposite, "inf*0 for x >> 0", "sinh(x)*exp(-x)"),
+    Rule("log of sinh", log(sinh(x)), x + log1mexp(-2 * x) - LOG2, None, "sinh(x) overflows", "log(sinh(x))"),
+    Rule("log of cosh", log(cosh(x)), logcosh(x), None, "cosh(x) overflows", "log(cosh(x))"),
+)  # fmt: skip
+
+_TRIGONOMETRIC = (
+    Rule("1 - cos", 1 - cos(x), 2 * sin(HALF * x) ** 2, None,
+         "the difference of equal numbers near 0", "1 - cos(x)"),
+    Rule("cos - 1", cos(x) - 1, -2 * sin(HALF * x) ** 2, None,
+         "the difference of equal numbers near 0", "cos(x) - 1"),
+    Rule("multiple of 1 - cos", y - y * cos(x), 2 * y * sin(HALF * x) ** 2, None,
+         "the difference of equal numbers near 0", "y - y*cos(x)"),
+    Rule("tangent of the half", 2 * sin(y) ** 2 / sin(x), tan(y), _half, "0/0 at 0", "2*sin(x/2)^2/sin(x)"),
+    *(Rule(f"1 - sine squared{k}", before, cos(x) ** 2, None, "the difference of equal numbers at the maximum", text)
+      for before, k, text in ((1 - sin(x) ** 2, "", "1 - sin(x)^2"),
+                              (1 - sin(x) * sin(x), " by product", "1 - sin(x)*sin(x)"))),
+    *(Rule(f"1 - cosine squared{k}", before, sin(x) ** 2, None, "the difference of equal numbers near 0", text)
+      for before, k, text in ((1 - cos(x) ** 2, "", "1 - cos(x)^2"),
+                              (1 - cos(x) * cos(x), " by product", "1 - cos(x)*cos(x)"))),
 )  # fmt: skip
 
 _SOFTPLUS = (
@@ -90,14 +218,18 @@ _SOFTPLUS = (
          "log(0) for x >> 0", "log(sigmoid(-x))"),
     Rule("log of logistic", log(sigmoid(x)), -softplus(-x), None,
          "log(0) for x << 0", "log(sigmoid(x))"),
-    Rule("log(1 - logistic)", log(1 - sigmoid(x)), -softplus(x), None,
-         "log(0) for x >> 0", "log(1 - sigmoid(x))"),
     Rule("log1p(-logistic)", log1p(-sigmoid(x)), -softplus(x), None,
          "log(0) for x >> 0", "log1p(-sigmoid(x))"),
     Rule("x - softplus", x - softplus(x), -softplus(-x), None,
          "the difference of equal numbers for x >> 0", "x - softplus(x)"),
     Rule("softplus - x", softplus(x) - x, softplus(-x), None,
          "the difference of equal numbers for x >> 0", "softplus(x) - x"),
+    Rule("softplus by hand", maximum(x, 0) + softplus(-absolute(x)), softplus(x), None,
+         "no derivative at 0, where there is one", "max(x, 0) + softplus(-abs(x))"),
+    Rule("softplus by hand, less something", maximum(x, 0) - y + softplus(-absolute(x)), softplus(x) - y, None,
+         "no derivative at 0, where there is one", "max(x, 0) - x*y + softplus(-abs(x))"),
+    Rule("softplus + x", softplus(y) + x, softplus(x), _opposite,
+         "the difference of equal numbers for x << 0", "softplus(-x) + x"),
 )  # fmt: skip
 
 _SOFTMAX = (
@@ -111,30 +243,40 @@ _SOFTMAX = (
          "exp(x) overflows", "input x[n, 3]; log(sum(exp(x), axis=1))"),
     Rule("x - logsumexp", x - logsumexp(x, "axis", "keepdims"), log_softmax(x, "axis"), _along_itself,
          "the difference of large numbers", "input x[n, 3]; x - logsumexp(x, axis=1, keepdims=true)"),
-    Rule("log of two exponentials", log(exp(x) + exp(y)), logaddexp(x, y), None,
-         "exp(x) overflows", "log(exp(x) + exp(y))"),
 )  # fmt: skip
 
 _ROOTS = (
-    Rule("norm", sqrt(sum_(x**2, "axis", "keepdims")), norm(x, "axis", "keepdims"), None,
-         "x^2 overflows, and the root has no derivative at 0", "input x[n]; sqrt(sum(x^2))"),
-    Rule("norm of products", sqrt(sum_(x * x, "axis", "keepdims")), norm(x, "axis", "keepdims"), None,
-         "x*x overflows, and the root has no derivative at 0", "input x[n]; sqrt(sum(x*x))"),
-    Rule("norm of a mean", sqrt(sum_(x**2, "axis", "keepdims") / c), norm(x, "axis", "keepdims") / sqrt(c), _positive,
-         "x^2 overflows, and the root has no derivative at 0", "input x[n]; sqrt(mean(x^2))"),
-    Rule("norm of a mean of products", sqrt(sum_(x * x, "axis", "keepdims") / c),
-         norm(x, "axis", "keepdims") / sqrt(c), _positive,
-         "x*x overflows, and the root has no derivative at 0", "input x[n]; sqrt(mean(x*x))"),
+    *(Rule(f"norm{k}", before, norm(x, "axis", "keepdims"), None,
+           f"{text} overflows, and the root has no derivative at 0", f"input x[n]; sqrt(sum({text}))")
+      for before, k, text in ((sqrt(sum_(x**2, "axis", "keepdims")), "", "x^2"),
+                              (sqrt(sum_(x * x, "axis", "keepdims")), " of products", "x*x"))),
+    *(Rule(f"norm of a mean{k}", before, norm(x, "axis", "keepdims") / sqrt(c), _positive,
+           f"{text} overflows, and the root has no derivative at 0", f"input x[n]; sqrt(mean({text}))")
+      for before, k, text in ((sqrt(sum_(x**2, "axis", "keepdims") / c), "", "x^2"),
+                              (sqrt(sum_(x * x, "axis", "keepdims") / c), " of products", "x*x"))),
     Rule("root of a square", sqrt(x**2), absolute(x), None,
          "x^2 overflows, and the root has no derivative at 0", "sqrt(x^2)"),
     Rule("root of a product", sqrt(x * x), absolute(x), None,
          "x*x overflows, and the root has no derivative at 0", "sqrt(x*x)"),
+    Rule("root of a multiple of a square", sqrt(c * x**2), sqrt(c) * absolute(x), _positive,
+         "x^2 overflows, and the root has no derivative at 0", "sqrt(5*x^2)"),
     Rule("hypotenuse", sqrt(x**2 + y**2), hypot(x, y), None,
          "x^2 overflows, and the root has no derivative at 0", "sqrt(x^2 + y^2)"),
     Rule("hypotenuse of products", sqrt(x * x + y * y), hypot(x, y), None,
          "x*x overflows, and the root has no derivative at 0", "sqrt(x*x + y*y)"),
-    Rule("square root", x ** Rational(1, 2), sqrt(x), None,
+    Rule("hypotenuse of three", sqrt(x**2 + y**2 + z**2), hypot(hypot(x, y), z), None,
+         "x^2 overflows, and the root has no derivative at 0", "sqrt(x^2 + y^2 + z^2)"),
+    Rule("hypotenuse of three products", sqrt(x * x + y * y + z * z), hypot(hypot(x, y), z), None,
+         "x*x overflows, and the root has no derivative at 0", "sqrt(x*x + y*y + z*z)"),
+    Rule("hypotenuse of multiples", hypot(x, y), _multiple_hypotenuse, None, "one function less", "hypot(x, 2*x)"),
+    Rule("square root", x ** HALF, sqrt(x), None,
          "the root's own rules then see it", "x^0.5"),
+)  # fmt: skip
+
+_SPREAD = (
+    Rule("variance", sum_(x**2, "axis", "keepdims") / c - (sum_(x, "axis", "keepdims") / c) ** 2,
+         sum_((x - sum_(x, "axis", True) / c) ** 2, "axis", "keepdims") / c, _positive,
+         "the difference of equal numbers where the mean is large", "input x[n]; mean(x^2) - mean(x)^2"),
 )  # fmt: skip
 
 _LOGARITHMS = (
@@ -142,20 +284,48 @@ _LOGARITHMS = (
     Rule("log of a quotient by exp", log(y / exp(x)), log(y) - x, None, "exp(x) overflows", "log(y/exp(x))"),
     Rule("log of exp over", log(exp(x) / y), x - log(y), None, "exp(x) overflows", "log(exp(x)/y)"),
     Rule("log of exp times", log(exp(x) * y), x + log(y), None, "exp(x) overflows", "log(exp(x)*y)"),
+    Rule("log of a product", log(prod(x, "axis", "keepdims")),
+         log(prod(sign(x), "axis", "keepdims")) + sum_(log(absolute(x)), "axis", "keepdims"), _no_signs,
+         "the product overflows or vanishes", "input x[n]; log(prod(x))"),
+    Rule("log of (1 + x) over (1 - x)", log((1 + x) / (1 - x)), 2 * atanh(x), None,
+         "1 + x and 1 - x round to 1 for small x", "log((1 + x)/(1 - x))"),
+    Rule("log of (1 - x) over (1 + x)", log((1 - x) / (1 + x)), -2 * atanh(x), None,
+         "1 + x and 1 - x round to 1 for small x", "log((1 - x)/(1 + x))"),
+    Rule("log of gamma", log(gamma(x)), loggamma(x), None, "gamma(x) overflows", "log(gamma(x))"),
+    Rule("log of a power", log(x**c), _log_of_power, _whole_exponent, "x^2 overflows", "log(x^2)"),
+    Rule("log of -expm1", log(-expm1(x)), log1mexp(x), None, "1 - exp(x) rounds to 1 for x << 0", "log(-expm1(x))"),
+    Rule("log(1 - exp)", log1p(-exp(x)), log1mexp(x), None, "exp(x) rounds to 1 near 0", "log1p(-exp(x))"),
     Rule("log(1 + x)", log(1 + x), log1p(x), None, "1 + x rounds to 1 for small x", "log(1 + x)"),
     Rule("log(1 - x)", log(1 - x), log1p(-x), None, "1 - x rounds to 1 for small x", "log(1 - x)"),
     Rule("exp - 1", exp(x) - 1, expm1(x), None, "the difference of equal numbers for small x", "exp(x) - 1"),
     Rule("1 - exp", 1 - exp(x), -expm1(x), None, "the difference of equal numbers for small x", "1 - exp(x)"),
+    Rule("1 + expm1", 1 + expm1(x), exp(x), _exact, "the difference of equal numbers for x << 0", "1 + expm1(x)"),
 )  # fmt: skip
 
 STABLE: tuple[Rewriting, ...] = (
     *_EXPONENTIAL,
     *_LOGISTIC,
+    *_HYPERBOLIC,
+    *_TRIGONOMETRIC,
     EXPONENTIAL,
+    TANGENT,
+    LIMIT,
     DIRECTION,
     *_SOFTPLUS,
     *_SOFTMAX,
+    LOG,
+    LOG1P,
+    ROOT,
     *_ROOTS,
+    *_SPREAD,
     *_LOGARITHMS,
+    DIFFERENCE,
     *_ENTROPY,
 )
+
+# These are for values: a derivative of the formula as written loses nothing, and is shorter.
+PRECISE: tuple[Rewriting, ...] = (
+    NUMBER,
+    Rule("difference of squares", x**2 - y**2, (x - y) * (x + y), _used_once,
+         "the difference of large numbers where x is near y", "x^2 - y^2"),
+)  # fmt: skip

@@ -28,6 +28,8 @@ SCALAR = {
     "loggamma": "a call to the C library",
     "digamma": "a recurrence of as many steps as the number asks for",
     "polygamma": "a recurrence of as many steps as the number asks for",
+    "langevin": "a series of as many terms as the order asks for",
+    "sinc": "a recurrence of as many steps as the order asks for",
     "mod": "the exact remainder is a loop of its own",
 }
 VECTOR = [o for o in OPERATIONS if o.elementwise and isinstance(o.lowering, Scalar) and o.name not in SCALAR]

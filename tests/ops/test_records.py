@@ -27,7 +27,11 @@ from graphc.ops import BY_NAME, CALLS, DERIVATIVES, OPERATIONS
 from graphc.run.evaluate import evaluate, evaluate_exactly
 
 ELEMENTWISE = [o for o in OPERATIONS if o.elementwise]
-ORDERS = {"polygamma": (1,)}
+ORDERS = {
+    o.name: (1 if o.name == "polygamma" else 0,)
+    for o in OPERATIONS
+    if o.elementwise and any(p.role == "static" for p in o.parameters)
+}
 STEP = mpmath.mpf(10) ** -20
 
 
@@ -137,7 +141,9 @@ def test_single_precision_stays_single(operation: Operation) -> None:
         np.asarray([a > 0] * 3) if b else np.full(3, a, np.float32)
         for a, b in zip(points(operation, 1)[0], needs_bool(operation), strict=True)
     ]
-    result = operation.reference(*ORDERS.get(operation.name, ()), *arguments)
+    order = ORDERS.get(operation.name, ())
+    first = operation.parameters[0].role == "static"
+    result = operation.reference(*order, *arguments) if first else operation.reference(*arguments, *order)
     kind = parse_kind(operation)
     assert np.asarray(result).dtype == (np.float32 if kind == "real" else np.bool_)
     want = value(operation, *points(operation, 1)[0])

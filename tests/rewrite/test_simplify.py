@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import graphc
+from graphc.compiler import gradient_graph
 from graphc.differentiate.program import gradient
 from graphc.graph.builder import symbol
 from graphc.graph.graph import Graph
@@ -104,6 +106,18 @@ def test_roots_at_zero(text: str, first: bool) -> None:
     assert np.all(found == 0)
 
 
+@pytest.mark.parametrize(("text", "_"), [n for n in NAIVE if n[0] != "log(exp(x))"])
+@pytest.mark.parametrize("at", [-1000.0, -5.0, 0.0, 5.0, 1000.0])
+def test_differentiating_first_changes_nothing(text: str, _: bool, at: float) -> None:
+    """`grad` of a program as it is read is as safe as the gradient of the stabilised program; so is its own."""
+    first, second = graphc.grad(text), graphc.grad(graphc.grad(text))
+    safe = gradient_graph(parse(text))
+    for plain, short in ((first, safe), (second, gradient_graph(safe))):
+        (found,) = evaluate(simplify(plain), {symbol("x"): at}, plain.outputs).values()
+        (want,) = evaluate(short, {symbol("x"): at}, short.outputs).values()
+        assert found == pytest.approx(want, rel=1e-13, abs=1e-15)
+
+
 def test_root_mean_square_at_zero() -> None:
     graph = gradients("input x[3]; sqrt(mean(x^2))", "x")
     (found,) = evaluate(graph, {symbol("x"): np.zeros(3)}, graph.outputs).values()
@@ -141,6 +155,8 @@ PROGRAMS = [
     ("atan(x/y) + (x - y)/(x + y)^2 - x^3*y", "x y"),
     ("e0 = x; e1 = sin(e0)*e0; e2 = sin(e1)*e1; e3 = sin(e2)*e2", "x"),
     ("1/(x*y*z) + x*y/z - 2*x/3", "x y z"),
+    ("sin(x)*y + x^y", "x y"),
+    ("q^2*a^2/(6*pi*j*c^3)", "q a j c"),
     ("a*b + a*c - a*b*c + 2*a - a", "a b c"),
     ("input x[n]; std(x) + var(x)*mean(x)", "x"),
     ("input x[n, 3]; e = exp(x); s = e/sum(e, axis=1, keepdims=true); sum(s^2)", "x"),
@@ -222,6 +238,19 @@ def test_a_derivative_for_a_name_is_not_lost() -> None:
     """grad(J, y) asks how J depends on y: J must go on depending on it."""
     graph = stabilise(parse("input a, t\ny = 1/(1 + exp(-a))\nJ = t*log(y)\ng = grad(J, y)\noutput g"))
     assert any(operation_of(e.expr).name == "log" for e in graph.equations)  # type: ignore[union-attr]
+
+
+def test_products_share_what_they_have_in_common() -> None:
+    graph = gradients("g*m*n/((x - a)^2 + (y - b)^2)", "g m n x a y b")
+    assert len(graph.equations) <= 20
+    _, steps = simplify_steps(gradient(parse("q^2*a^2/(6*pi*j*c^3)"), tuple(map(symbol, "qajc"))))
+    assert "common products" in {s.rule.name for s in steps}
+
+
+def test_history_names_the_rules() -> None:
+    f = graphc.compile(parse("log(1 + exp(x))*cos(sin(x^2) + 3x^2)"))
+    fired = {step.rule.name for stage in f.history for step in stage.steps}
+    assert {"log(1 + exp)", "product in order"} <= fired
 
 
 def test_steps_name_their_rules() -> None:

@@ -1,0 +1,250 @@
+"""Logarithms and shares of what is made of exponentials, without the exponentials.
+
+In: a logarithm, or a product, in a builder.  Out: what takes its place, or None.
+Always holds: only what is positive whatever its inputs are is taken apart; elements may have been moved on the way
+(slices, transposes, reshapes), and are moved in the logarithm then.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from sympy import Basic, Integer, Rational, Symbol
+
+from graphc.graph.graph import operands, statics
+from graphc.graph.operation import Value, operation_of
+from graphc.ops.composite import log_softmax, logsumexp, softmax
+from graphc.ops.elementwise import (
+    add,
+    cosh,
+    divide,
+    exp,
+    log,
+    log1p,
+    logaddexp,
+    multiply,
+    power,
+    sigmoid,
+    softplus,
+    sqrt,
+    subtract,
+)  # fmt: skip
+from graphc.ops.indexing import gather
+from graphc.ops.movement import broadcast, reshape, slice_, transpose
+from graphc.ops.program import size_
+from graphc.ops.reduction import sum_
+from graphc.ops.safe import log1mexp, logcosh
+from graphc.rewrite.arrange import minus
+from graphc.rewrite.polynomial import Monomial, exponent_of
+from graphc.rewrite.rule import Form, Made, Rebuilder, Root
+
+MOVES = (slice_, transpose, reshape, broadcast, gather)
+DEEPEST = 8
+
+
+def log_of_exponentials(builder: Rebuilder, root: Root) -> Made | None:
+    """log of a positive sum or product of exponentials."""
+    (atom,) = root.operands
+    if builder.inside(atom) is None or not _rests_on_exponentials(builder, atom):
+        return None
+    found = _log(builder, atom, DEEPEST, loose=True)
+    return None if found is None else found.atom
+
+
+def log1p_of_exponentials(builder: Rebuilder, root: Root) -> Made | None:
+    """log(1 + p) for a positive p is softplus(log(p))."""
+    (atom,) = root.operands
+    if builder.inside(atom) is None or not _rests_on_exponentials(builder, atom):
+        return None
+    found = _log(builder, atom, DEEPEST)
+    return None if found is None else Root(softplus, (found.atom,))
+
+
+def _rests_on_exponentials(builder: Rebuilder, atom: Basic) -> bool:
+    """True where an exponential, or what is made of them, is within reach."""
+    todo = [(atom, DEEPEST)]
+    for _ in range(4 * DEEPEST):
+        if not todo:
+            return False
+        item, depth = todo.pop()
+        expr = builder.inside(item)
+        operation = None if expr is None else operation_of(expr)
+        if operation in (exp, sigmoid, softmax, cosh):
+            return True
+        if expr is not None and depth and operation in (add, subtract, multiply, divide, power, sqrt, sum_, *MOVES):
+            todo += [(a, depth - 1) for a in operands(expr)]
+    return False
+
+
+def _log(builder: Rebuilder, atom: Basic, depth: int, loose: bool = False) -> Value | None:
+    """log(atom), where atom is positive; `loose`: one factor may be anything.  As deep as `DEEPEST`."""
+    atom = builder.look(atom)
+    if not isinstance(atom, Symbol):
+        return builder.value(Integer(0) if atom == 1 else builder.apply(log, (atom,))) if atom.is_positive else None
+    expr = builder.inside(atom)
+    operation = None if expr is None else operation_of(expr)
+    if expr is None or depth == 0:
+        return None
+    inner = [builder.value(a) for a in operands(expr)]
+    if operation is exp:
+        return inner[0]
+    if operation is size_:
+        return builder.value(builder.apply(log, (atom,)))
+    if operation is sigmoid:
+        return -softplus(-inner[0])  # type: ignore[no-any-return]
+    if operation is softmax:
+        return log_softmax(inner[0], *statics(expr))  # type: ignore[no-any-return]
+    if operation is cosh:
+        return logcosh(inner[0])  # type: ignore[no-any-return]
+    if operation is subtract and builder.look(operands(expr)[0]) == 1:
+        return _log_of_complement(builder, operands(expr)[1], depth)
+    if operation is sqrt or operation is sum_ or operation in MOVES:
+        return _log_of_one(builder, expr, depth)
+    if operation in (add, multiply, divide, power):
+        return _log_of_two(builder, expr, depth, loose)
+    return None
+
+
+def _log_of_one(builder: Rebuilder, expr: Basic, depth: int) -> Value | None:
+    first, *others = operands(expr)
+    operation, inner = operation_of(expr), _log(builder, first, depth - 1)
+    if inner is None or operation is None or inner.shape != builder.type_of(first).shape:
+        return None
+    if operation is sqrt:
+        return inner / 2  # type: ignore[no-any-return]
+    if operation is sum_:
+        return logsumexp(inner, *statics(expr))  # type: ignore[no-any-return]
+    return builder.value(builder.apply(operation, (inner.atom, *others), statics(expr)))
+
+
+def _log_of_two(builder: Rebuilder, expr: Basic, depth: int, loose: bool) -> Value | None:
+    operation, (a, b) = operation_of(expr), operands(expr)
+    if operation is power:
+        n, base = exponent_of(Root(power, (a, b))), _log(builder, a, depth - 1)
+        return None if n is None or base is None else n * base
+    x, y = _log(builder, a, depth - 1), _log(builder, b, depth - 1)
+    if operation is not add and loose and (x is None) != (y is None):
+        x = x or builder.value(builder.apply(log, (a,)))
+        y = y or builder.value(builder.apply(log, (b,)))
+    if x is None or y is None:
+        return None
+    if operation is add:
+        return softplus(y) if x.atom == 0 else softplus(x) if y.atom == 0 else logaddexp(x, y)  # type: ignore[no-any-return]
+    return x + y if operation is multiply else x - y  # type: ignore[no-any-return]
+
+
+def _log_of_complement(builder: Rebuilder, atom: Basic, depth: int) -> Value | None:
+    """log(1 - p) of a probability p = sigmoid(x), or of exp(x)."""
+    expr = builder.inside(atom)
+    operation = None if expr is None else operation_of(expr)
+    if expr is None or depth == 0:
+        return None
+    if operation is sigmoid:
+        return -softplus(builder.value(operands(expr)[0]))  # type: ignore[no-any-return]
+    if operation is exp:
+        return log1mexp(builder.value(operands(expr)[0]))  # type: ignore[no-any-return]
+    if operation is not None and operation in MOVES:
+        inner = _log_of_complement(builder, operands(expr)[0], depth - 1)
+        if inner is not None:
+            return builder.value(builder.apply(operation, (inner.atom, *operands(expr)[1:]), statics(expr)))
+    return None
+
+
+# --- shares --------------------------------------------------------------------------------------------------------
+
+
+def shares(builder: Rebuilder, m: Monomial) -> Monomial:
+    """exp(x)/(exp(x) + p) as sigmoid(x - log(p)), and 1/(c + p) as sigmoid(log(c) - log(p))/c, for positive p."""
+    result = Monomial(m.coefficient, dict(m.powers), m.extra)
+    for total, e in m.powers.items():
+        for _ in range(-e):
+            found = _share(builder, total, result.powers)
+            if found is None:
+                break
+            share, scale, used = found
+            result.coefficient *= scale
+            for atom, change in ((total, 1), (share, 1), *(((used, -1),) if used is not None else ())):
+                _change(result.powers, atom, change)
+    return result
+
+
+def _change(powers: dict[Basic, int], atom: Basic, by: int) -> None:
+    powers[atom] = powers.get(atom, 0) + by
+    if not powers[atom]:
+        del powers[atom]
+
+
+def _share(builder: Rebuilder, total: Basic, powers: dict[Basic, int]) -> tuple[Basic, Fraction, Basic | None] | None:
+    """The share of one term in a sum, a coefficient, and the numerator's exponential that goes into it."""
+    parts = _terms(builder, total)
+    if len(parts) < 2 or not _rests_on_exponentials(builder, total):
+        return None
+    for k, (atom, c) in enumerate(parts):
+        if (powers.get(atom, 0) > 0 and _is_exponential(builder, atom)) or atom == 1:
+            others = [p for i, p in enumerate(parts) if i != k]
+            rest = _log_of_sum(builder, others)
+            mine = _log_of_sum(builder, [(atom, c)])
+            if rest is not None and mine is not None:
+                share = sigmoid(_less(mine, rest))
+                return share.atom, 1 / c, None if atom == 1 else atom
+    return None
+
+
+def _less(a: Value, b: Value) -> Value:
+    """a - b; -b for a = 0."""
+    assert isinstance(b.builder, Rebuilder)
+    return a - b if a.atom != 0 else b.builder.value(minus(b.builder, b.atom))
+
+
+def _is_exponential(builder: Rebuilder, atom: Basic) -> bool:
+    expr = builder.inside(atom)
+    return expr is not None and operation_of(expr) is exp
+
+
+def _terms(builder: Rebuilder, total: Basic) -> list[tuple[Basic, Fraction]]:
+    """Terms of a sum with positive coefficients; none where a term is negative."""
+    found: list[tuple[Basic, Fraction]] = []
+    todo = [total]
+    for _ in range(4 * DEEPEST):
+        if not todo:
+            return found
+        atom = builder.look(todo.pop())
+        expr = builder.inside(atom)
+        operation = None if expr is None else operation_of(expr)
+        if expr is not None and operation is add:
+            todo += reversed(operands(expr))
+            continue
+        if not isinstance(atom, Symbol):
+            if not atom.is_Rational or not atom > 0:
+                return []
+            found.append((Integer(1), Fraction(int(atom.p), int(atom.q))))
+            continue
+        if expr is not None and operation is multiply:
+            c, x = map(builder.look, operands(expr))
+            if not isinstance(c, Symbol) and c.is_Rational and c > 0:
+                found.append((x, Fraction(int(c.p), int(c.q))))
+                continue
+        found.append((atom, Fraction(1)))
+    return []
+
+
+def _log_of_sum(builder: Rebuilder, parts: list[tuple[Basic, Fraction]]) -> Value | None:
+    total: Value | None = None
+    for atom, c in parts:
+        x = _log(builder, atom, DEEPEST)
+        if x is None:
+            return None
+        if c != 1:
+            scale = log(builder.value(Rational(c.numerator, c.denominator)))
+            x = scale if x.atom == 0 else x + scale
+        total = x if total is None else softplus(x) if total.atom == 0 else logaddexp(total, x)
+    return total
+
+
+LOG = Form(
+    "log of exponentials", (log,), log_of_exponentials, "exp(x) overflows or vanishes, its logarithm does not",
+    "log(2*exp(x) + exp(y)/3)",
+)  # fmt: skip
+LOG1P = Form(
+    "log(1 + exponentials)", (log1p,), log1p_of_exponentials, "exp(x) overflows", "log1p(exp(x) + exp(y))", frozenset({exp}),
+)  # fmt: skip

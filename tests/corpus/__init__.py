@@ -1,0 +1,1 @@
+"""Formulas whose gradients are counted, and what SymPy makes of them."""

@@ -1,0 +1,92 @@
+"""A branch that is not taken never reaches a gradient, whatever operation stands in it: made from the records.
+
+In: every elementwise operation, at the points where it or its derivative is no number.  Out: nothing, or a failed
+assertion.
+Always holds: first and second derivatives are those of the branch that is taken, for numbers and arrays, in both widths,
+before rewriting and after.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from graphc.compiler import gradient_graph
+from graphc.differentiate.program import gradient
+from graphc.graph.graph import Graph, prune
+from graphc.graph.operation import Operation
+from graphc.language.expand import expand
+from graphc.language.reader import parse
+from graphc.ops import OPERATIONS
+from graphc.rewrite import simplify, tidy
+from graphc.run.evaluate import evaluate
+
+CANDIDATES = (-1e4, -100.0, -2.0, -1.0, 0.0, 1.0, math.pi / 2, 2.0, 100.0, 1e4)
+ONE = ["{}(x)"]
+TWO = ["{}(x, 0.5)", "{}(0.5, x)", "{}(x, x)", "{}(x, 0)"]
+SPELLED = ["1/x", "x^0.3", "x^(-2)", "x^x", "x^1.5", "2^x", "x*log(x)", "exp(exp(x))", "exp(x)/exp(-x)", "tan(x)/x", "sqrt(x)/x",
+           "log(-x)", "log(log(x))", "sqrt(1 - x^2)", "1/(1 - x)", "(x - 1)^(-0.5)", "asin(2*x)", "1/sin(x)", "sqrt(x)*sqrt(x - 2)"]  # fmt: skip
+
+
+def spelled(operation: Operation) -> list[str]:
+    """Calls of an operation with x among its operands."""
+    names = [p.name for p in operation.parameters if p.role == "operand"]
+    if operation.hidden or not operation.elementwise or not operation.differentiable or names[0] == "condition":
+        return []
+    if operation.parameters[0].role == "static":
+        return [f"{operation.written}(1, x)"]
+    return [form.format(operation.written) for form in (ONE if len(names) == 1 else TWO)]
+
+
+CALLS = [call for o in OPERATIONS for call in spelled(o)] + SPELLED
+
+
+def numbers(graph: Graph, at: float, dtype: type = np.float64) -> list[float]:
+    found = evaluate(graph, {s: np.asarray(at) for s in graph.leaves()}, graph.outputs, dtype=dtype)
+    return [float(v) for v in found.values()]
+
+
+def bad_points(call: str) -> list[float]:
+    """Where the operation, its derivative or its second derivative is no finite number, in one width."""
+    graphs = [parse(call)]
+    for _ in range(2):
+        graphs.append(prune(gradient(graphs[-1], graphs[-1].inputs)))
+    found = [[v for g in graphs for d in (np.float64, np.float32) for v in numbers(g, c, d)] for c in CANDIDATES]
+    return [c for c, values in zip(CANDIDATES, found, strict=True) if not all(map(math.isfinite, values))][:3]
+
+
+def derivatives(text: str) -> list[Graph]:
+    """First and second, as differentiation leaves them and as they are computed."""
+    plain, simple = [parse(text)], [parse(text)]
+    for _ in range(2):
+        plain.append(prune(gradient(plain[-1], plain[-1].inputs)))
+        simple.append(gradient_graph(simple[-1]))
+    lowered = [prune(tidy(expand(simplify(g)))) for g in simple[1:]]
+    return [expand(plain[1]), lowered[0], expand(plain[2]), lowered[1]]
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_an_untaken_branch(call: str) -> None:
+    for c in bad_points(call):
+        for text in (f"where(x == {c!r}, 3*x, {call})", f"where(x != {c!r}, {call}*x, 3*x)"):
+            for k, graph in enumerate(derivatives(text)):
+                for dtype in (np.float64, np.float32):
+                    at = float(dtype(c))
+                    guarded = text.replace(repr(c), repr(at))
+                    if at == c or guarded == text:
+                        assert numbers(graph, at, dtype) == [3.0 if k < 2 else 0.0], (text, graph)
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_an_untaken_branch_of_an_array(call: str) -> None:
+    for c in bad_points(call):
+        text = f"input x[3]; y = where(x == {c!r}, 3*x, {call}); sum(y)"
+        graph = prune(tidy(expand(gradient_graph(parse(text)))))
+        (found,) = evaluate(graph, {s: np.array([c, c, c]) for s in graph.leaves()}, graph.outputs).values()
+        assert np.all(found == 3), text
+
+
+def test_most_operations_have_bad_points() -> None:
+    assert sum(bool(bad_points(call)) for call in CALLS) > 40
