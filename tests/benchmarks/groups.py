@@ -135,7 +135,7 @@ def training(settings: Settings) -> list[Table]:
                 slopes = {p: (long[p] - short[p]) / (many - few) for p, (few, many) in epochs.items()}
                 times = {p: slope / net.steps for p, slope in slopes.items()}
                 calls.rows.append((label, {p: max(short[p] - epochs[p][0] * slope, 0) for p, slope in slopes.items()}))
-                if net.sizes[0] >= BARE_FROM:
+                if net.sizes[0] >= BARE_FROM and len(settings.cores) == 1:
                     times[BARE] = bare_products(net, settings)
                     if "graphc" in times:
                         table.notes.append(

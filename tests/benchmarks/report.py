@@ -48,7 +48,7 @@ The groups are `elementwise`, `point`, `training`, `start`, `compile` and `memor
 - Over arrays, a call takes arrays of the peer's own kind and returns new ones.
 - A training step is the difference of a long run and a short one, divided by the steps between: gather of the batch by a
   given order, loss, gradient, update.  What a call costs besides is a table of its own.  All of it is float32.
-- `products` is the time of the step's matrix products alone, by NumPy into arrays that are there.
+- `products` is the time of the step's matrix products alone on one core, by NumPy into arrays that are there.
 - Start-up counts from the start of the process to the answer.  Cold, nothing is kept from earlier processes; warm, what each
   library can keep on disk, JAX with its persistent cache.
 - Each peer is written as its experts would: `tests/benchmarks/peers/`.  JAX trains in one jitted `lax.scan`; PyTorch has
