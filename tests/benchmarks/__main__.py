@@ -9,6 +9,8 @@ from . import peers
 from .groups import GROUPS, Settings, say
 from .report import machine, section, write
 
+QUICK = ("graphc", "jax", "numba", "gcc")  # compile in a second or two, and are among the fastest
+
 
 def arguments() -> argparse.Namespace:
     """The command line."""
@@ -20,7 +22,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--dtypes", default="float32,float64", help="widths over arrays")
     parser.add_argument("--cores", help="cores to pin to, a thread each; the last one there is")
     parser.add_argument("--rounds", type=int, help="how often the peers take turns")
-    parser.add_argument("--quick", action="store_true", help="fewer sizes, short rounds")
+    parser.add_argument("--quick", action="store_true", help=f"fewer sizes, short rounds; peers {', '.join(QUICK)}")
     parser.add_argument("--write", action="store_true", help="into docs/performance.md")
     given = parser.parse_args()
     unknown = [g for g in given.groups if g not in GROUPS]
@@ -32,7 +34,7 @@ def arguments() -> argparse.Namespace:
 def settings(given: argparse.Namespace) -> Settings:
     """What was asked for."""
     cores = [int(c) for c in given.cores.split(",")] if given.cores else [(os.cpu_count() or 1) - 1]
-    names = given.peers.split(",") if given.peers else peers.NAMES
+    names = given.peers.split(",") if given.peers else QUICK if given.quick else peers.NAMES
     here = peers.installed()
     for name in names:
         if name not in here:

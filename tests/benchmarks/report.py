@@ -9,6 +9,7 @@ from __future__ import annotations
 import platform
 import re
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from math import exp, log
 from pathlib import Path
@@ -30,8 +31,8 @@ METHOD = """## How to run it
 
 ```text
 pip install -e ".[bench]"                 # the peers; those that are missing are left out
-python -m tests.benchmarks                # everything, some twenty minutes
-python -m tests.benchmarks --quick        # few sizes and short rounds
+python -m tests.benchmarks                # everything, an hour; a group's tables are printed as it ends
+python -m tests.benchmarks --quick        # few sizes, short rounds, only peers that compile quickly
 python -m tests.benchmarks training --only digits --peers graphc,jax
 python -m tests.benchmarks elementwise --counts 1000 --dtypes float32
 python -m tests.benchmarks elementwise training --cores 0,1      # two cores, two threads for everybody
@@ -51,9 +52,12 @@ The groups are `elementwise`, `point`, `training`, `start`, `compile` and `memor
 - `products` is the time of the step's matrix products alone on one core, by NumPy into arrays that are there.
 - Start-up counts from the start of the process to the answer.  Cold, nothing is kept from earlier processes; warm, what each
   library can keep on disk, JAX with its persistent cache.
+- Compile time counts from a program's text to the answer, libraries imported, nothing kept from earlier processes.  At a point
+  graphc answers its first calls without compiling; over arrays it compiles.
 - Each peer is written as its experts would: `tests/benchmarks/peers/`.  JAX trains in one jitted `lax.scan`; PyTorch has
   `torch.compile` over arrays and fused optimizers in training; Numba and NumPy have derivatives by hand; `gcc` compiles
-  `-O3 -ffast-math -march=native` code of SymPy's `cse`, or a training loop of constant sizes with SciPy's BLAS.
+  derivatives by hand with `-O3 -ffast-math -march=native` (sine beside cosine kept apart, so that both are vectorised), in
+  training a loop of constant sizes with SciPy's BLAS.
 """
 
 
@@ -101,7 +105,7 @@ def _version(name: str) -> str:
     try:
         return version(PACKAGES.get(name, name))
     except PackageNotFoundError:
-        return "unknown"
+        return str(import_module(name).__version__)
 
 
 def _processor() -> str:

@@ -31,6 +31,10 @@ class PeerError(Exception):
     """A peer could not do what it was asked."""
 
 
+class TooLongError(PeerError):
+    """A peer took longer than it was given."""
+
+
 def environment(cores: int) -> dict[str, str]:
     """So many threads for everybody."""
     threads = dict.fromkeys(THREADS, str(cores))
@@ -88,12 +92,12 @@ class Worker:
         other.close()
 
     def ask(self, name: str, *arguments: Any, seconds: float = 120) -> Any:
-        """The result of a function of `worker.py`; PeerError if it fails or takes longer than so many seconds."""
+        """The result of a function of `worker.py`; PeerError if it fails, TooLongError if it takes so many seconds."""
         try:
             self._end.send((name, arguments))
             if not self._end.poll(seconds):
                 self.close()
-                raise PeerError(f"more than {seconds:.0f} s")
+                raise TooLongError(f"more than {seconds:.0f} s")
             result, error = self._end.recv()
         except (EOFError, OSError):
             raise PeerError("its process died") from None

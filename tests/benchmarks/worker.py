@@ -146,12 +146,13 @@ def _seconds(call: Callable[[], Any], repeats: int) -> float:
     return (_clock() - start) / repeats
 
 
-def first_scalar(peer: str, operations: int, numbers: tuple[float, ...]) -> tuple[float, Any]:
-    """Seconds from a long scalar program to its first gradient, the library imported; and the answer."""
+def first_scalar(peer: str, function: str, operations: int, numbers: tuple[float, ...]) -> tuple[float, Any]:
+    """Seconds from a long scalar program to its first gradient, the library imported; and the answer at a point."""
     module, lines = peers.load(peer), scalar_lines(operations)
+    values = numbers if function == "scalar" else [np.full(1000, v) for v in numbers]
     start = time.perf_counter()
-    answer = flat(module.scalar(lines)(*numbers))
-    return time.perf_counter() - start, answer
+    answer = flat(getattr(module, function)(lines)(*values))
+    return time.perf_counter() - start, [a.reshape(-1)[0] for a in answer]
 
 
 def first_training(peer: str, net: Net) -> tuple[float, Any]:

@@ -7,6 +7,7 @@ In: cases.  Out: of every function a callable, ready to be timed.  A peer leaves
     loop(formula)                 call(points) -> sum of value and derivatives: the bare compiled function in a compiled loop
     training(net)                 call(order) -> (layers [(W, b)], losses): from net.initial(), losses the mean of each epoch
     scalar(lines)                 call(*numbers) -> (value, [derivatives]) of a long scalar program
+    scalar_arrays(lines)          the same, call(*arrays)
 
 Always holds: compilation, conversion of data to the peer's own arrays and first calls happen outside what is timed; a
 call returns only when its results are there.  Everything outside these files is the same for all peers.

@@ -54,8 +54,12 @@ def training(net: Net) -> Callable[[Any], Any]:
 def scalar(lines: list[Line]) -> Callable[..., Any]:
     function = graphc.compile(scalar_text(lines))
 
-    def call(x: float, y: float, z: float) -> Any:
+    def call(x: Any, y: Any, z: Any) -> Any:
         value, gradients = function.value_and_grad(x=x, y=y, z=z)
         return value, [gradients[n] for n in "xyz"]
 
     return call
+
+
+def scalar_arrays(lines: list[Line]) -> Callable[..., Any]:
+    return scalar(lines)

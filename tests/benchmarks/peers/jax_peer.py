@@ -70,3 +70,7 @@ def training(net: Net) -> Callable[[Any], Any]:
 
 def scalar(lines: list[Line]) -> Callable[..., Any]:
     return jax.jit(jax.value_and_grad(scalar_function(MATH, lines), (0, 1, 2)))
+
+
+def scalar_arrays(lines: list[Line]) -> Callable[..., Any]:
+    return jax.jit(jax.vmap(jax.value_and_grad(scalar_function(MATH, lines), (0, 1, 2))))
