@@ -26,6 +26,7 @@ from graphc.codegen.artifact import Artifact, Entry
 from graphc.config import cache_folder
 
 _MODULES: dict[str, ModuleType] = {}
+_JITTED: dict[tuple[str, Entry, str], Callable[..., Any]] = {}
 
 
 @cache
@@ -112,7 +113,14 @@ def _write(file: Path, content: bytes) -> None:
 
 
 def jitted(source: str, entry: Entry, dtype: str) -> Callable[..., Any]:
-    """The entry of a module as a compiled function."""
+    """The entry of a module as a compiled function; a process compiles or loads it once."""
+    key = (source, entry, dtype)
+    if key not in _JITTED:
+        _JITTED[key] = _compiled(source, entry, dtype)
+    return _JITTED[key]
+
+
+def _compiled(source: str, entry: Entry, dtype: str) -> Callable[..., Any]:
     import numba
 
     from graphc.codegen.support import FAST
