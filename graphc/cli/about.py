@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,8 @@ from graphc.cli.arguments import program_graph
 
 if TYPE_CHECKING:
     from sympy import Symbol
+
+    from graphc.graph.types import Size
 
 
 def print_table(rows: Sequence[tuple[str, str]]) -> None:
@@ -85,7 +87,7 @@ def about_program(program: str) -> list[tuple[str, str]]:
     import math
     import time
 
-    from graphc.compiler import Compilation, compile_function
+    from graphc.compiler import Compilation, compile_function, compile_training
     from graphc.graph.types import size_value, sizes_of
 
     start = time.perf_counter()
@@ -104,7 +106,28 @@ def about_program(program: str) -> list[tuple[str, str]]:
     rows += [("outputs", declared(graph.outputs)), ("equations", str(len(graph.equations)))]
     rows.append(("read", f"{1e3 * seconds:.1f} ms"))
     work = Compilation(graph)
-    compile_function(graph, "float64", work)
+    artifact = compile_function(graph, "float64", work)
     for stage in work.history:
         rows.append((stage.name, f"{1e3 * stage.seconds:.1f} ms, {len(stage.graph.equations)} equations"))
+    rows.append(("working memory", f"{bytes_text(artifact.working, 8)} for value and gradient in float64"))
+    if graph.optimizer is not None:
+        layout = compile_training(graph, "float32", None, Compilation(graph)).layout
+        assert layout is not None
+        batch = dict(graph.training).get("batch")
+        if layout.batch is not None and batch is not None:
+            size = {layout.batch: int(batch)}
+            rows.append(("", f"{bytes_text(layout.arenas, 4, size)} where {layout.batch} is {batch}"))
     return rows
+
+
+def bytes_text(lengths: Sequence[tuple[str, Size]], width: int, known: Mapping[str, int] = {}) -> str:
+    """Bytes of arrays of these lengths by kind, a polynomial where the sizes are not known."""
+    from graphc.graph.types import size_value, sizes_of
+
+    each = {"real": width, "int": 8, "bool": 1}
+    total: Size = 0
+    for kind, length in lengths:
+        total = total + length * each[kind]
+    if not isinstance(total, int) and sizes_of(total) <= known.keys():
+        total = size_value(total, known)
+    return f"{total:,} bytes" if isinstance(total, int) else f"{total} bytes"

@@ -74,6 +74,7 @@ class Artifact:
     layout: Layout | None = None
     optimizer: str = ""
     training: tuple[tuple[str, Any], ...] = field(default=())
+    working: tuple[tuple[str, Size], ...] = ()  # memory that value and gradient of arrays take besides their results
     data: tuple[str, tuple[tuple[str, tuple[int | str, ...]], ...]] | None = None
 
     def entry(self, name: str) -> Entry:

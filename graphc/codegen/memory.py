@@ -13,8 +13,10 @@ from sympy import Basic, Symbol
 
 from graphc.codegen.schedule import Kernel, Schedule, lowering_of
 from graphc.graph.graph import needed, operands
-from graphc.graph.types import Size, product, surely_at_most
+from graphc.graph.types import Size, product, size_value, sizes_of, surely_at_most
 from graphc.ops.lowering import Scalar
+
+USUAL_SIZE = 100  # what a size that is not known counts as where sizes are put in order
 
 
 @dataclass
@@ -27,10 +29,12 @@ class Slot:
 
 @dataclass
 class Plan:
-    """`slot` of each stored symbol that has one; `places` in place of its owner; `copies` after the last kernel."""
+    """`slot` of each stored symbol that has one, and the kernels between which it is `alive`; `in_place` of its owner;
+    `copies` after the last kernel."""
 
     slots: list[Slot] = field(default_factory=list)
     slot: dict[Symbol, int] = field(default_factory=dict)
+    alive: dict[Symbol, tuple[int, int]] = field(default_factory=dict)
     in_place: dict[Symbol, Symbol] = field(default_factory=dict)
     copies: list[tuple[Symbol, Basic]] = field(default_factory=list)
 
@@ -76,18 +80,33 @@ class _Planner:
             self._keep(atom, end)
         for _, value in self.plan.copies:
             self._keep(value, end)
-        free: list[int] = []
-        dying: dict[int, list[int]] = {}
         for place, kernel in enumerate(schedule.kernels):
-            free += dying.pop(place - 1, [])
-            for equation in kernel.equations:
-                s = equation.target
-                if s not in schedule.stored or s in self.given or s in self.plan.in_place:
-                    continue
-                slot = self._take(s, free)
-                self.plan.slot[s] = slot
-                dying.setdefault(max(self.last.get(s, place), place), []).append(slot)
+            for s in (e.target for e in kernel.equations):
+                if s in schedule.stored and s not in self.given and s not in self.plan.in_place:
+                    self.plan.alive[s] = (place, max(self.last.get(s, place), place))
+        self._assign()
         return self.plan
+
+    def _assign(self) -> None:
+        """Slots, the largest symbols first (Pisarchyk and Lee 2020): a slot's first symbol says how large it is."""
+        sizes = {s: product(self.schedule.memory_shape(s)) for s in self.plan.alive}
+        usual = {s: size_value(size, dict.fromkeys(sizes_of(size), USUAL_SIZE)) for s, size in sizes.items()}
+        taken: list[list[tuple[int, int]]] = []
+        for s in sorted(self.plan.alive, key=lambda s: -usual[s]):
+            kind, (start, last) = self.schedule.graph.types[s].kind, self.plan.alive[s]
+            fitting = [
+                k
+                for k, slot in enumerate(self.plan.slots)
+                if slot.kind == kind
+                and surely_at_most(sizes[s], slot.size)
+                and all(b < start or last < a for a, b in taken[k])
+            ]
+            if not fitting:
+                fitting = [len(self.plan.slots)]
+                self.plan.slots.append(Slot(kind, sizes[s]))
+                taken.append([])
+            self.plan.slot[s] = fitting[-1]  # the smallest, as slots come in order of size
+            taken[fitting[-1]].append((start, last))
 
     def _keep(self, atom: Basic, end: int) -> None:
         root = self.schedule.root(atom)
@@ -95,21 +114,6 @@ class _Planner:
             return
         for s in self.schedule.touched(root):
             self.last[s] = end
-
-    def _take(self, s: Symbol, free: list[int]) -> int:
-        """A free slot that surely holds s, the smallest known to; else a new one."""
-        type_ = self.schedule.graph.types[s]
-        size, slots = product(self.schedule.memory_shape(s)), self.plan.slots
-        fitting = [i for i in free if slots[i].kind == type_.kind and surely_at_most(size, slots[i].size)]
-        if fitting:
-            best = fitting[0]
-            for i in fitting[1:]:
-                if surely_at_most(slots[i].size, slots[best].size):
-                    best = i
-            free.remove(best)
-            return best
-        slots.append(Slot(type_.kind, size))
-        return len(slots) - 1
 
     def _accumulations(self) -> None:
         """Sums of products grow in the memory of the product they begin with."""

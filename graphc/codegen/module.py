@@ -80,6 +80,7 @@ class ModuleWriter:
         self.names = Names()
         self.size_names = {n: f"s_{n}" if _PLAIN.match(n) and n.isascii() else f"s_{k}_" for k, n in enumerate(sizes)}
         self.uses_blas = False
+        self.working: tuple[tuple[str, Size], ...] = ()  # the arena of the last function of arrays, by kind
         self.routines: set[str] = set()
         self.equations = 0
 
@@ -262,6 +263,7 @@ def array_function(
         memory[root.name] = f"q{k}"
     arena, pieces = arena_of(memory_plan)
     lines += [*arena.allocation(), *arena.lines]
+    writer.working = tuple(arena.length.items())
     alive += arena.names()
     memory.update(pieces)
     key = memory_key(memory_plan)

@@ -6,7 +6,12 @@ import pytest
 
 from graphc.api import training_artifact
 from graphc.codegen.artifact import Artifact
-from graphc.graph.types import size_value
+from graphc.codegen.fusion import schedule
+from graphc.codegen.memory import plan_memory
+from graphc.compiler import Compilation, read
+from graphc.graph.graph import Graph
+from graphc.graph.types import product, size_value
+from graphc.language.step import focus_updates, training_graph
 
 NET = """
 input x[n, 64], k[n]: int
@@ -65,3 +70,36 @@ def test_sums_of_products_grow_in_one_array() -> None:
     targets = [line.rstrip(")").split(", ")[-3:-1] for line in calls]
     assert [beta for beta, _ in targets] == ["real(0.0)", "real(1.0)"]
     assert targets[0][1] == targets[1][1]
+
+
+PROGRAMS = [
+    NET.format(optimizer="sgd(lr=0.1)"),
+    NET.format(optimizer="momentum(lr=0.1)"),
+    SMALL,
+    "input x[n,40], y[n,7]; h1 = relu(dense(x,50)); h2 = tanh(dense(h1,60)); h3 = relu(dense(h2,20)); J = mean((dense(h3,7)-y)^2);"
+    " minimize J with sgd(lr=0.1)",
+    "input x[n,5,16], y[n,16]; q = dense(x,16); a = softmax(q@einsum(\"abc->acb\",x), axis=2); J = mean((mean(a@x,axis=1)-y)^2);"
+    " minimize J with adam(lr=0.01)",
+]  # fmt: skip
+
+
+def compile_step(text: str) -> Graph:
+    """The primitive equations of one step of training."""
+    step = training_graph(read(text))
+    return Compilation(step).lower(focus_updates(step)).replace(outputs=step.outputs[:1])
+
+
+@pytest.mark.parametrize("text", PROGRAMS, ids=range(len(PROGRAMS)))
+def test_memory_is_little_more_than_what_lives_at_once(text: str) -> None:
+    """Where sizes are known: arrays of n and of 64 elements cannot share memory before n is."""
+    step = compile_step(text.replace("[n", "[32"))
+    schedule_ = schedule(step)
+    plan = plan_memory(schedule_, set(step.leaves()))
+    width = {"real": 4, "int": 8, "bool": 1}
+    total = sum(width[slot.kind] * size_value(slot.size, {}) for slot in plan.slots)
+    live = [0] * (len(schedule_.kernels) + 1)
+    for s, (start, last) in plan.alive.items():
+        size = width[step.types[s].kind] * size_value(product(schedule_.memory_shape(s)), {})
+        for kernel in range(start, min(last, len(live) - 1) + 1):
+            live[kernel] += size
+    assert total <= 1.2 * max(live)
