@@ -26,6 +26,7 @@ from typing import Any, Union
 from sympy import Basic, Symbol
 
 from graphc.codegen.artifact import Artifact, Check, Leaf
+from graphc.codegen.constants import with_numbers
 from graphc.codegen.function import write_entry
 from graphc.codegen.module import ModuleWriter, argument_type
 from graphc.codegen.training import write_training
@@ -81,7 +82,7 @@ class Compilation:
         """Down to primitive operations."""
         for name, stage in FORWARD:
             graph = self.run(name, stage, graph)
-        return prune(graph)
+        return prune(with_numbers(graph))
 
 
 def read(program: Any) -> Graph:
@@ -236,7 +237,7 @@ def _both(value: Graph, work: Compilation) -> tuple[Graph | None, tuple[str, ...
         whole = derived.replace(outputs=(target, *derived.outputs))
         simple = work.run("simplify", simplify_steps, whole)
         primitive = work.run("expand", expand, simple)
-        return prune(work.run("tidy", tidy, primitive)), tuple(s.name for s in symbols), None
+        return prune(with_numbers(work.run("tidy", tidy, primitive))), tuple(s.name for s in symbols), None
     except DerivativeError as error:
         return None, (), str(error)
 

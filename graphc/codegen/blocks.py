@@ -51,13 +51,15 @@ class Block:
         self.kinds[name] = kind
         self.lines.append(f"{name} = {code}{comment}")
 
-    def scalar(self, lowering: Scalar, atoms: tuple[Any, ...], operands: list[Operand]) -> str | None:
+    def scalar(
+        self, lowering: Scalar, atoms: tuple[Any, ...], statics: tuple[Any, ...], operands: list[Operand]
+    ) -> str | None:
         """Code of one elementwise operation over traced numbers."""
-        special = lowering.special(atoms) if lowering.special is not None else None
+        special = lowering.special(atoms, statics) if lowering.special is not None else None
         template = lowering.traced or special or lowering.template
         known = next((o.code for o in operands if not o.number), None)
         if (
-            lowering.traced is None
+            (lowering.traced is None and special is None)
             or known is None
             or (lowering.cast != "choice" and "int" in {o.want for o in operands})
         ):

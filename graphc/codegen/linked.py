@@ -22,13 +22,21 @@ _JUMP = re.compile(r'^\s+br label %"?B(\d+)')
 
 
 class LinkedLibrary(JITCodeLibrary):  # type: ignore[misc]
-    """LLVM text that waits to be linked: nothing is optimised and nothing is emitted here."""
+    """LLVM text that waits to be linked: nothing is optimised and nothing is emitted here.
+
+    `one_body`: all calls share it, because inlined into a long function it takes longer to compile.
+    """
+
+    one_body = False
 
     def _optimize_functions(self, ll_module: Any) -> None:
         ll_module.data_layout = self._codegen._data_layout
 
     def add_ir_module(self, ir_module: Any) -> None:
         self._raise_if_finalized()
+        for function in ir_module.functions if self.one_body else ():
+            if function.blocks and not function.linkage:
+                function.attributes.add("noinline")
         self.add_llvm_module(binding.parse_assembly(_vector_first(cgutils.normalize_ir_text(str(ir_module)))))
 
     def finalize(self) -> None:
@@ -65,8 +73,6 @@ class Publish(LoweringPass):  # type: ignore[misc]
         name: Any = [].append  # Numba knows a function by its built-in entry point; this one is never called
         descriptor = state["cr"].fndesc
         state.library.finalize()
-        if not descriptor.inline:  # one body for all calls: inlined into a long loop it takes longer to compile
-            state.library.get_function(descriptor.llvm_func_name).add_function_attribute("noinline")
         state.targetctx.insert_user_function(name, descriptor, [state.library])
         state["cr"] = state["cr"]._replace(cfunc=name)
         return True
@@ -79,6 +85,7 @@ class LinkedCompiler(CompilerBase):  # type: ignore[misc]
         state = self.state
         state.flags.noalias = state.flags.no_compile = True
         state.library = LinkedLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
+        state.library.one_body = not state.flags.forceinline
         manager = PassManager("linked")
         for part in (DefaultPassBuilder.define_untyped_pipeline, DefaultPassBuilder.define_typed_pipeline):
             manager.passes.extend(part(state).passes)

@@ -326,7 +326,9 @@ class LoopWriter:
         lowering = lowering_of(equation)
         if isinstance(lowering, Scalar):
             given = self.operands(equation, lowering, lambda atom: self._read(atom, self.index))
-            traced = self.block.scalar(lowering, operands(equation.expr), [self._outside(o) for o in given])
+            traced = self.block.scalar(
+                lowering, operands(equation.expr), statics(equation.expr), [self._outside(o) for o in given]
+            )
             self._result(equation.target, self.scalar_code(equation, lowering, given), traced)
         elif isinstance(lowering, Access):
             self._loaded(equation.target, self._virtual(equation, self.index))
@@ -354,7 +356,11 @@ class LoopWriter:
                 found.append(Operand(read(atom), have, want))
             else:
                 code = number_code(root, want) if want != "bool" else str(bool(root))
-                found.append(self._number(code, want, lowering.special is None or lowering.special(atoms) is None))
+                found.append(
+                    self._number(
+                        code, want, lowering.special is None or lowering.special(atoms, statics(equation.expr)) is None
+                    )
+                )
         return found
 
     def _number(self, code: str, kind: str, free: bool) -> Operand:
@@ -368,14 +374,15 @@ class LoopWriter:
 
     def scalar_code(self, equation: Equation, lowering: Scalar, given: list[Operand]) -> str:
         """One element of an elementwise operation."""
-        template = lowering.special(operands(equation.expr)) if lowering.special is not None else None
+        fixed = statics(equation.expr)
+        template = lowering.special(operands(equation.expr), fixed) if lowering.special is not None else None
         if lowering.whole is not None and given[0].want == "int":
             template = lowering.whole
         texts = [cast_code(o.code, o.have, o.want) for o in given]
-        fixed = {f"s{k}": s for k, s in enumerate(statics(equation.expr))}
+        named = {f"s{k}": s for k, s in enumerate(fixed)}
         template = template or lowering.template
         self.helpers |= {name for name in lowering.helpers if name in template}
-        return template.format(*texts, **fixed)
+        return template.format(*texts, **named)
 
     def _outside(self, operand: Operand) -> Operand:
         """An operand for the block: a whole number from outside becomes real before."""

@@ -194,7 +194,7 @@ class ModuleWriter:
             if not isinstance(lowering, Scalar):
                 continue
             given = writer.operands(equation, lowering, lambda atom: known[plan.root(atom)])
-            traced = block.scalar(lowering, operands(equation.expr), given)
+            traced = block.scalar(lowering, operands(equation.expr), statics(equation.expr), given)
             target = known[equation.target] = self.names("v", equation.target.name)
             shown = f"{equation.target.name} = {equation_expression(equation.expr, types)}"
             comment = f"  # {shown.encode('ascii', 'replace').decode()[:110]}"

@@ -34,7 +34,7 @@ def elementwise(
     cast: str = "real",
     own: type[sympy.Basic] | None = None,
     helpers: tuple[str, ...] = (),
-    special_code: Callable[[tuple[Any, ...]], str | None] | None = None,
+    special_code: Callable[[tuple[Any, ...], tuple[Any, ...]], str | None] | None = None,
     cost: int = 1,
     whole: str | None = None,
     weights: tuple[int, ...] = (),
@@ -127,7 +127,7 @@ def _power_partials(y: Value, a: Value, b: Value) -> tuple[Any, Any]:
     return b * a ** (b - 1), xlogy(y, a)
 
 
-def _power_code(atoms: tuple[Any, ...]) -> str | None:
+def _power_code(atoms: tuple[Any, ...], statics: tuple[Any, ...]) -> str | None:
     """Small whole powers are products, halves are roots."""
     b = atoms[1]
     if isinstance(b, Symbol) or not b.is_Rational:

@@ -22,8 +22,8 @@ class Scalar(Lowering):
     """One element of the result from one element of each operand (right-aligned, as NumPy broadcasts).
 
     `cast` is the kind operands are converted to: "real", "same" (the widest of theirs), "none".
-    `helpers` names functions of `ops.helpers` that the template calls; `special` may return another template when it
-    knows an operand to be a number; `whole` is the template for whole numbers where it differs.
+    `helpers` names functions of `ops.helpers` that the template calls; `special` may return another template for
+    operands (some known to be numbers) and static arguments; `whole` is the template for whole numbers where it differs.
     `traced` is the template over the numbers of `ops.vector_math` where it differs, None where there is none;
     `weights`: the result is the sum of the operands times these; `scales`: it is the product of the operands.
     """
@@ -31,7 +31,7 @@ class Scalar(Lowering):
     template: str
     cast: str = "real"
     helpers: tuple[str, ...] = ()
-    special: Callable[[tuple[Any, ...]], str | None] | None = None
+    special: Callable[[tuple[Any, ...], tuple[Any, ...]], str | None] | None = None
     whole: str | None = None
     weights: tuple[int, ...] = ()
     scales: bool = False

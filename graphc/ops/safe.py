@@ -13,6 +13,7 @@ from typing import Any
 import sympy
 
 from graphc.graph.operation import Operation, Parameter, Value
+from graphc.ops import vector_math
 from graphc.ops.elementwise import elementwise, expm1, head, log1p, tanh
 from graphc.ops.lowering import Scalar
 from graphc.ops.shape import elementwise as shaped
@@ -53,11 +54,22 @@ def _show(name: str) -> Callable[..., str]:
     return show
 
 
+def _lowering(name: str) -> Scalar:
+    """The first orders have formulas of their own, `name0`, `name1`; the others are recurrences."""
+    own = {order: f"{name}{order}_" for order in range(2) if hasattr(vector_math, f"{name}{order}")}
+
+    def special(atoms: tuple[Any, ...], statics: tuple[Any, ...]) -> str | None:
+        return f"{own[statics[0]]}({{0}})" if statics[0] in own else None
+
+    helpers = (f"{name}_", *own.values())
+    return Scalar(f"{name}_({{0}}, {{s0}})", traced=None, helpers=helpers, special=special, cost=60)
+
+
 def _family(name: str, doc: str, pullback: Callable[..., Any], exact: Callable[..., Any], **fields: Any) -> Operation:
     """A function with an order, whose derivative is the function of the next order."""
     return Operation(
         name=name, head=head(name), parameters=(Parameter("x"), Parameter("n", "static", 0)), infer=_infer, doc=doc,
-        lowering=Scalar(f"{name}_({{0}}, {{s0}})", traced=None, helpers=(f"{name}_",), cost=60), elementwise=True, pullback=pullback,
+        lowering=_lowering(name), elementwise=True, pullback=pullback,
         reference=_by_digits(exact), exact=lambda mp, n, x: exact(mp, x, n), show=_show(name), **fields,
     )  # fmt: skip
 

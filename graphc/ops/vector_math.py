@@ -722,6 +722,42 @@ def tanhc(x: Number) -> Number:
     return (x == 0.0).select(1.0, tanh(x) / x)
 
 
+def sinc0(x: Number) -> Number:
+    """sin(x)/x, 1 at 0 and 0 at infinity."""
+    return (x == 0.0).select(1.0, (abs(x) == float("inf")).select(0.0, sin(x) / x))
+
+
+def sinc1(x: Number) -> Number:
+    """(sin(x) - x cos(x))/x^3; near 0 a polynomial in x^2."""
+    y = x * x
+    if x.single:
+        near = polynomial(y, 0.33333333312297087, -0.03333332865743359, 0.001190459543067487, -2.20250780188061e-05,
+                          2.3989863670215103e-07)  # fmt: skip
+    else:
+        near = polynomial(y, 0.3333333333333333, -0.03333333333333333, 0.001190476190476187, -2.2045855379171892e-05,
+                          2.505210838159528e-07, -1.927085210995386e-09, 1.0705991904615546e-11, -4.496687770356925e-14,
+                          1.4405838862084356e-16)  # fmt: skip
+    far = ((sin(x) / x - cos(x)) / x) / x
+    return (y < 2.25).select(near, (y == float("inf")).select(0.0, far))
+
+
+def langevin0(x: Number) -> Number:
+    """coth(x) - 1/x; near 0 an odd polynomial."""
+    y = x * x
+    if x.single:
+        near = polynomial(y, 0.3333333329545762, -0.022222205686867873, 0.0021162831292028893, -0.00021131532435011296,
+                          2.094763534365667e-05, -1.8618745313772293e-06, 1.0490767451177999e-07)  # fmt: skip
+    else:
+        near = polynomial(y, 0.3333333333333333, -0.02222222222222216, 0.002116402116400329, -0.0002116402116197616,
+                          2.137779903317834e-05, -2.1644038405770144e-06, 2.192584486137599e-07,
+                          -2.221296453093466e-08, 2.2489412648566252e-09, -2.2657883470809969e-10,
+                          2.226538822514532e-11, -2.000386922678054e-12, 1.4095012348555369e-13,
+                          -5.501650981223705e-15)  # fmt: skip
+    a = abs(x)
+    far = (1.0 - 1.0 / a) + 2.0 / expm1(a + a)
+    return (y < 2.25).select(x * near, far.copysign(x))
+
+
 def log1prel(x: Number) -> Number:
     """log(1 + x)/x, 1 at 0."""
     return (x == 0.0).select(1.0, log1p(x) / x)

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from graphc.graph.graph import Graph
     from graphc.run.objective import Objective
 
+# Results between these sizes are rows of one block, which the C library's allocator keeps for the next call: several
+# blocks it would give back to the system, and each call would pay for fresh pages (three times the time of a call).
+SMALL, LARGE = 1 << 15, 1 << 22
 PLAIN_CALLS = 3  # single points answered in plain Python before anything is compiled
 
 
@@ -200,13 +203,18 @@ class Function:
 
         def points(values: list[Any]) -> Any:
             nonlocal function
-            shape = values[0].shape
+            first = values[0]
+            shape = first.shape
             if not shape:
                 return None
             for v in values:
-                if type(v) is not array or v.dtype != dtype or v.shape != shape or not v.flags.carray:
+                if type(v) is not array or v.dtype is not dtype or v.shape != shape or not v.flags.carray:
                     return None
-            results = [empty(shape, dtype) for _ in range(total)]
+            results = (
+                list(empty((total, *shape), dtype))
+                if SMALL < first.nbytes < LARGE
+                else [empty(shape, dtype) for _ in range(total)]
+            )
             function = function or self.jit.load(f"{entry}_points")
             if len(shape) == 1:
                 function(*values, *results)

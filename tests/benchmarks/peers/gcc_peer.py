@@ -21,7 +21,7 @@ from sympy.printing.c import C99CodePrinter
 
 from ..cases import Formula, Net
 
-FLAGS = ("-O3", "-ffast-math", "-march=native", "-shared", "-fPIC")
+FLAGS = ("-O3", "-ffast-math", "-march=native", "-fPIC", "-c")
 # Sine and cosine of one argument become one call of sincos, which gcc does not vectorise, unless it is told not to.
 TRIGONOMETRIC = ("-fdisable-tree-sincos",)
 
@@ -34,9 +34,14 @@ def _library(source: str) -> ctypes.CDLL:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "code.c"
         file.write_text(source)
-        binary = Path(folder) / "code.so"
+        compiled, binary = Path(folder) / "code.o", Path(folder) / "code.so"
         flags = FLAGS + TRIGONOMETRIC if "sin" in source and "cos" in source else FLAGS
-        subprocess.run(["gcc", *flags, str(file), "-o", str(binary), "-lm"], check=True, stderr=subprocess.PIPE)
+        # Linked without -ffast-math, which would make the whole process flush subnormal numbers to 0.
+        for command in (
+            ["gcc", *flags, str(file), "-o", str(compiled)],
+            ["gcc", "-shared", str(compiled), "-o", str(binary), "-lm"],
+        ):
+            subprocess.run(command, check=True, stderr=subprocess.PIPE)
         return ctypes.CDLL(str(binary))
 
 
