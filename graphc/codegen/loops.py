@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from sympy import Basic, S, Symbol
 
 from graphc.codegen.blocks import Block, Operand
+from graphc.codegen.kinds import cast_code, identity, number_code, wanted_kinds
+from graphc.codegen.nest import Loop, nest
 from graphc.codegen.schedule import (
     Index,
     Kernel,
@@ -29,11 +31,10 @@ from graphc.codegen.schedule import (
 )
 from graphc.graph.graph import Equation, operands, statics
 from graphc.graph.operation import operation_of
-from graphc.graph.types import Size, product, promote, sizes_of
+from graphc.graph.types import Size, product, sizes_of
 from graphc.ops.lowering import Access, Contract, Measure, Reduce, Scalar, Scatter
 from graphc.ops.movement import size_code
 
-SHORT_LOOP, SHORT_TEXT = 4, 64  # turns and lines of a loop that is written out; LLVM looks for vectors in the others
 TRACED_FROM = 4  # statements that are worth a traced function
 _NAME = re.compile(r"\b[rtv]\d+\b")
 _LOOP_NAME = re.compile(r"\bi(\d+)\b")
@@ -48,34 +49,6 @@ class Body:
     sizes: list[str]
     helpers: set[str]
     count: str | None = None  # how often a flat loop runs: an argument, so that one function serves all sizes
-
-
-def number_code(atom: Basic, kind: str) -> str:
-    """A number of the program in generated code."""
-    if kind == "int" and atom.is_Integer:
-        return str(int(atom)) if atom >= 0 else f"({int(atom)})"
-    if atom in (S.Infinity, S.NegativeInfinity):
-        return "real(np.inf)" if atom == S.Infinity else "real(-np.inf)"
-    value = float(atom)
-    return f"real({value!r})" if value - value == 0 else f"real({'-' * (value < 0)}np.inf)"
-
-
-def cast_code(text: str, have: str, want: str) -> str:
-    """A value converted from one kind to another."""
-    if have == want:
-        return text
-    if want == "bool":
-        return f"({text} != 0)"
-    return f"real({text})" if want == "real" else f"np.int64({text})"
-
-
-@dataclass
-class _Loop:
-    """A loop (the outermost level is none), and what stands before and after the loop inside it."""
-
-    axis: int | None
-    before: list[str] = field(default_factory=list)
-    after: list[str] = field(default_factory=list)
 
 
 class LoopWriter:
@@ -101,7 +74,7 @@ class LoopWriter:
         self.flat = False
         self.computed = {e.target for e in kernel.equations}
         self.written = {memory_key(s) for s in self.computed & schedule.stored}
-        self.rows = [_Loop(None), *(_Loop(k) for k, d in enumerate(kernel.row_shape) if d != 1)]
+        self.rows = [Loop(None), *(Loop(k) for k, d in enumerate(kernel.row_shape) if d != 1)]
         self.rows_read: dict[str, str] = {}  # reads that stand in the loops of the rows, by their text
         self.row_names: dict[Symbol, str] = {}  # numbers of a row
         self.names_after: dict[Symbol, str] = {}  # numbers of all rows
@@ -109,7 +82,7 @@ class LoopWriter:
     def write(self) -> Body:
         """The kernel's body."""
         inside = [line for phase in self.kernel.phases for line in self._phase(phase)]
-        lines = _nest(self.rows, inside, self._loop_count)
+        lines = nest(self.rows, inside, self._loop_count)
         lines += self._tail()
         return Body(lines or ["pass"], list(self.arguments), sorted(self.sizes), self.helpers, self.count)
 
@@ -246,7 +219,7 @@ class LoopWriter:
             if isinstance(lowering, Reduce) and lowering.arguments and not self.flat:
                 reduced = statics(equation.expr)[0]
                 axes = [a for a in axes if a not in reduced] + [a for a in axes if a in reduced]
-        self.loops = [_Loop(None), *(_Loop(a) for a in axes)]
+        self.loops = [Loop(None), *(Loop(a) for a in axes)]
         self.loads: list[str] = []
         self.statements: list[str] = []
         self.computed_here: set[str] = set()
@@ -264,7 +237,7 @@ class LoopWriter:
             s = equation.target
             if s in self.locals and is_number(self.types[s].shape[self.kernel.rows :]):
                 self.row_names[s] = self.locals[s]
-        lines = _nest(self.loops, self._inside(len(self.loops) > 1), self._loop_count)
+        lines = nest(self.loops, self._inside(len(self.loops) > 1), self._loop_count)
         self.flat = False
         return lines
 
@@ -285,7 +258,7 @@ class LoopWriter:
         """What is computed once, after all rows."""
         if self.kernel.product is not None:
             return []
-        self.row_names, self.rows_read, self.rows = self.names_after, {}, [_Loop(None)]
+        self.row_names, self.rows_read, self.rows = self.names_after, {}, [Loop(None)]
         self._begin(self.kernel.tail)
         for equation in self.kernel.tail.equations:
             self.phase = Phase(self.schedule.space(equation))
@@ -348,7 +321,7 @@ class LoopWriter:
         """What an elementwise operation reads."""
         atoms = operands(equation.expr)
         kinds = [self._kind(a) for a in atoms]
-        wanted = _wanted_kinds(lowering.cast, kinds, self.types[equation.target].kind)
+        wanted = wanted_kinds(lowering.cast, kinds, self.types[equation.target].kind)
         found = []
         for atom, have, want in zip(atoms, kinds, wanted, strict=True):
             root = self.schedule.root(atom)
@@ -442,7 +415,7 @@ class LoopWriter:
         self.body.append(f"{name} = {combine(name)}")
         self._finish(s, level, kept, name, index)
 
-    def _finish(self, s: Symbol, level: _Loop, kept: int, name: str, index: Index) -> None:
+    def _finish(self, s: Symbol, level: Loop, kept: int, name: str, index: Index) -> None:
         """A number that is complete after the loops inside a level."""
         if s in self.schedule.stored:
             flat, self.flat = self.flat, False
@@ -453,7 +426,7 @@ class LoopWriter:
         if kept >= self.kernel.rows and is_number(self.types[s].shape[self.kernel.rows :]):
             self.row_names[s] = name
 
-    def _level(self, kept: int) -> _Loop:
+    def _level(self, kept: int) -> Loop:
         """The level inside the loops of the first axes and outside all others."""
         loops = self.loops if kept >= self.kernel.rows else self.rows
         outside = [loop for loop in loops[1:] if loop.axis is not None and loop.axis < kept]
@@ -472,7 +445,7 @@ class LoopWriter:
         kind = self.types[equation.target].kind
         value = cast_code(self._read(atom, self.index), self._kind(atom), kind)
         self._sum_up(
-            equation, _identity(lowering, kind), lambda so_far: lowering.combine.format(so_far, value),
+            equation, identity(lowering, kind), lambda so_far: lowering.combine.format(so_far, value),
             self._kept_index(equation),
         )  # fmt: skip
 
@@ -491,7 +464,7 @@ class LoopWriter:
         here = (
             "i0" if self.flat else self.address(tuple(self.space[a] for a in axes), tuple(self.index[a] for a in axes))
         )
-        level.before += [f"{best} = {_identity(lowering, kind)}", f"{place} = 0"]
+        level.before += [f"{best} = {identity(lowering, kind)}", f"{place} = 0"]
         self.body += [f"if {lowering.combine.format(value, best)}:", f"    {best} = {value}", f"    {place} = {here}"]
         index = self._kept_index(equation)
         s = equation.target
@@ -543,35 +516,3 @@ class LoopWriter:
             return
         index = index_of(p.result, p.terms()[0])
         self._sum_up(equation, number_code(S.Zero, kind), lambda so_far: f"{so_far} + {value}", index)
-
-
-def _nest(loops: list[_Loop], body: list[str], count: Callable[[int], str]) -> list[str]:
-    """Loops inside each other, with what stands before and after them; short ones are written out."""
-    lines = body
-    for loop in reversed(loops):
-        lines = [*loop.before, *lines, *loop.after]
-        if loop.axis is None:
-            continue
-        times = count(loop.axis)
-        if times.isdigit() and int(times) <= SHORT_LOOP and int(times) * len(lines) <= SHORT_TEXT:
-            lines = [line for k in range(int(times)) for line in (f"i{loop.axis} = {k}", *lines)]
-        else:
-            lines = [f"for i{loop.axis} in range({times}):", *(f"    {line}" for line in lines)]
-    return lines
-
-
-def _identity(lowering: Reduce, kind: str) -> str:
-    if kind == "int":
-        return {"-inf": "-9223372036854775807", "inf": "9223372036854775807"}.get(lowering.identity, lowering.identity)
-    return {"-inf": "real(-np.inf)", "inf": "real(np.inf)"}.get(lowering.identity, f"real({lowering.identity})")
-
-
-def _wanted_kinds(cast: str, kinds: list[str], result: str) -> list[str]:
-    if cast == "none":
-        return kinds
-    if cast == "choice":
-        return [kinds[0]] + [result] * (len(kinds) - 1)
-    if cast == "same":
-        widest = promote(kinds)
-        return ["int" if widest == "bool" and result == "int" else widest] * len(kinds)
-    return [cast] * len(kinds)

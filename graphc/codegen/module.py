@@ -16,7 +16,8 @@ from sympy import Basic, Symbol
 from graphc.codegen.artifact import Entry
 from graphc.codegen.blocks import Block
 from graphc.codegen.fusion import schedule
-from graphc.codegen.loops import Body, LoopWriter, cast_code, number_code
+from graphc.codegen.kinds import cast_code, number_code
+from graphc.codegen.loops import Body, LoopWriter
 from graphc.codegen.memory import Plan, plan_memory
 from graphc.codegen.schedule import Kernel, Schedule, lowering_of
 from graphc.graph.graph import Equation, Graph, operands, statics

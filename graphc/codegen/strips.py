@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 from sympy import Basic, Symbol
 
-from graphc.codegen.loops import LoopWriter, number_code
+from graphc.codegen.kinds import number_code
+from graphc.codegen.loops import LoopWriter
 from graphc.codegen.module import DTYPES, ModuleWriter
 from graphc.codegen.schedule import Kernel, Phase, Schedule, lowering_of
 from graphc.graph.graph import Equation, Graph, operands

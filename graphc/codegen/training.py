@@ -13,7 +13,7 @@ from sympy import Symbol
 
 from graphc.codegen.artifact import Layout
 from graphc.codegen.fusion import schedule
-from graphc.codegen.loops import cast_code, number_code
+from graphc.codegen.kinds import cast_code, number_code
 from graphc.codegen.memory import Plan, forward_targets, is_forward, plan_memory
 from graphc.codegen.module import Arena, Key, ModuleWriter, arena_of, memory_key, used_sizes
 from graphc.codegen.schedule import Schedule, lowering_of

@@ -1,0 +1,36 @@
+"""Loops inside each other, as text.
+
+In: loops from the outside inwards, and what is inside them.  Out: lines.
+Always holds: short loops are written out: LLVM leaves the others as they are until it has looked for vectors in them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+SHORT_LOOP, SHORT_TEXT = 4, 64  # turns and lines of a loop that is written out; LLVM looks for vectors in the others
+
+
+@dataclass
+class Loop:
+    """A loop (the outermost level is none), and what stands before and after the loop inside it."""
+
+    axis: int | None
+    before: list[str] = field(default_factory=list)
+    after: list[str] = field(default_factory=list)
+
+
+def nest(loops: list[Loop], body: list[str], count: Callable[[int], str]) -> list[str]:
+    """Loops inside each other, with what stands before and after them; short ones are written out."""
+    lines = body
+    for loop in reversed(loops):
+        lines = [*loop.before, *lines, *loop.after]
+        if loop.axis is None:
+            continue
+        times = count(loop.axis)
+        if times.isdigit() and int(times) <= SHORT_LOOP and int(times) * len(lines) <= SHORT_TEXT:
+            lines = [line for k in range(int(times)) for line in (f"i{loop.axis} = {k}", *lines)]
+        else:
+            lines = [f"for i{loop.axis} in range({times}):", *(f"    {line}" for line in lines)]
+    return lines
