@@ -18,6 +18,8 @@ from graphc.rewrite.rule import Form, Rule
 from graphc.rewrite.sharing import operations, share_products
 from graphc.rewrite.stable import PRECISE, STABLE
 
+LONG = 500  # equations of a program whose gradient is not made shorter by trial
+
 
 def stabilise(graph: Graph) -> Graph:
     """Naive spellings in their safe form; every name the user gave stays."""
@@ -46,7 +48,12 @@ def simplify_steps(graph: Graph) -> tuple[Graph, tuple[Step, ...]]:
 
 
 def _shorter(graph: Graph) -> tuple[Graph, tuple[Step, ...]] | None:
-    """Products shared, after all that share a fraction have multiplied it out, or not; None where neither is shorter."""
+    """Products shared, after all that share a fraction have multiplied it out, or not; None where neither is shorter.
+
+    Not tried for long programs: each trial rewrites everything, and nobody reads a formula of so many lines.
+    """
+    if len(graph.equations) > LONG:
+        return None
     found = [share_products(graph)]
     everywhere, cancelled = rewrite_steps(graph, STABLE, CANONICAL, (CANCEL_ALL, *CHEAP))
     if cancelled:
