@@ -27,7 +27,7 @@ from graphc.ops.helpers import helper_texts
 from graphc.ops.lowering import Measure, Routine, Scalar
 from graphc.ops.movement import size_code
 
-POINT_LIMIT = 150  # equations of a straight-line function; longer ones are cut into kernels
+POINT_LIMIT = 400  # equations of a straight-line function; longer ones are cut into kernels
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
 DTYPES = {"real": "real", "int": "np.int64", "bool": "np.bool_"}
 
