@@ -41,7 +41,7 @@ class _Scheduler:
         for equation in graph.equations:
             for s in symbols_of(equation.expr):
                 readers.setdefault(s, []).append(equation)
-        self.users = Users({e.target: e for e in graph.equations}, readers, frozenset(graph.outputs + graph.metrics))
+        self.users = Users({e.target: e for e in graph.equations}, readers, frozenset(self.results))
         self.place: dict[Symbol, tuple[int, int]] = {}  # the kernel and phase that compute a symbol
         self.kept: dict[Symbol, int] = {}
         self.reads: dict[Symbol, list[Read]] = {}

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import textwrap
+
+import numpy as np
 import pytest
 
+import graphc
 from graphc.api import training_artifact
 from graphc.codegen.artifact import Artifact
 from graphc.codegen.fusion import schedule
@@ -103,3 +107,24 @@ def test_memory_is_little_more_than_what_lives_at_once(text: str) -> None:
         for kernel in range(start, min(last, len(live) - 1) + 1):
             live[kernel] += size
     assert total <= 1.2 * max(live)
+
+
+def test_a_gradient_that_is_kept_is_computed_beside_its_update() -> None:
+    """What a state keeps is a result: the product that updates the parameter must not swallow it."""
+    text = """
+    input x[n, 60]
+    param W[60, 50] = 0.01
+
+    def keep(w, g, lr=0.1):
+        state s like w = 0
+        s' = g
+        w' = w - lr * g
+
+    J = sum((x @ W)^2)
+    minimize J with keep(lr=0.1)
+    """
+    x = np.random.default_rng(0).normal(size=(40, 60))
+    run = graphc.train(textwrap.dedent(text), {"x": x}, epochs=1, dtype="float64")
+    slope = 2 * x.T @ (x @ np.full((60, 50), 0.01))
+    assert np.allclose(run.states["W.s"], slope)
+    assert np.allclose(run.params["W"], 0.01 - 0.1 * slope)
