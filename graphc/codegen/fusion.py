@@ -126,12 +126,11 @@ class _Scheduler:
         if isinstance(lowering_of(equation), Routine):
             self._call(Kernel(routine=True, tail=Phase((), [equation])), operands(equation.expr))
             return
-        phase = self._new_phase(equation)
-        if phase is None:
-            found = matrix_product(self.plan, equation)
-            assert found is not None
+        found = matrix_product(self.plan, equation) if isinstance(lowering_of(equation), Contract) else None
+        if found is not None:
             self._product(Accumulation(equation.target, found, (equation,)))
             return
+        phase = self._new_phase(equation)
         reads, kept = self.plan.reads(equation), kept_axes(equation, self.plan)
         labels = self.plan.labels.get(equation.target)
         limit = 1 if labels is not None and labels.sums else kept if phase.alone else len(phase.space)
@@ -163,12 +162,10 @@ class _Scheduler:
     def _note(self, s: Symbol, kernel: int, phase: int, kept: int, reads: list[Read]) -> None:
         self.place[s], self.kept[s], self.reads[s] = (kernel, phase), kept, reads
 
-    def _new_phase(self, equation: Equation) -> Phase | None:
-        """An empty phase of the equation's iteration space; None where it is a product of matrices."""
+    def _new_phase(self, equation: Equation) -> Phase:
+        """An empty phase of the equation's iteration space."""
         lowering = lowering_of(equation)
         if isinstance(lowering, Contract):
-            if matrix_product(self.plan, equation) is not None:
-                return None
             self.plan.labels[equation.target] = labelled(self.plan, equation)
         return Phase(self.plan.space(equation), alone=isinstance(lowering, Reduce) and lowering.arguments)
 

@@ -256,8 +256,6 @@ class LoopWriter:
 
     def _tail(self) -> list[str]:
         """What is computed once, after all rows."""
-        if self.kernel.product is not None:
-            return []
         self.row_names, self.rows_read, self.rows = self.names_after, {}, [Loop(None)]
         self._begin(self.kernel.tail)
         for equation in self.kernel.tail.equations:
@@ -413,17 +411,18 @@ class LoopWriter:
         level = self._level(kept)
         level.before.append(f"{name} = {start}")
         self.body.append(f"{name} = {combine(name)}")
-        self._finish(s, level, kept, name, index)
+        self._finish(s, level, name, index)
 
-    def _finish(self, s: Symbol, level: Loop, kept: int, name: str, index: Index) -> None:
+    def _finish(self, s: Symbol, level: Loop, name: str, index: Index) -> None:
         """A number that is complete after the loops inside a level."""
+        shape = self.types[s].shape
         if s in self.schedule.stored:
             flat, self.flat = self.flat, False
             level.after.append(self._store(s, index, name))
             self.flat = flat
-        if is_number(self.phase.space[:kept]):
+        if is_number(shape):
             self.names_after[s] = name
-        if kept >= self.kernel.rows and is_number(self.types[s].shape[self.kernel.rows :]):
+        if level is self.loops[0] and is_number(shape[self.kernel.rows :]):
             self.row_names[s] = name
 
     def _level(self, kept: int) -> Loop:
@@ -436,8 +435,7 @@ class LoopWriter:
         """The memory of a sum, before it grows."""
         rows = self.kernel.rows if kept >= self.kernel.rows else 0
         shape = self.types[s].shape
-        inside = tuple(f"j{k}" if k >= rows else i for k, i in enumerate(loop_index(shape)))
-        base = self.place(s, (*shape[:rows], product(shape[rows:])), (*inside[:rows], "j"))
+        base = self.place(s, (*shape[:rows], product(shape[rows:])), (*loop_index(shape)[:rows], "j"))
         level = self.loops[0] if rows or not self.kernel.rows else self.rows[0]
         level.before += [f"for j in range({self.size(product(shape[rows:]))}):", f"    {base} = {start}"]
 
@@ -466,16 +464,7 @@ class LoopWriter:
         )
         level.before += [f"{best} = {identity(lowering, kind)}", f"{place} = 0"]
         self.body += [f"if {lowering.combine.format(value, best)}:", f"    {best} = {value}", f"    {place} = {here}"]
-        index = self._kept_index(equation)
-        s = equation.target
-        if s in self.schedule.stored:
-            flat, self.flat = self.flat, False
-            level.after.append(self._store(s, index, place))
-            self.flat = flat
-        if is_number(self.types[s].shape):
-            self.names_after[s] = place
-        if level is self.loops[0] and is_number(self.types[s].shape[self.kernel.rows :]):
-            self.row_names[s] = place
+        self._finish(equation.target, level, place, self._kept_index(equation))
 
     def _scatter(self, equation: Equation, lowering: Scatter) -> None:
         atoms = operands(equation.expr)

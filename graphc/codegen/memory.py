@@ -41,13 +41,13 @@ class Plan:
 
 def reads(plan: Schedule, kernel: Kernel) -> dict[Symbol, set[int]]:
     """Stored symbols that a kernel reads, and in which of its phases: -1 stands for any read not at the reader's index."""
-    found: dict[Symbol, set[int]] = {}
     if kernel.product is not None:
         p = kernel.product
-        found = {s: {-1} for atom in (p.a, p.b) for s in plan.touched(atom)}
-        return found if p.onto is None else {p.onto: {0}, **found}
+        onto = {p.onto: {0}} if p.onto is not None else {}
+        return {**onto, **{s: {-1} for atom in (p.a, p.b) for s in plan.touched(atom)}}
     if kernel.routine:
         return {s: {-1} for atom in operands(kernel.equations[0].expr) for s in plan.touched(atom)}
+    found: dict[Symbol, set[int]] = {}
     for place, phase in enumerate((*kernel.phases, kernel.tail)):
         for equation in phase.equations:
             for read in plan.reads(equation):
