@@ -120,7 +120,7 @@ def about_program(program: str) -> list[tuple[str, str]]:
     return rows
 
 
-def bytes_text(lengths: Sequence[tuple[str, Size]], width: int, known: Mapping[str, int] = {}) -> str:
+def bytes_text(lengths: Sequence[tuple[str, Size]], width: int, known: Mapping[str, int] | None = None) -> str:
     """Bytes of arrays of these lengths by kind, a polynomial where the sizes are not known."""
     from graphc.graph.types import size_value, sizes_of
 
@@ -128,6 +128,6 @@ def bytes_text(lengths: Sequence[tuple[str, Size]], width: int, known: Mapping[s
     total: Size = 0
     for kind, length in lengths:
         total = total + length * each[kind]
-    if not isinstance(total, int) and sizes_of(total) <= known.keys():
+    if known is not None and sizes_of(total) <= known.keys():
         total = size_value(total, known)
     return f"{total:,} bytes" if isinstance(total, int) else f"{total} bytes"

@@ -11,8 +11,12 @@ from __future__ import annotations
 from sympy import Symbol
 
 from graphc.codegen.module import DTYPES, ModuleWriter, array_function
-from graphc.codegen.strips import StripWriter, can_be_steps
+from graphc.codegen.schedule import lowering_of
+from graphc.codegen.strips import StripWriter
 from graphc.graph.graph import Graph
+from graphc.ops.lowering import Scalar
+
+POINT_LIMIT = 400  # equations of a straight-line function; a longer program of numbers is a table of steps
 
 
 def write_entry(
@@ -25,22 +29,22 @@ def write_entry(
 ) -> None:
     """One function of the module; a pointwise program has it twice, for one point and for arrays of points."""
     names = [writer.names("a", s.name) for s in leaves]
-    if pointwise and writer.point_function(name, graph, leaves):
-        writer.add_function(name, names, _one_call(name, graph, names, types), types)
-        _write_points(writer, name, names, types, graph)
-        return
-    if pointwise and can_be_steps(graph):
+    numbers = pointwise and all(isinstance(lowering_of(e), (Scalar, type(None))) for e in graph.equations)
+    if numbers and len(graph.equations) > POINT_LIMIT:
         _write_steps(writer, name, graph, leaves, names, types)
         return
-    arguments, lines, results = array_function(writer, graph, leaves)
-    if not pointwise:
-        writer.add_function(name, arguments, [*lines, f"return {_packed(name, results)}"], types)
-        return
-    body = "\n".join(f"    {line}" for line in [*lines, f"return ({', '.join(results)},)"])
-    writer.functions.append(f"@kernel\ndef {name}_one({', '.join(arguments)}):\n{body}")
-    writer.functions.append(f"@point\ndef {name}_point(numbers):\n    return {name}_one(*numbers)")
-    _write_points(writer, name, names, types, graph)
+    if numbers:
+        writer.point_function(name, graph, leaves)
+    else:
+        arguments, lines, results = array_function(writer, graph, leaves)
+        if not pointwise:
+            writer.add_function(name, arguments, [*lines, f"return {_packed(name, results)}"], types)
+            return
+        body = "\n".join(f"    {line}" for line in [*lines, f"return ({', '.join(results)},)"])
+        writer.functions.append(f"@kernel\ndef {name}_one({', '.join(arguments)}):\n{body}")
+        writer.functions.append(f"@point\ndef {name}_point(numbers):\n    return {name}_one(*numbers)")
     writer.add_function(name, names, _one_call(name, graph, names, types), types)
+    _write_points(writer, name, names, types, graph)
 
 
 def _one_call(name: str, graph: Graph, names: list[str], types: list[str]) -> list[str]:

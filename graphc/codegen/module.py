@@ -19,7 +19,7 @@ from graphc.codegen.fusion import schedule
 from graphc.codegen.kinds import cast_code, number_code
 from graphc.codegen.loops import Body, LoopWriter
 from graphc.codegen.memory import Plan, plan_memory
-from graphc.codegen.schedule import Kernel, Schedule, lowering_of
+from graphc.codegen.schedule import Kernel, Schedule, lowering_of, unscheduled
 from graphc.graph.graph import Equation, Graph, operands, statics
 from graphc.graph.types import Size, Type, product, sizes_of
 from graphc.language.writer import equation_expression
@@ -27,7 +27,6 @@ from graphc.ops.helpers import helper_texts
 from graphc.ops.lowering import Measure, Routine, Scalar
 from graphc.ops.movement import size_code
 
-POINT_LIMIT = 400  # equations of a straight-line function; longer ones are cut into kernels
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
 DTYPES = {"real": "real", "int": "np.int64", "bool": "np.bool_"}
 
@@ -178,15 +177,10 @@ class ModuleWriter:
 
     # --- straight-line functions -------------------------------------------------------------------------------
 
-    def point_function(self, name: str, graph: Graph, leaves: tuple[Symbol, ...]) -> bool:
-        """`name_point`, a straight-line function of a tuple of numbers that gives a tuple, inlined where it is called; False
-        where the graph is not of that kind."""
+    def point_function(self, name: str, graph: Graph, leaves: tuple[Symbol, ...]) -> None:
+        """`name_point`, a straight-line function of a tuple of numbers that gives a tuple, inlined where it is called."""
         types = graph.types
-        if len(graph.equations) > POINT_LIMIT or any(types[e.target].shape for e in graph.equations):
-            return False
-        if any(not isinstance(lowering_of(e), (Scalar, type(None))) for e in graph.equations):
-            return False
-        plan, block = schedule(graph), Block(inputs=dict.fromkeys(self.names("a", s.name) for s in leaves))
+        plan, block = unscheduled(graph), Block(inputs=dict.fromkeys(self.names("a", s.name) for s in leaves))
         writer = LoopWriter(plan, Kernel(), lambda s: s.name, self.block_name)
         known: dict[Basic, str] = {s: self.names("a", s.name) for s in leaves}
         lines: list[str] = []
@@ -211,12 +205,11 @@ class ModuleWriter:
         if block.possible and kinds == {"real"} and leaves:
             self.helpers |= block.functions
             self.functions.append(f"@traced({len(results)})\ndef {name}_point{block.text(results)}")
-            return True
+            return
         taken = [f"{', '.join(known[s] for s in leaves)}, = numbers"] if leaves else []
         body = "\n".join(f"    {line}" for line in [*taken, *lines, f"return ({', '.join(results)},)"])
         self.functions.append(f"@point\ndef {name}_point(numbers):\n{body}")
         self.helpers |= writer.helpers
-        return True
 
 
 def argument_type(type_: Type) -> str:

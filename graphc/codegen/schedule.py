@@ -244,6 +244,15 @@ def _reshaped(index: Index, shape: tuple[Size, ...], root: tuple[Size, ...]) -> 
     return index[:same] + ("?",) * (len(root) - same)
 
 
+def unscheduled(graph: Graph) -> Schedule:
+    """A schedule without kernels, for programs of numbers: everything has a place, aliases are known."""
+    plan = Schedule(graph, [], set(graph.types), {}, {})
+    for equation in graph.equations:
+        if lowering_of(equation) is None:
+            plan.roots[equation.target] = plan.root(operands(equation.expr)[0])
+    return plan
+
+
 def lowering_of(equation: Equation) -> Lowering | None:
     """How an equation is lowered; None for an alias."""
     operation = operation_of(equation.expr)

@@ -15,7 +15,7 @@ from sympy import Basic, Symbol
 from graphc.codegen.kinds import number_code
 from graphc.codegen.loops import LoopWriter
 from graphc.codegen.module import DTYPES, ModuleWriter
-from graphc.codegen.schedule import Kernel, Phase, Schedule, lowering_of
+from graphc.codegen.schedule import Kernel, Phase, lowering_of, unscheduled
 from graphc.graph.graph import Equation, Graph, operands
 from graphc.graph.types import Type, size_named
 from graphc.ops.lowering import Scalar
@@ -41,12 +41,6 @@ class _Memory:
         return self.strips - 1
 
 
-def can_be_steps(graph: Graph) -> bool:
-    """True for a program of numbers only."""
-    lowerings = (lowering_of(e) for e in graph.equations)
-    return all(isinstance(lowering, (Scalar, type(None))) for lowering in lowerings)
-
-
 class StripWriter:
     """The table of a graph, and the functions that run it."""
 
@@ -54,10 +48,7 @@ class StripWriter:
         self.writer, self.name, self.leaves, self.outputs = writer, name, leaves, graph.outputs
         space = (size_named("points"),)
         self.graph = graph.replace(types={s: Type(space, t.kind) for s, t in graph.types.items()})
-        self.plan = Schedule(self.graph, [], set(graph.types), {}, {})
-        for equation in graph.equations:
-            if lowering_of(equation) is None:
-                self.plan.roots[equation.target] = self.plan.root(operands(equation.expr)[0])
+        self.plan = unscheduled(self.graph)
         self.memory = {kind: _Memory() for kind in DTYPES}
         self.place: dict[Basic, int] = {}  # the strip of a symbol
         self.kinds: dict[

@@ -604,16 +604,21 @@ def arcsine_tail(s: Number, z: Number) -> Number:
     return s * z * q
 
 
+def folded_arcsine(a: Number, inner: Number) -> tuple[Any, Number, Number, float, float]:
+    """Whether a > 1/2; s and asin(s) - s for s = sqrt((1 - a)/2) there and `inner` elsewhere; pi/2 in two parts."""
+    outer = a > 0.5
+    z = outer.select((1.0 - a) * 0.5, a * a)
+    s = outer.select(z.square_root(), inner)
+    upper, lower = (
+        (1.570796251296997, 7.549789954891882e-08) if a.single else (1.5707963267948966, 6.123233995736766e-17)
+    )
+    return outer, s, arcsine_tail(s, z), upper, lower
+
+
 def asin(x: Number) -> Number:
     """Inverse sine; from |x| = 1/2 on as pi/2 - 2 asin(sqrt((1 - |x|)/2))."""
     a = abs(x)
-    outer = a > 0.5
-    z = outer.select((1.0 - a) * 0.5, a * a)
-    s = outer.select(z.square_root(), a)
-    p = arcsine_tail(s, z)
-    upper, lower = (
-        (1.570796251296997, 7.549789954891882e-08) if x.single else (1.5707963267948966, 6.123233995736766e-17)
-    )
+    outer, s, p, upper, lower = folded_arcsine(a, a)
     result, error = a.real(upper).sum(s * -2.0)
     return outer.select(result + (error + (lower - (p + p))), s + p).copysign(x)
 
@@ -621,13 +626,7 @@ def asin(x: Number) -> Number:
 def acos(x: Number) -> Number:
     """Inverse cosine: pi/2 - asin(x), for |x| > 1/2 by 2 asin(sqrt((1 - |x|)/2))."""
     a = abs(x)
-    outer = a > 0.5
-    z = outer.select((1.0 - a) * 0.5, a * a)
-    s = outer.select(z.square_root(), x)
-    p = arcsine_tail(s, z)
-    upper, lower = (
-        (1.570796251296997, 7.549789954891882e-08) if x.single else (1.5707963267948966, 6.123233995736766e-17)
-    )
+    outer, s, p, upper, lower = folded_arcsine(a, x)
     # pi/2 - (s + p), 2 (s + p), pi - 2 (s + p)
     s, p = outer.select(s + s, s), outer.select(p + p, p)
     right = outer & (x > 0.0)

@@ -84,6 +84,7 @@ class Function:
         self._defaults = {
             leaf.name: value for leaf in artifact.leaves if (value := _default(leaf, self._dtype)) is not None
         }
+        self._hastened: dict[str, Any] = {}  # the compiled functions that calls go straight to
         self._forward, self._backward, self._both = map(self._any_call, ("forward", "backward", "value_and_grad"))
 
     # --- what it is --------------------------------------------------------------------------------------------
@@ -337,8 +338,9 @@ class Function:
 
     def _hasten(self, entry: str, jitted: Callable[..., Any] | None) -> None:
         """From now on, calls with plain numbers or arrays go straight to the compiled function."""
-        if not self._floats or not self.inputs:
+        if not self._floats or not self.inputs or self._hastened.get(entry, ...) is jitted:
             return
+        self._hastened[entry] = jitted
         quick = self._quick_call(entry, jitted)
         if entry == "forward":
             self._forward = quick
