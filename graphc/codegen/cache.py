@@ -123,13 +123,14 @@ def jitted(source: str, entry: Entry, dtype: str) -> Callable[..., Any]:
 def _compiled(source: str, entry: Entry, dtype: str) -> Callable[..., Any]:
     import numba
 
+    from graphc.codegen.linked import EntryCompiler
     from graphc.codegen.support import FAST
 
     folder = cache_folder() / "modules" / _hash(source, fingerprint())
     module = _module(source, folder)
     function = getattr(module, entry.name)
     types = tuple(_numba_type(t, dtype) for t in entry.arguments)
-    options = {"error_model": "numpy", "fastmath": FAST, "nogil": True}
+    options = {"error_model": "numpy", "fastmath": FAST, "nogil": True, "pipeline_class": EntryCompiler}
     stored = folder / "__pycache__"
     manifest = folder / f"{entry.name}.manifest"
     trusted = _trusted(manifest, stored, entry.name)

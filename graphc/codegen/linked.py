@@ -1,7 +1,8 @@
-"""How kernels and helpers are compiled: only as far as their callers need.
+"""How kernels and helpers are compiled: only as far as their callers need; and the entries that call them.
 
-In: a Python function and the types of its arguments.  Out: unoptimised LLVM text, linked into whoever calls it.
-Always holds: such a function has no machine code of its own, so Numba neither optimises nor emits it twice (a third of
+In: a Python function and the types of its arguments.  Out: unoptimised LLVM text, linked into whoever calls it; of an
+entry, machine code.
+Always holds: a kernel has no machine code of its own, so Numba neither optimises nor emits it twice (a third of
 the time to compile a training loop); its pointers never overlap, which the memory plan guarantees, so that LLVM needs
 no checks before a vector loop; it raises nothing.
 """
@@ -34,6 +35,7 @@ class LinkedLibrary(JITCodeLibrary):  # type: ignore[misc]
 
     def add_ir_module(self, ir_module: Any) -> None:
         self._raise_if_finalized()
+        _align_stack(ir_module)
         for function in ir_module.functions if self.one_body else ():
             if function.blocks and not function.linkage:
                 function.attributes.add("noinline")
@@ -44,6 +46,44 @@ class LinkedLibrary(JITCodeLibrary):  # type: ignore[misc]
         for library in dict.fromkeys(self._linking_libraries):
             self._final_module.link_in(library._get_module_for_linking(), preserve=True)
         self._finalized = True
+
+
+class EntryLibrary(JITCodeLibrary):  # type: ignore[misc]
+    """Machine code of an entry and all it calls.
+
+    What the vectoriser calls for seldom cases (`tracing.rare_function`) is inlined after it has run: a call would have
+    all vectors of the loop kept on the stack.
+    """
+
+    def add_ir_module(self, ir_module: Any) -> None:
+        _align_stack(ir_module)
+        super().add_ir_module(ir_module)
+
+    def _optimize_final_module(self) -> None:
+        super()._optimize_final_module()
+        passes = binding.create_new_module_pass_manager()
+        passes.add_always_inliner_pass()
+        passes.add_simplify_cfg_pass()
+        passes.add_instruction_combine_pass()
+        builder = binding.create_pass_builder(self._codegen._tm, binding.create_pipeline_tuning_options())
+        passes.run(self._final_module, builder)
+
+
+class EntryCompiler(CompilerBase):  # type: ignore[misc]
+    """Numba's own passes."""
+
+    def define_pipelines(self) -> list[Any]:
+        state = self.state
+        state.library = EntryLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
+        state.library.enable_object_caching()
+        return [DefaultPassBuilder.define_nopython_pipeline(state)]
+
+
+def _align_stack(ir_module: Any) -> None:
+    """Has vectors that registers do not hold kept where a cache line begins: across two lines they cost twice."""
+    for function in ir_module.functions:
+        if function.blocks:
+            set.add(function.attributes, '"stackrealign"')  # llvmlite knows no attributes in quotes
 
 
 def _vector_first(text: str) -> str:
