@@ -26,6 +26,8 @@ _SAME: Any = types.UniTuple  # type: ignore[attr-defined]
 # Numba adds the caller's flags to every instruction that has none.  `contract` lets a product and a sum be one fused
 # operation; `arcp` says nothing about products and sums: it keeps them as they are written.
 _FUSED, _ALONE = ("contract",), ("arcp",)
+# A quotient by a constant is a product; by a number it is not: the reciprocal of a subnormal number overflows.
+_RECIPROCAL = ("contract", "arcp")
 
 
 def vector(function: Callable[..., Any]) -> Any:
@@ -169,7 +171,8 @@ class Traced:
     __rmul__ = __mul__
 
     def __truediv__(self, other: Traced | float) -> Traced:
-        return self._arithmetic("fdiv", self.value, self._operand(other))
+        flags = _FUSED if isinstance(other, Traced) else _RECIPROCAL
+        return self._arithmetic("fdiv", self.value, self._operand(other), flags)
 
     def __rtruediv__(self, other: float) -> Traced:
         return self._arithmetic("fdiv", self._operand(other), self.value)

@@ -83,7 +83,8 @@ class Operation:
     `syntax` is how it is written where not as a call: "a + b".  `name` is unique; `spelling` is what is written.
     `define(builder, operands, statics, name)` makes it of other operations at once, so that it is in no graph.
     `show(texts, types, statics)` is its text where neither syntax nor a plain call is: None to fall back.
-    An operation without `lowering` is replaced by the prelude's definition of its name before code is generated.
+    An operation without `lowering` is replaced before code is generated: by what `expand(*operands, *statics)` makes of
+    other operations, or by the prelude's definition of its name.
     """
 
     name: str
@@ -108,6 +109,7 @@ class Operation:
     associative: bool = False
     fold: Callable[..., Any] | None = None
     define: Callable[..., Any] | None = None
+    expand: Callable[..., Any] | None = None
     show: Callable[..., str] | None = None
     elementwise: bool = False
     hidden: bool = False

@@ -20,8 +20,10 @@ from graphc.ops import GRADIENT
 
 
 def is_composite(operation: Operation | None) -> bool:
-    """True for an operation whose meaning is a definition in the prelude."""
-    return operation is not None and operation.lowering is None and operation.name in prelude()
+    """True for an operation whose meaning is other operations: the prelude's definition, or the record's own."""
+    return operation is not None and (
+        operation.expand is not None or (operation.lowering is None and operation.name in prelude())
+    )
 
 
 def expand(graph: Graph) -> Graph:
@@ -43,11 +45,16 @@ def expand(graph: Graph) -> Graph:
 
 
 def _instantiate(builder: Builder, operation: Operation, equation: Equation) -> None:
+    builder.origin = Origin(operation.name, (equation.target,))
+    if operation.expand is not None:
+        given = [builder.value(a) for a in operands(equation.expr)]
+        made = operation.expand(*given, *statics(equation.expr))
+        builder.add(Equation(equation.target, made.atom, builder.origin), made.type)
+        return
     definition = prelude()[operation.name]
     values = list(operands(equation.expr)) + [_value(s) for s in statics(equation.expr)]
     env = {name: value for (name, _), value in zip(definition.parameters, values, strict=True)}
     reader = Reader("", builder)
-    builder.origin = Origin(operation.name, (equation.target,))
     result = reader.run(Frame(definition.body, definition.origin, env, "", equation.target.name, operation.name))
     if result != equation.target:
         builder.add(Equation(equation.target, result, builder.origin), builder.type_of(result))

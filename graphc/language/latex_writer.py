@@ -136,7 +136,9 @@ def _call(operation: Operation, texts: tuple[Text, ...], types: tuple[Type, ...]
                 closed = text if binding >= ATOM or shown.startswith("[") else _bracketed(text)
                 shown = re.sub(rf"\boperand{i}\b", closed.replace("\\", "\\\\"), shown)
             return shown.replace(" @ ", " \\, "), PRODUCT if product else ATOM
-    inside = ", ".join([t for t, _ in texts] + [_static_latex(s) for s in statics])
+    operands, fixed = [t for t, _ in texts], [_static_latex(s) for s in statics]
+    first = operation.parameters[0].role == "static"
+    inside = ", ".join([*fixed, *operands] if first else [*operands, *fixed])
     name = operation.written.replace("_", "\\_")
     return f"\\operatorname{{{name}}}\\left({inside}\\right)", ATOM
 

@@ -1,20 +1,23 @@
 """Operations with a name and a derivative of their own whose meaning is a definition in the prelude.
 
 In: nothing.  Out: the records, in `OPERATIONS`.
-Always holds: none has a lowering; `language.expand` puts the prelude's definition of the same name in its place before
-code is generated.
+Always holds: none has a lowering; `language.expand` puts the prelude's definition of the same name, or what the record's
+`expand` makes, in its place before code is generated.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import reduce
 from typing import Any
 
+from graphc.errors import ParseError
 from graphc.graph.operation import Linearization, Operation, Parameter, Require, Value
 from graphc.graph.types import Type
-from graphc.ops.elementwise import equal, head, where
+from graphc.ops.elementwise import add, equal, exp, head, log1p, maximum, where
 from graphc.ops.reduction import AXES, axes_text, infer_reduction, kept, show_axes, sum_
 from graphc.ops.shape import Inferred, axes_tuple
+from graphc.ops.shape import elementwise as shaped
 
 
 def _softmax_infer(types: tuple[Type, ...], statics: tuple[Any, ...], require: Require) -> Inferred:
@@ -115,4 +118,76 @@ norm: Operation = Operation(
     reference=_norm_reference, show=show_axes("norm"), latex="\\left\\|{0}\\right\\|",
 )  # fmt: skip
 
-OPERATIONS = (softmax, log_softmax, logsumexp, norm)
+
+# --- a sum of exponentials of several numbers ------------------------------------------------------------------------
+
+
+def _weight_infer(types: tuple[Type, ...], statics: tuple[Any, ...], require: Require) -> Inferred:
+    (k,) = statics
+    if not isinstance(k, int) or not 0 <= k < len(types):
+        raise ParseError(
+            f"softmax_weight counts its operands from 0 to {len(types) - 1}, not {k}", hint="softmax_weight(0, a, b, c)"
+        )
+    return shaped("real")(types, statics, require)
+
+
+def _weight_pullback(at: Linearization) -> tuple[Any, ...]:
+    """y_k (delta_jk - y_j) for operand j (Bridle 1990)."""
+    (k,), xs, y = at.statics, at.operands, at.result
+    shared = at.cotangent * y
+    return tuple(shared * (1 - y) if j == k else -shared * softmax_weight(j, *xs) for j in range(len(xs)))
+
+
+def _powers(xs: tuple[Value, ...]) -> tuple[Value, list[Value], Value, Value]:
+    """The largest, all e^(x - largest), the sum of those below 1, and how many are 1: infinities are equal, too."""
+    top = reduce(maximum, xs)
+    equals = [equal(x, top) for x in xs]
+    powers = [exp(where(e, 0, x - top)) for e, x in zip(equals, xs, strict=True)]
+    rest = reduce(add, (where(e, 0, p) for e, p in zip(equals, powers, strict=True)))
+    return top, powers, rest, reduce(add, (where(e, p, 0) for e, p in zip(equals, powers, strict=True)))
+
+
+def _log_of_powers(*xs: Value) -> Value:
+    top, _, rest, ties = _powers(xs)
+    return top + log1p(rest + (ties - 1))  # type: ignore[no-any-return]
+
+
+def _weight(*arguments: Any) -> Value:
+    *xs, k = arguments
+    _, powers, rest, ties = _powers(tuple(xs))
+    return powers[k] / (rest + ties)  # type: ignore[no-any-return]
+
+
+def _weight_reference(k: int, *xs: Any) -> Any:
+    import numpy
+
+    return _softmax_reference(numpy.stack(numpy.broadcast_arrays(*xs)), (0,))[k]
+
+
+def _log_reference(*xs: Any) -> Any:
+    import numpy
+
+    return _logsumexp_reference(numpy.stack(numpy.broadcast_arrays(*xs)), (0,), False)
+
+
+def _log_exactly(mp: Any, *xs: Any) -> Any:
+    top, *others = sorted(xs, reverse=True)
+    return top + mp.log1p(sum(mp.exp(x - top) for x in others))
+
+
+_SEVERAL = (Parameter("a"), Parameter("b"), Parameter("c"), Parameter("others", "operands"))
+
+logaddexp_of_several: Operation = Operation(
+    name="logaddexp_of_several", spelling="logaddexp", head=head("logaddexp_of_several"), parameters=_SEVERAL, infer=shaped("real"),
+    doc="log(exp(a) + exp(b) + exp(c) + ...) without overflow.", elementwise=True, expand=_log_of_powers,
+    partials=lambda y, *xs: tuple(softmax_weight(k, *xs) for k in range(len(xs))), reference=_log_reference,
+    exact=_log_exactly,
+)  # fmt: skip
+softmax_weight: Operation = Operation(
+    name="softmax_weight", head=head("softmax_weight"), parameters=(Parameter("k", "static"), *_SEVERAL), infer=_weight_infer,
+    doc="exp(x)/(exp(a) + exp(b) + exp(c) + ...) of operand x number k, counted from 0.", elementwise=True, expand=_weight,
+    pullback=_weight_pullback, reference=_weight_reference,
+    exact=lambda mp, k, *xs: mp.exp(xs[k] - _log_exactly(mp, *xs)),
+)  # fmt: skip
+
+OPERATIONS = (logaddexp_of_several, softmax_weight, softmax, log_softmax, logsumexp, norm)

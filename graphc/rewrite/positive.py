@@ -13,7 +13,7 @@ from sympy import Basic, Integer, Rational, Symbol
 
 from graphc.graph.graph import operands, statics
 from graphc.graph.operation import Value, operation_of
-from graphc.ops.composite import log_softmax, logsumexp, softmax
+from graphc.ops.composite import log_softmax, logaddexp_of_several, logsumexp, softmax
 from graphc.ops.elementwise import (
     add,
     cosh,
@@ -39,7 +39,9 @@ from graphc.rewrite.polynomial import Monomial, exponent_of
 from graphc.rewrite.rule import Form, Made, Rebuilder, Root
 
 MOVES = (slice_, transpose, reshape, broadcast, gather)
+_SUMS = (logaddexp, logaddexp_of_several)
 DEEPEST = 8
+MOST_POWERS = 8  # operands of logaddexp: each has a derivative, which takes them all
 
 
 def log_of_exponentials(builder: Rebuilder, root: Root) -> Made | None:
@@ -241,10 +243,26 @@ def _log_of_sum(builder: Rebuilder, parts: list[tuple[Basic, Fraction]]) -> Valu
     return total
 
 
+def longer_sum(builder: Rebuilder, root: Root) -> Made | None:
+    """logaddexp of a logaddexp that nothing else uses, as one of all operands: one largest, one logarithm."""
+    for k, atom in enumerate(root.operands):
+        expr = builder.inside(atom)
+        if expr is None or operation_of(expr) not in _SUMS or not builder.lonely(atom):
+            continue
+        atoms = (*root.operands[:k], *operands(expr), *root.operands[k + 1 :])
+        if len(atoms) <= MOST_POWERS:
+            return Root(logaddexp_of_several, atoms)
+    return None
+
+
 LOG = Form(
     "log of exponentials", (log,), log_of_exponentials, "exp(x) overflows or vanishes, its logarithm does not",
     "log(2*exp(x) + exp(y)/3)",
 )  # fmt: skip
 LOG1P = Form(
     "log(1 + exponentials)", (log1p,), log1p_of_exponentials, "exp(x) overflows", "log1p(exp(x) + exp(y))", frozenset({exp}),
+)  # fmt: skip
+LONGER = Form(
+    "log of a longer sum of exponentials", _SUMS, longer_sum, "one exponential an operand, one logarithm for all",
+    "logaddexp(logaddexp(x, y), z)",
 )  # fmt: skip

@@ -40,7 +40,7 @@ from graphc.ops.special import gamma, loggamma
 from graphc.rewrite.arrange import DIRECTION
 from graphc.rewrite.compare import are_opposite, factors, multiple
 from graphc.rewrite.differences import DIFFERENCE, NUMBER
-from graphc.rewrite.positive import LOG, LOG1P
+from graphc.rewrite.positive import LOG, LOG1P, LONGER
 from graphc.rewrite.products import EXPONENTIAL, LIMIT, ROOT, TANGENT
 from graphc.rewrite.rule import Match, Rewriting, Rule
 
@@ -315,6 +315,7 @@ STABLE: tuple[Rewriting, ...] = (
     *_SOFTMAX,
     LOG,
     LOG1P,
+    LONGER,
     ROOT,
     *_ROOTS,
     *_SPREAD,

@@ -26,6 +26,7 @@ from graphc.run.evaluate import evaluate
 CANDIDATES = (-1e4, -100.0, -2.0, -1.0, 0.0, 1.0, math.pi / 2, 2.0, 100.0, 1e4)
 ONE = ["{}(x)"]
 TWO = ["{}(x, 0.5)", "{}(0.5, x)", "{}(x, x)", "{}(x, 0)"]
+THREE = ["{}(x, 0.5, 1)", "{}(0.5, x, x)"]
 SPELLED = ["1/x", "x^0.3", "x^(-2)", "x^x", "x^1.5", "2^x", "x*log(x)", "exp(exp(x))", "exp(x)/exp(-x)", "tan(x)/x", "sqrt(x)/x",
            "log(-x)", "log(log(x))", "sqrt(1 - x^2)", "1/(1 - x)", "(x - 1)^(-0.5)", "asin(2*x)", "1/sin(x)", "sqrt(x)*sqrt(x - 2)"]  # fmt: skip
 
@@ -35,9 +36,10 @@ def spelled(operation: Operation) -> list[str]:
     names = [p.name for p in operation.parameters if p.role == "operand"]
     if operation.hidden or not operation.elementwise or not operation.differentiable or names[0] == "condition":
         return []
+    forms = (ONE, TWO, THREE)[len(names) - 1]
     if operation.parameters[0].role == "static":
-        return [f"{operation.written}(1, x)"]
-    return [form.format(operation.written) for form in (ONE if len(names) == 1 else TWO)]
+        return [form.format(operation.written).replace("(", "(1, ", 1) for form in forms]
+    return [form.format(operation.written) for form in forms]
 
 
 CALLS = [call for o in OPERATIONS for call in spelled(o)] + SPELLED
