@@ -215,7 +215,6 @@ def compile_function(graph: Graph, dtype: str, work: Compilation) -> Artifact:
         source=source,
         dtype=dtype,
         entries=tuple(writer.entries),
-        working=writer.working,
         leaves=tuple(_leaf(value, s) for s in leaves),
         outputs=tuple(o.name for o in value.outputs),
         output_kinds=tuple(value.types[o].kind for o in value.outputs),

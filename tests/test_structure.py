@@ -120,7 +120,12 @@ ORDINARY: dict[tuple[str, str], str] = {
     ("language", "gamma"): "a Greek letter",
     ("language", "mod"): "a word of other languages, which gets a hint",
     ("codegen", "count"): "an argument of generated code: the number of elements",
+    ("codegen", "add"): "an instruction of LLVM",
     ("codegen", "contract"): "a kind of step in a schedule, and a flag of LLVM",
+    **{
+        ("codegen", name): "a function of Python's that generated code calls"
+        for name in ("abs", "cos", "exp", "floor", "gamma", "log", "max", "min", "pow", "sin", "tan")
+    },
     **{
         (stage, name): "a function that the package offers"
         for stage in ("__init__", "api", "compiler", "run")

@@ -106,17 +106,18 @@ def about_program(program: str) -> list[tuple[str, str]]:
     rows += [("outputs", declared(graph.outputs)), ("equations", str(len(graph.equations)))]
     rows.append(("read", f"{1e3 * seconds:.1f} ms"))
     work = Compilation(graph)
-    artifact = compile_function(graph, "float64", work)
+    working = next((e.arenas for e in reversed(compile_function(graph, "float64", work).entries) if e.arenas), ())
     for stage in work.history:
         rows.append((stage.name, f"{1e3 * stage.seconds:.1f} ms, {len(stage.graph.equations)} equations"))
-    rows.append(("working memory", f"{bytes_text(artifact.working, 8)} for value and gradient in float64"))
+    rows.append(("working memory", f"{bytes_text(working, 8)} for value and gradient in float64"))
     if graph.optimizer is not None:
-        layout = compile_training(graph, "float32", None, Compilation(graph)).layout
+        training = compile_training(graph, "float32", None, Compilation(graph))
+        layout, arenas = training.layout, training.entry("train").arenas
         assert layout is not None
         batch = dict(graph.training).get("batch")
         if layout.batch is not None and batch is not None:
             size = {layout.batch: int(batch)}
-            rows.append(("", f"{bytes_text(layout.arenas, 4, size)} where {layout.batch} is {batch}"))
+            rows.append(("", f"{bytes_text(arenas, 4, size)} where {layout.batch} is {batch}"))
     return rows
 
 

@@ -38,18 +38,24 @@ class Check:
 
 @dataclass(frozen=True)
 class Entry:
-    """A function of the generated module: its name and the types of its arguments ("real", "real[2]" for a matrix)."""
+    """A function of the generated module: its name and the types of its arguments ("real", "real[2]" for a matrix).
+
+    One that LLVM compiles takes `sizes` (or a count of points), inputs, arrays for its `results` (kind and shape) and
+    working memory, an array of each kind in `arenas` with so many elements.
+    """
 
     name: str
     arguments: tuple[str, ...]
+    sizes: tuple[str, ...] = ()
+    results: tuple[tuple[str, tuple[Size, ...]], ...] = ()
+    arenas: tuple[tuple[str, Size], ...] = ()
 
 
 @dataclass(frozen=True)
 class Layout:
-    """What the training loop takes: lengths of its arenas by kind, the size that counts examples, the inputs that
-    have an example a row and those that are whole, the metrics."""
+    """What the training loop takes: the size that counts examples, the inputs that have an example a row and those
+    that are whole, the metrics."""
 
-    arenas: tuple[tuple[str, Size], ...]
     batch: str | None
     batched: tuple[str, ...]
     whole: tuple[str, ...]
@@ -74,7 +80,6 @@ class Artifact:
     layout: Layout | None = None
     optimizer: str = ""
     training: tuple[tuple[str, Any], ...] = field(default=())
-    working: tuple[tuple[str, Size], ...] = ()  # memory that value and gradient of arrays take besides their results
     data: tuple[str, tuple[tuple[str, tuple[int | str, ...]], ...]] | None = None
 
     def entry(self, name: str) -> Entry:

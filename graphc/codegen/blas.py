@@ -9,10 +9,13 @@ from __future__ import annotations
 import ctypes
 import importlib.util
 import sys
+from collections.abc import Callable, Iterable
 from functools import cache
 from importlib.machinery import ExtensionFileLoader
 from pathlib import Path
 from typing import Any
+
+LAPACK = ("getrf", "getrs", "getri", "potrf", "trtrs", "syevd")
 
 
 @cache
@@ -42,3 +45,41 @@ def address(routine: str, library: str = "cython_blas") -> int:
     pointer = ctypes.pythonapi.PyCapsule_GetPointer
     pointer.restype, pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
     return int(pointer(capsule, name(capsule)))
+
+
+def bind_blas() -> None:
+    """Tell LLVM where SciPy's matrix products are."""
+    from llvmlite import binding
+
+    for routine in ("dgemm", "sgemm"):
+        binding.add_symbol(f"graphc_{routine}", address(routine))
+
+
+def bind_lapack() -> None:
+    """Tell LLVM where SciPy's routines of linear algebra are."""
+    from llvmlite import binding
+
+    for letter in "ds":
+        for name in LAPACK:
+            binding.add_symbol(f"graphc_{letter}{name}", address(letter + name, "cython_lapack"))
+
+
+def fortran_call(builder: Any, symbol: str, arguments: Iterable[Any], alloca: Callable[..., Any]) -> None:
+    """The call of such a routine: letters and numbers are put into memory (32 bits where whole), pointers passed on."""
+    from llvmlite import ir
+
+    char = ir.IntType(8)
+    places = []
+    for value in arguments:
+        if value.type == ir.IntType(64):
+            value = builder.trunc(value, ir.IntType(32))
+        if not isinstance(value.type, ir.PointerType):
+            place = alloca(value.type)
+            builder.store(value, place)
+            value = place
+        places.append(builder.bitcast(value, char.as_pointer()))
+    module = builder.module
+    function = module.globals.get(symbol)
+    if function is None:
+        function = ir.Function(module, ir.FunctionType(ir.VoidType(), [char.as_pointer()] * len(places)), symbol)
+    builder.call(function, places)

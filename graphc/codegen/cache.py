@@ -1,9 +1,9 @@
-"""The cache: source text to jitted functions, kept between processes.
+"""The cache: source text to machine code, kept between processes.
 
-In: a module's text and the entry wanted.  Out: the jitted function.
+In: a module's text and the entry wanted.  Out: the function.
 Always holds: an entry lives in a folder named by a hash of the text, of everything it imports, of the versions, the
-CPU and the flags; what Numba stored is loaded only if its checksums agree with a manifest that was renamed into place
-last; anything harmed costs a recompile, never an answer.
+CPU and the flags; an object file is loaded only if its checksum agrees, what Numba stored only if all agree with a
+manifest that was renamed into place last; anything harmed costs a recompile, never an answer.
 """
 
 from __future__ import annotations
@@ -23,10 +23,14 @@ from types import ModuleType
 from typing import Any
 
 from graphc.codegen.artifact import Artifact, Entry
+from graphc.codegen.plain_lapack import FUNCTIONS
 from graphc.config import cache_folder
 
+_SOURCES = (
+    "support.py", "lapack.py", "native.py", "translate.py", "prelude.py", "tracing.py", "plain_number.py", "blas.py", "cache.py",
+)  # fmt: skip
 _MODULES: dict[str, ModuleType] = {}
-_JITTED: dict[tuple[str, Entry, str], Callable[..., Any]] = {}
+_LOADED: dict[tuple[str, Entry, str], Callable[..., Any]] = {}
 
 
 @cache
@@ -37,7 +41,7 @@ def fingerprint() -> str:
     for package in ("numba", "llvmlite", "numpy", "scipy"):
         spec = importlib.util.find_spec(package)
         digest.update(f"{package} {spec.origin if spec else None} {_version(package)}".encode())
-    for file in ("support.py", "lapack.py", "linked.py", "tracing.py", "plain_number.py", "blas.py", "cache.py"):
+    for file in _SOURCES:
         digest.update(Path(__file__).with_name(file).read_bytes())
     return digest.hexdigest()
 
@@ -112,25 +116,65 @@ def _write(file: Path, content: bytes) -> None:
 # --- modules ---------------------------------------------------------------------------------------------------------
 
 
+def native(source: str, entry: Entry, dtype: str) -> Callable[..., None]:
+    """An entry that LLVM compiles, as a function of arrays and whole numbers; a process loads it once."""
+    return _once(_native, source, entry, dtype)
+
+
 def jitted(source: str, entry: Entry, dtype: str) -> Callable[..., Any]:
-    """The entry of a module as a compiled function; a process compiles or loads it once."""
+    """An entry that Numba compiles; a process compiles or loads it once."""
+    return _once(_compiled, source, entry, dtype)
+
+
+def _once(
+    make: Callable[[str, Entry, str], Callable[..., Any]], source: str, entry: Entry, dtype: str
+) -> Callable[..., Any]:
     key = (source, entry, dtype)
-    if key not in _JITTED:
-        _JITTED[key] = _compiled(source, entry, dtype)
-    return _JITTED[key]
+    if key not in _LOADED:
+        _LOADED[key] = make(source, entry, dtype)
+    return _LOADED[key]
+
+
+def _native(source: str, entry: Entry, dtype: str) -> Callable[..., None]:
+    from graphc.codegen.native import loaded, object_code
+
+    _bind_routines(source)
+    folder = cache_folder() / "modules" / _hash(source, fingerprint())
+    file = folder / f"{entry.name}.object"
+    with contextlib.suppress(OSError):
+        checksum, _, code = file.read_bytes().partition(b"\n")
+        if checksum == hashlib.sha256(code).hexdigest().encode():
+            return loaded(code)
+    code = object_code(source, entry, dtype)
+    with contextlib.suppress(OSError):
+        _write(folder / "module.py", source.encode())
+        _write(file, hashlib.sha256(code).hexdigest().encode() + b"\n" + code)
+    return loaded(code)
+
+
+def _bind_routines(source: str) -> None:
+    """Tell LLVM the addresses of the libraries' functions that a module calls."""
+    if "gemm(" in source:
+        from graphc.codegen.blas import bind_blas
+
+        bind_blas()
+    if any(f"    {name}(" in source for name in FUNCTIONS):
+        from graphc.codegen.blas import bind_lapack
+
+        bind_lapack()
 
 
 def _compiled(source: str, entry: Entry, dtype: str) -> Callable[..., Any]:
     import numba
 
-    from graphc.codegen.linked import EntryCompiler
-    from graphc.codegen.support import FAST
+    from graphc.codegen.arithmetic import FAST
 
+    _bind_routines(source)
     folder = cache_folder() / "modules" / _hash(source, fingerprint())
     module = _module(source, folder)
     function = getattr(module, entry.name)
     types = tuple(_numba_type(t, dtype) for t in entry.arguments)
-    options = {"error_model": "numpy", "fastmath": FAST, "nogil": True, "pipeline_class": EntryCompiler}
+    options = {"error_model": "numpy", "fastmath": set(FAST), "nogil": True}
     stored = folder / "__pycache__"
     manifest = folder / f"{entry.name}.manifest"
     trusted = _trusted(manifest, stored, entry.name)

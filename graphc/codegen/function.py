@@ -1,7 +1,8 @@
 """The functions of a module: value, gradient, and both.
 
-In: graphs of primitive operations.  Out: entries of a `ModuleWriter`: `forward`, `backward`, `value_and_grad`, and for
-programs of numbers the same over arrays of points, `forward_points` and so on.
+In: graphs of primitive operations.  Out: entries of a `ModuleWriter`: `forward`, `backward`, `value_and_grad`, which
+Numba compiles for its users; and what LLVM compiles: of programs of numbers the same over arrays of points,
+`forward_points` and so on, of all others the function behind the entry, `forward_run`.
 Always holds: arguments stand in the order of the program's leaves; a program of numbers is a straight-line function, or
 a table of steps where it is long.
 """
@@ -10,62 +11,38 @@ from __future__ import annotations
 
 from sympy import Symbol
 
-from graphc.codegen.module import DTYPES, ModuleWriter, array_function
+from graphc.codegen.artifact import Entry
+from graphc.codegen.module import DTYPES, ModuleWriter, array_function, bind_sizes, shape_code
 from graphc.codegen.schedule import lowering_of
 from graphc.codegen.strips import StripWriter
 from graphc.graph.graph import Graph
 from graphc.ops.lowering import Scalar
+from graphc.ops.movement import size_code
 
 POINT_LIMIT = 400  # equations of a straight-line function; a longer program of numbers is a table of steps
 
 
 def write_entry(
-    writer: ModuleWriter,
-    name: str,
-    graph: Graph,
-    leaves: tuple[Symbol, ...],
-    types: list[str],
-    pointwise: bool,
+    writer: ModuleWriter, name: str, graph: Graph, leaves: tuple[Symbol, ...], types: list[str], pointwise: bool
 ) -> None:
-    """One function of the module; a pointwise program has it twice, for one point and for arrays of points."""
+    """One function of the module; a pointwise program has it for one point and for arrays of points."""
     names = [writer.names("a", s.name) for s in leaves]
     numbers = pointwise and all(isinstance(lowering_of(e), (Scalar, type(None))) for e in graph.equations)
-    if numbers and len(graph.equations) > POINT_LIMIT:
-        _write_steps(writer, name, graph, leaves, names, types)
+    if numbers and len(graph.equations) <= POINT_LIMIT:
+        writer.point_function(name, graph, leaves)
+        results = [f"r{k}" for k in range(len(graph.outputs))]
+        given = "".join(f"real({n}), " if t == "real" else f"{n}, " for n, t in zip(names, types, strict=True))
+        lines = [f"{', '.join(results)}, = {name}_point(({given}))", f"return {_packed(name, results)}"]
+        writer.add_function(name, names, lines, types)
+        _write_points(writer, name, names, types, graph)
         return
     if numbers:
-        writer.point_function(name, graph, leaves)
+        entry = StripWriter(writer, name, graph, leaves).write()
     else:
-        arguments, lines, results = array_function(writer, graph, leaves)
-        if not pointwise:
-            writer.add_function(name, arguments, [*lines, f"return {_packed(name, results)}"], types)
-            return
-        body = "\n".join(f"    {line}" for line in [*lines, f"return ({', '.join(results)},)"])
-        writer.functions.append(f"@kernel\ndef {name}_one({', '.join(arguments)}):\n{body}")
-        writer.functions.append(f"@point\ndef {name}_point(numbers):\n    return {name}_one(*numbers)")
-    writer.add_function(name, names, _one_call(name, graph, names, types), types)
-    _write_points(writer, name, names, types, graph)
-
-
-def _one_call(name: str, graph: Graph, names: list[str], types: list[str]) -> list[str]:
-    """An entry of numbers by the function of a point's numbers."""
-    results = [f"r{k}" for k in range(len(graph.outputs))]
-    numbers = "".join(f"real({n}), " if t == "real" else f"{n}, " for n, t in zip(names, types, strict=True))
-    return [f"{', '.join(results)}, = {name}_point(({numbers}))", f"return {_packed(name, results)}"]
-
-
-def _write_steps(
-    writer: ModuleWriter, name: str, graph: Graph, leaves: tuple[Symbol, ...], names: list[str], types: list[str]
-) -> None:
-    """A long program of numbers, for arrays of points and for one."""
-    StripWriter(writer, name, graph, leaves).write()
-    outputs = [f"o{k}" for k in range(len(graph.outputs))]
-    lines = [f"{o} = np.empty(1, {DTYPES[graph.types[s].kind]})" for o, s in zip(outputs, graph.outputs, strict=True)]
-    given = [f"np.full(1, {f'real({n})' if t == 'real' else n})" for n, t in zip(names, types, strict=True)]
-    lines.append(f"{name}_strips({', '.join(given + outputs)})")
-    writer.add_function(name, names, [*lines, f"return {_packed(name, [f'{o}[0]' for o in outputs])}"], types)
-    call = f"{name}_strips({', '.join(names + outputs)})"
-    writer.add_function(f"{name}_points", names + outputs, [call], [f"{t}[1]" for t in types] + _results(graph))
+        entry = array_function(writer, name, graph, leaves)
+        if pointwise:
+            _write_repeated(writer, name, names, entry)
+    _write_call(writer, name, graph, leaves, types, entry)
 
 
 def _packed(name: str, results: list[str]) -> str:
@@ -76,12 +53,44 @@ def _packed(name: str, results: list[str]) -> str:
 
 
 def _write_points(writer: ModuleWriter, name: str, names: list[str], types: list[str], graph: Graph) -> None:
-    """The same for arrays of points, by a function of a point's numbers."""
+    """For arrays of points, by a function of a point's numbers."""
     outputs = [f"o{k}" for k in range(len(graph.outputs))]
     at, to = "".join(f"{n}[i], " for n in names), "".join(f"{o}[i], " for o in outputs)
-    body = [f"for i in range({names[0]}.size):", f"    {to}= {name}_point(({at}))"]
-    writer.add_function(f"{name}_points", names + outputs, body, [f"{t}[1]" for t in types] + _results(graph))
+    lines = ["for i in range(count):", f"    {to}= {name}_point(({at}))"]
+    results = tuple((graph.types[o].kind, ()) for o in graph.outputs)
+    arguments = ("int", *(f"{t}[1]" for t in types), *(f"{kind}[1]" for kind, _ in results))
+    writer.add_native(Entry(f"{name}_points", arguments, (), results), ["count", *names, *outputs], lines)
 
 
-def _results(graph: Graph) -> list[str]:
-    return [f"{graph.types[o].kind}[1]" for o in graph.outputs]
+def _write_repeated(writer: ModuleWriter, name: str, names: list[str], run: Entry) -> None:
+    """For arrays of points, by a function of the memory of a point's numbers."""
+    outputs, arenas = [f"o{k}" for k in range(len(run.results))], [f"{kind}_arena" for kind, _ in run.arenas]
+    at = ", ".join([*(f"view({n}, i)" for n in (*names, *outputs)), *arenas])
+    entry = Entry(f"{name}_points", ("int", *run.arguments), (), run.results, run.arenas)
+    writer.add_native(entry, ["count", *names, *outputs, *arenas], ["for i in range(count):", f"    {run.name}({at})"])
+
+
+def _write_call(
+    writer: ModuleWriter, name: str, graph: Graph, leaves: tuple[Symbol, ...], types: list[str], entry: Entry
+) -> None:
+    """The entry that Numba compiles: it makes the arrays that the function behind it takes."""
+    names = [writer.names("a", s.name) for s in leaves]
+    lines = bind_sizes(leaves, graph, writer.names, entry.sizes)
+    given = []
+    for n, t in zip(names, types, strict=True):
+        given.append(n if "[" in t else f"{n}_")
+        if "[" not in t:
+            lines.append(f"{n}_ = np.full(1, {f'real({n})' if t == 'real' else n})")
+    outputs = [f"o{k}" for k in range(len(entry.results))]
+    arenas = [f"{kind}_arena" for kind, _ in entry.arenas]
+    lines += [
+        f"{o} = np.empty({shape_code(shape)}, {DTYPES[kind]})"
+        for o, (kind, shape) in zip(outputs, entry.results, strict=True)
+    ]
+    lines += [f"{a} = np.empty({size_code(n)}, {DTYPES[k]})" for a, (k, n) in zip(arenas, entry.arenas, strict=True)]
+    arrays = [*given, *outputs, *arenas]
+    counts = [f"s_{s}" for s in entry.sizes] if entry.name.endswith("_run") else ["1"]
+    lines.append(f"{entry.name}({', '.join([*counts, *(f'view({a}, 0)' for a in arrays)])})")
+    lines += [f"keep({a})" for a in arrays]
+    results = [o if shape else f"{o}[0]" for o, (_, shape) in zip(outputs, entry.results, strict=True)]
+    writer.add_function(name, names, [*lines, f"return {_packed(name, results)}"], types)

@@ -1,226 +1,139 @@
-"""Linear algebra for generated modules: LAPACK on row-major matrices in memory.
+"""Linear algebra for generated modules: LAPACK on row-major matrices in memory, in the form that `translate` reads.
 
-In: counts, sizes and flags as numbers, matrices as pointers.  Out: functions that generated code calls; results are
-written to memory.
+In: counts, sizes and flags as numbers, matrices as memory.  Out: results are written to memory.
 Always holds: operands are not changed; `count` matrices stand one after the other; where there is no result it is NaN.
 LAPACK's matrices are column-major: what it is given is the transpose, which each function takes into account.
+The names without a definition here are routines of LAPACK, `np.empty` is working memory until the function ends.
 """
+
+# ruff: noqa: F821
+# mypy: ignore-errors
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
-import numba
 import numpy as np
-from llvmlite import binding, ir
-from numba.core import cgutils, types
-from numba.extending import intrinsic
-
-ROUTINES = ("getrf", "getrs", "getri", "potrf", "trtrs", "syevd")
-_LETTERS = {types.float64: "d", types.float32: "s"}
-
-routine: Callable[..., Any] = numba.njit(
-    error_model="numpy", fastmath=False, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True
-)
 
 
-def bind_lapack() -> None:
-    """Tell LLVM where SciPy's routines are; a module that uses them does so when it is imported."""
-    from graphc.codegen.blas import address
-
-    for letter in _LETTERS.values():
-        for name in ROUTINES:
-            binding.add_symbol(f"graphc_{letter}{name}", address(letter + name, "cython_lapack"))
+def copied(count: int, source: Any, to: Any) -> None:
+    for i in range(count):
+        to[i] = source[i]
 
 
-def _fortran(name: str, kinds: str) -> Any:
-    """A routine of LAPACK, called with one tuple: c a character's code, i a whole number, others are arrays.
-
-    All arguments are given as pointers; the letter for the precision is that of the first array.
-    """
-
-    @intrinsic  # type: ignore[untyped-decorator]
-    def call(typing: Any, arguments: Any) -> Any:
-        dtype = next(t.dtype for t in arguments if isinstance(t, types.Array))
-        symbol = f"graphc_{_LETTERS[dtype]}{name}"
-
-        def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-            pointer = ir.IntType(8).as_pointer()
-            places = []
-            for kind, type_, value in zip(kinds, arguments, cgutils.unpack_tuple(builder, args[0]), strict=True):
-                if kind in "ci":
-                    width = ir.IntType(8 if kind == "c" else 32)
-                    place = cgutils.alloca_once(builder, width)
-                    builder.store(builder.trunc(context.cast(builder, value, type_, types.int64), width), place)
-                else:
-                    place = context.make_array(type_)(context, builder, value).data
-                places.append(builder.bitcast(place, pointer))
-            signature = ir.FunctionType(ir.VoidType(), [pointer] * len(kinds))
-            builder.call(cgutils.get_or_insert_function(builder.module, signature, symbol), places)
-            return context.get_dummy_value()
-
-        return types.void(arguments), generate
-
-    return call
-
-
-getrf = _fortran("getrf", "iiaiaa")  # m, n, a, lda, pivots, info
-getrs = _fortran("getrs", "ciiaiaaia")  # trans, n, columns, a, lda, pivots, b, ldb, info
-getri = _fortran("getri", "iaiaaia")  # n, a, lda, pivots, work, its length, info
-potrf = _fortran("potrf", "ciaia")  # uplo, n, a, lda, info
-trtrs = _fortran("trtrs", "ccciiaiaia")  # uplo, trans, diag, n, columns, a, lda, b, ldb, info
-syevd = _fortran("syevd", "cciaiaaiaia")  # jobz, uplo, n, a, lda, w, work, length, iwork, length, info
-LOWER, UPPER, PLAIN, TURNED, VALUES, VECTORS = (ord(c) for c in "LUNTNV")
-
-
-@routine
-def _copied(n: int, source: Any, to: Any) -> None:
-    for i in range(n):
-        for j in range(n):
-            to[i, j] = source[i, j]
-
-
-@routine
-def _turned(rows: int, columns: int, source: Any, to: Any) -> None:
+def turned(rows: int, columns: int, source: Any, to: Any) -> None:
     for i in range(rows):
         for j in range(columns):
-            to[j, i] = source[i, j]
+            to[j * rows + i] = source[i * columns + j]
 
 
-@routine
-def _symmetric(n: int, source: Any, to: Any) -> None:
+def symmetric(n: int, source: Any, to: Any) -> None:
     for i in range(n):
         for j in range(n):
-            to[i, j] = (source[i, j] + source[j, i]) / 2
+            to[i * n + j] = (source[i * n + j] + source[j * n + i]) / real(2)
 
 
-@routine
-def _filled(array: Any, value: float) -> None:
-    for i in range(array.size):
-        array.flat[i] = value
+def filled(count: int, array: Any) -> None:
+    for i in range(count):
+        array[i] = missing
 
 
-@routine
 def lu_solution(count: int, n: int, m: int, a: Any, b: Any, x: Any) -> None:
     """x of a @ x = b, with m columns."""
-    many_a, many_b, many_x = (
-        numba.carray(a, (count, n, n)),
-        numba.carray(b, (count, n, m)),
-        numba.carray(x, (count, n, m)),
-    )
-    lu, columns = np.empty((n, n), many_a.dtype), np.empty((m, n), many_a.dtype)
-    pivots, info = np.empty(n, np.int32), np.zeros(1, np.int32)
+    lu, columns = np.empty(n * n, real), np.empty(n * m, real)
+    pivots, info = np.empty(n, np.int32), np.empty(1, np.int32)
     for k in range(count):
-        _copied(n, many_a[k], lu)
-        _turned(n, m, many_b[k], columns)
-        getrf((n, n, lu, n, pivots, info))
+        copied(n * n, view(a, k * n * n), lu)
+        turned(n, m, view(b, k * n * m), columns)
+        getrf(n, n, lu, n, pivots, info)
         if info[0] == 0:
-            getrs((TURNED, n, m, lu, n, pivots, columns, n, info))
+            getrs("T", n, m, lu, n, pivots, columns, n, info)
         else:
-            _filled(columns, np.nan)
-        _turned(m, n, columns, many_x[k])
+            filled(n * m, columns)
+        turned(m, n, columns, view(x, k * n * m))
 
 
-@routine
 def lu_inverse(count: int, n: int, a: Any, x: Any) -> None:
     """The inverse of a."""
-    many_a, many_x = numba.carray(a, (count, n, n)), numba.carray(x, (count, n, n))
-    pivots, info = np.empty(n, np.int32), np.zeros(1, np.int32)
-    work = np.empty(max(32 * n, 1), many_a.dtype)
+    length = max(32 * n, 1)
+    pivots, info, work = np.empty(n, np.int32), np.empty(1, np.int32), np.empty(length, real)
     for k in range(count):
-        _copied(n, many_a[k], many_x[k])
-        getrf((n, n, many_x[k], n, pivots, info))
+        inverse = view(x, k * n * n)
+        copied(n * n, view(a, k * n * n), inverse)
+        getrf(n, n, inverse, n, pivots, info)
         if info[0] == 0:
-            getri((n, many_x[k], n, pivots, work, work.size, info))
+            getri(n, inverse, n, pivots, work, length, info)
         else:
-            _filled(many_x[k], np.nan)
+            filled(n * n, inverse)
 
 
-@routine
 def lu_determinant(count: int, n: int, logarithm: int, a: Any, x: Any) -> None:
     """The determinant of a, or the logarithm of its absolute value."""
-    many_a, many_x = numba.carray(a, (count, n, n)), numba.carray(x, (count,))
-    lu, pivots, info = np.empty((n, n), many_a.dtype), np.empty(n, np.int32), np.zeros(1, np.int32)
+    lu, pivots, info = np.empty(n * n, real), np.empty(n, np.int32), np.empty(1, np.int32)
     for k in range(count):
-        _copied(n, many_a[k], lu)
-        getrf((n, n, lu, n, pivots, info))
-        if logarithm:
-            many_x[k] = 0
-            for i in range(n):
-                many_x[k] += math.log(abs(lu[i, i]))
-        else:
-            many_x[k] = 1
-            for i in range(n):
-                many_x[k] *= -lu[i, i] if pivots[i] != i + 1 else lu[i, i]
+        copied(n * n, view(a, k * n * n), lu)
+        getrf(n, n, lu, n, pivots, info)
+        x[k] = zero if logarithm else real(1)
+        for i in range(n):
+            diagonal = lu[i * n + i]
+            if logarithm:
+                x[k] += math.log(abs(diagonal))
+            else:
+                x[k] *= -diagonal if pivots[i] != i + 1 else diagonal
 
 
-@routine
 def triangular_solution(count: int, n: int, m: int, upper: int, transposed: int, a: Any, b: Any, x: Any) -> None:
     """x of a @ x = b or a.T @ x = b for a triangular a, with m columns."""
-    many_a, many_b, many_x = (
-        numba.carray(a, (count, n, n)),
-        numba.carray(b, (count, n, m)),
-        numba.carray(x, (count, n, m)),
-    )
-    columns, info = np.empty((m, n), many_a.dtype), np.zeros(1, np.int32)
+    columns, info = np.empty(n * m, real), np.empty(1, np.int32)
     for k in range(count):
-        _turned(n, m, many_b[k], columns)
-        trans = PLAIN if transposed else TURNED
-        trtrs((LOWER if upper else UPPER, trans, PLAIN, n, m, many_a[k], n, columns, n, info))
+        turned(n, m, view(b, k * n * m), columns)
+        trtrs("L" if upper else "U", "N" if transposed else "T", "N", n, m, view(a, k * n * n), n, columns, n, info)
         if info[0] != 0:
-            _filled(columns, np.nan)
-        _turned(m, n, columns, many_x[k])
+            filled(n * m, columns)
+        turned(m, n, columns, view(x, k * n * m))
 
 
-@routine
 def cholesky_factor(count: int, n: int, a: Any, x: Any) -> None:
     """The lower triangular x of x @ x.T = (a + a.T)/2."""
-    many_a, many_x = numba.carray(a, (count, n, n)), numba.carray(x, (count, n, n))
-    info = np.zeros(1, np.int32)
+    info = np.empty(1, np.int32)
     for k in range(count):
-        _symmetric(n, many_a[k], many_x[k])
-        potrf((UPPER, n, many_x[k], n, info))
+        factor = view(x, k * n * n)
+        symmetric(n, view(a, k * n * n), factor)
+        potrf("U", n, factor, n, info)
         if info[0] != 0:
-            _filled(many_x[k], np.nan)
+            filled(n * n, factor)
         else:
             for i in range(n):
                 for j in range(i + 1, n):
-                    many_x[k][i, j] = 0
+                    factor[i * n + j] = zero
 
 
-@routine
 def symmetric_eigen(count: int, n: int, vectors: int, a: Any, x: Any) -> None:
     """Eigenvalues of (a + a.T)/2, ascending, or its eigenvectors as columns, the largest element of each positive."""
-    many_a = numba.carray(a, (count, n, n))
-    values, matrix = np.empty(n, many_a.dtype), np.empty((n, n), many_a.dtype)
-    work, whole = np.empty(1 + 6 * n + 2 * n * n, many_a.dtype), np.empty(3 + 5 * n, np.int32)
-    info = np.zeros(1, np.int32)
-    job = VECTORS if vectors else VALUES
+    length, whole_length = 1 + 6 * n + 2 * n * n, 3 + 5 * n
+    values, matrix, work = np.empty(n, real), np.empty(n * n, real), np.empty(length, real)
+    whole, info = np.empty(whole_length, np.int32), np.empty(1, np.int32)
     for k in range(count):
-        _symmetric(n, many_a[k], matrix)
-        syevd((job, UPPER, n, matrix, n, values, work, work.size, whole, whole.size, info))
+        symmetric(n, view(a, k * n * n), matrix)
+        syevd("V" if vectors else "N", "U", n, matrix, n, values, work, length, whole, whole_length, info)
         if info[0] != 0:
-            _filled(values, np.nan)
-            _filled(matrix, np.nan)
+            filled(n, values)
+            filled(n * n, matrix)
         if vectors:
-            _signed(n, matrix)
-            _turned(n, n, matrix, numba.carray(x, (count, n, n))[k])
+            signed(n, matrix)
+            turned(n, n, matrix, view(x, k * n * n))
         else:
-            kept = numba.carray(x, (count, n))
-            for i in range(n):
-                kept[k, i] = values[i]
+            copied(n, values, view(x, k * n))
 
 
-@routine
-def _signed(n: int, rows: Any) -> None:
+def signed(n: int, rows: Any) -> None:
     """Rows with their largest element positive."""
     for i in range(n):
         largest = 0
         for j in range(n):
-            if abs(rows[i, j]) > abs(rows[i, largest]):
+            if abs(rows[i * n + j]) > abs(rows[i * n + largest]):
                 largest = j
-        if rows[i, largest] < 0:
+        if rows[i * n + largest] < zero:
             for j in range(n):
-                rows[i, j] = -rows[i, j]
+                rows[i * n + j] = -rows[i * n + j]

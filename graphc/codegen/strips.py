@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from sympy import Basic, Symbol
 
+from graphc.codegen.artifact import Entry
 from graphc.codegen.kinds import number_code
 from graphc.codegen.loops import LoopWriter
 from graphc.codegen.module import DTYPES, ModuleWriter
@@ -56,15 +57,15 @@ class StripWriter:
         ] = {}  # a kernel and the kinds of its arguments: a kind of step
         self.steps: list[tuple[int, list[tuple[str, str, int]]]] = []  # kind; (memory, constant or strip, place)
 
-    def write(self) -> None:
-        """`name_strips`, a function of arrays of points and of the arrays of the results."""
+    def write(self) -> Entry:
+        """`name_points`, a function of arrays of points, of the arrays of the results and of working memory."""
         last = self._last_reads()
         for s in self.leaves:
             self.place[s] = self.memory[self._kind(s)].strip()
         for position, equation in enumerate(self.graph.equations):
             if isinstance(lowering_of(equation), Scalar):
                 self._step(equation, last, position)
-        self._text()
+        return self._text()
 
     def _kind(self, s: Basic) -> str:
         return self.graph.types[s].kind if isinstance(s, Symbol) else "real"
@@ -115,7 +116,7 @@ class StripWriter:
     def _offset(self, memory: str, what: str, place: int) -> int:
         return place if what == "constant" else len(self.memory[memory].constants) + place * STRIP
 
-    def _text(self) -> None:
+    def _text(self) -> Entry:
         width = 1 + max((len(arguments) for _, arguments in self.steps), default=0)
         rows = [[k, *(self._offset(*a) for a in arguments)] for k, arguments in self.steps]
         table = ",\n".join("    " + ", ".join(map(str, row + [0] * (width - len(row)))) for row in rows)
@@ -128,25 +129,31 @@ class StripWriter:
         for (kernel, kinds), k in self.kinds.items():
             views = "".join(f", view({kind}_memory, {name}_steps[at + {j + 1}])" for j, kind in enumerate(kinds))
             lines += [f"    {'el' * (k > 0)}if kind == {k}:", f"        {kernel}(count{views})"]
-        self._function(f"{name}_run", f"count, {memories}", lines)
-        self._points(memories)
+        body = "\n".join(f"    {line}" for line in lines)
+        self.writer.functions.append(f"@kernel\ndef {name}_steps_of(count, {memories}):\n{body}")
+        return self._points(memories)
 
-    def _points(self, memories: str) -> None:
+    def _points(self, memories: str) -> Entry:
         names = [self.writer.names("a", s.name) for s in self.leaves]
         results = [f"o{k}" for k in range(len(self.outputs))]
         lines = []
         for kind, memory in self.memory.items():
-            lines.append(f"{kind}_memory = np.empty({len(memory.constants) + memory.strips * STRIP}, {DTYPES[kind]})")
             lines += [f"{kind}_memory[{k}] = {code}" for code, k in memory.constants.items()]
-        lines += [f"for start in range(0, {(names + results)[0]}.size, {STRIP}):"]
-        inside = [f"count = min({STRIP}, {(names + results)[0]}.size - start)", "for i in range(count):"]
+        lines += [f"for start in range(0, points, {STRIP}):"]
+        inside = [f"count = min({STRIP}, points - start)", "for i in range(count):"]
         for s, given in zip(self.leaves, names, strict=True):
             kind = self._kind(s)
             inside.append(f"    {kind}_memory[{self._offset(kind, 'strip', self.place[s])} + i] = {given}[start + i]")
-        inside += [f"{self.name}_run(count, {memories})", "for i in range(count):"]
+        inside += [f"{self.name}_steps_of(count, {memories})", "for i in range(count):"]
         for o, result in zip(self.outputs, results, strict=True):
             inside.append(f"    {result}[start + i] = {self._result(o)}")
-        self._function(f"{self.name}_strips", ", ".join(names + results), [*lines, *(f"    {line}" for line in inside)])
+        arenas = tuple((k, len(m.constants) + m.strips * STRIP) for k, m in self.memory.items())
+        found = tuple((self._kind(o), ()) for o in self.outputs)
+        kinds = (*map(self._kind, self.leaves), *(kind for kind, _ in (*found, *arenas)))
+        entry = Entry(f"{self.name}_points", ("int", *(f"{kind}[1]" for kind in kinds)), (), found, arenas)
+        arguments = ["points", *names, *results, *(f"{kind}_memory" for kind in self.memory)]
+        self.writer.add_native(entry, arguments, lines + [f"    {line}" for line in inside])
+        return entry
 
     def _result(self, output: Symbol) -> str:
         root, kind = self.plan.root(output), self._kind(output)
@@ -155,7 +162,3 @@ class StripWriter:
         have = self._kind(root)
         place = f"{have}_memory[{self._offset(have, 'strip', self.place[root])} + i]"
         return place if have == kind else f"{DTYPES[kind]}({place})"
-
-    def _function(self, name: str, arguments: str, lines: list[str]) -> None:
-        body = "\n".join(f"    {line}" for line in lines)
-        self.writer.functions.append(f"@kernel\ndef {name}({arguments}):\n{body}")

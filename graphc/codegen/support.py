@@ -1,113 +1,121 @@
-"""What generated modules import.
+"""What generated modules import where Numba compiles their entries for its users.
 
-In: nothing.  Out: decorators for kernels and helpers, BLAS products, and the shuffle.
-Always holds: no SymPy here; everything works on NumPy arrays in plain Python too (`plain`), so that a generated module
-can be run without Numba.
+In: nothing.  Out: decorators, and memory of arrays as pointers.
+Always holds: what LLVM compiles (`entry`) is part of a user's own function as the same text, so that a function Numba
+keeps needs nothing of ours to run but the addresses of BLAS; no SymPy here.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numba
-import numpy as np
 from llvmlite import binding, ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from graphc.codegen.linked import LinkedCompiler
+from graphc.codegen.arithmetic import FAST
+from graphc.codegen.artifact import Entry
+from graphc.codegen.native import llvm_text
+from graphc.codegen.tracing import Traced, has_fused_product
 
-FAST = {"reassoc", "contract", "arcp", "nsz"}  # never nnan or ninf: NaN must stay NaN
+_SAME: Any = types.UniTuple  # type: ignore[attr-defined]
+_POINTER: Any = types.CPointer  # type: ignore[attr-defined]
+_INLINED = {
+    "error_model": "numpy",
+    "nogil": True,
+    "forceinline": True,
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+}
 
-_LINKED = {
-    "error_model": "numpy", "nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True,
-    "pipeline_class": LinkedCompiler,
-}  # fmt: skip
-
-kernel: Callable[..., Any] = numba.njit(fastmath=FAST, **_LINKED)
-point: Callable[..., Any] = numba.njit(fastmath=FAST, forceinline=True, **_LINKED)
-helper: Callable[..., Any] = numba.njit(fastmath=False, forceinline=True, **_LINKED)
-
-_ROUTINES = {types.float64: "dgemm", types.float32: "sgemm"}
-
-
-def bind_blas() -> None:
-    """Tell LLVM where SciPy's matrix products are; a module that uses them does so when it is imported."""
-    from graphc.codegen.blas import address
-
-    for routine in _ROUTINES.values():
-        binding.add_symbol(f"graphc_{routine}", address(routine))
+point: Callable[..., Any] = numba.njit(fastmath=set(FAST), **_INLINED)
+helper: Callable[..., Any] = numba.njit(fastmath=False, **_INLINED)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def gemm(
-    typing: Any,
-    ta: Any,
-    tb: Any,
-    m: Any,
-    n: Any,
-    k: Any,
-    alpha: Any,
-    a: Any,
-    ao: Any,
-    b: Any,
-    bo: Any,
-    beta: Any,
-    c: Any,
-    co: Any,
-) -> Any:
-    """c = alpha op(a) op(b) + beta c for row-major matrices that begin at offsets of memory."""
-    signature = types.void(ta, tb, m, n, k, alpha, a, ao, b, bo, beta, c, co)
-    routine = f"graphc_{_ROUTINES[c.dtype]}"
+def kernel(function: Callable[..., Any]) -> Any:
+    """What only entries call is not for Numba."""
+    return function
 
-    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        char, number, real = ir.IntType(8), ir.IntType(32), context.get_value_type(c.dtype)
-        pointer = char.as_pointer()
 
-        def stored(value: Any, type_: Any) -> Any:
-            place = cgutils.alloca_once(builder, type_)
-            builder.store(value, place)
-            return builder.bitcast(place, pointer)
+def entry(function: Callable[..., Any]) -> Any:
+    """The intrinsic that calls a function which LLVM compiles, and links its text to the caller's."""
+    file, name = Path(function.__code__.co_filename), function.__name__
+    dtype = function.__globals__["real"].__name__
+    kinds = {types.float64: "float64[1]", types.float32: "real[1]", types.int64: "int[1]", types.uint8: "bool[1]"}
 
-        def flag(value: Any) -> Any:
-            code = builder.select(
-                cgutils.is_true(builder, value), ir.Constant(char, ord("T")), ir.Constant(char, ord("N"))
-            )
-            return stored(code, char)
+    def typed(typing: Any, *arguments: Any) -> Any:
+        listed = tuple("int" if isinstance(a, types.Integer) else kinds[a.dtype] for a in arguments)
 
-        def data(start: Any, offset: Any) -> Any:
-            return builder.bitcast(builder.gep(start, [offset]), pointer)
+        def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+            prefix = f"graphc_{file.parent.name}_"
+            text = llvm_text(file.read_text("utf-8"), Entry(name, listed), dtype, prefix)
+            library = context.codegen().create_library(prefix + name)
+            library.add_llvm_module(binding.parse_assembly(text))
+            library.finalize()
+            context.active_code_library.add_linking_library(library)
+            whole = types.int64
+            values = [
+                context.cast(builder, v, t, whole) if isinstance(t, types.Integer) else v
+                for v, t in zip(given, arguments, strict=True)
+            ]
+            called = ir.FunctionType(ir.VoidType(), [v.type for v in values])
+            builder.call(cgutils.get_or_insert_function(builder.module, called, prefix + name), values)
+            return context.get_dummy_value()
 
-        def whole(value: Any, kind: Any) -> Any:
-            return builder.trunc(context.cast(builder, value, kind, types.int64), number)
+        return types.void(*arguments), generate
 
-        def place(value: Any, kind: Any) -> Any:
-            return context.cast(builder, value, kind, types.intp)
+    signature = inspect.signature(function)
+    first = inspect.Parameter("typing", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    typed.__signature__ = signature.replace(parameters=[first, *signature.parameters.values()])  # type: ignore[attr-defined]
+    return intrinsic(typed)
 
-        ta_, tb_, m_, n_, k_, alpha_, a_, ao_, b_, bo_, beta_, c_, co_ = args
-        rows, columns, inner = whole(m_, m), whole(n_, n), whole(k_, k)
-        lda = builder.select(cgutils.is_true(builder, ta_), rows, inner)
-        ldb = builder.select(cgutils.is_true(builder, tb_), inner, columns)
-        # row-major C = A B is column-major C^T = B^T A^T: operands change places, flags stay
-        arguments = [
-            flag(tb_), flag(ta_), stored(columns, number), stored(rows, number), stored(inner, number),
-            stored(alpha_, real), data(b_, place(bo_, bo)), stored(ldb, number), data(a_, place(ao_, ao)), stored(lda, number),
-            stored(beta_, real), data(c_, place(co_, co)), stored(columns, number),
-        ]  # fmt: skip
-        function = cgutils.get_or_insert_function(
-            builder.module, ir.FunctionType(ir.VoidType(), [pointer] * 13), routine
-        )
-        builder.call(function, arguments)
-        return context.get_dummy_value()
 
-    return signature, generate
+def vector(function: Callable[..., Any]) -> Any:
+    """The intrinsic that puts a function of one or two numbers of one float type into the caller's code."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return function(*(Traced(builder, value, has_fused_product()) for value in arguments)).value
+
+    def one(typing: Any, x: Any) -> Any:
+        return (x(x), generate) if isinstance(x, types.Float) else None
+
+    def two(typing: Any, x: Any, y: Any) -> Any:
+        return (x(x, x), generate) if isinstance(x, types.Float) and x == y else None
+
+    return intrinsic((one, two)[len(inspect.signature(function).parameters) - 1])
+
+
+def traced(results: int) -> Callable[[Callable[..., Any]], Any]:
+    """The intrinsic that puts a function of numbers of one float type into the caller's code, in one piece.
+
+    It takes a tuple of them and gives a tuple of `results`.  Numba reads only the call: a statement of its own costs it
+    a millisecond, a traced one a fiftieth of that.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        def typed(typing: Any, numbers: Any) -> Any:
+            if not (isinstance(numbers, _SAME) and isinstance(numbers.dtype, types.Float)):
+                return None
+            return _SAME(numbers.dtype, results)(numbers), generate
+
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            values = cgutils.unpack_tuple(builder, arguments[0])
+            given = [Traced(builder, value, has_fused_product()) for value in values]
+            found = [given[0]._operand(value) for value in function(*given)]
+            return context.make_tuple(builder, signature.return_type, found)
+
+        return intrinsic(typed)
+
+    return decorate
 
 
 @intrinsic  # type: ignore[untyped-decorator]
 def view(typing: Any, array: Any, start: Any) -> Any:
-    """The memory of a contiguous array from its element `start` on, as a pointer: it is one machine word, with no
-    count of references, which makes functions of many arrays compile and call several times faster.
+    """The memory of a contiguous array from its element `start` on, as a pointer.
 
     The array must be kept alive (`keep`) while the memory is used.  Bools are bytes.
     """
@@ -117,8 +125,7 @@ def view(typing: Any, array: Any, start: Any) -> Any:
         data = context.make_array(array)(context, builder, args[0]).data
         return builder.gep(data, [context.cast(builder, args[1], start, types.intp)])
 
-    pointer: Any = types.CPointer  # type: ignore[attr-defined]
-    return pointer(element)(array, start), generate
+    return _POINTER(element)(array, start), generate
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -129,18 +136,3 @@ def keep(typing: Any, array: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(array), generate
-
-
-@kernel
-def shuffle(order: Any, count: int, state: Any) -> None:
-    """Fisher and Yates's shuffle, with the generator splitmix64 (Steele, Lea and Flood 2014); state[0] goes on."""
-    seed = state[0]
-    for i in range(count - 1, 0, -1):
-        seed += np.uint64(0x9E3779B97F4A7C15)
-        z = (seed ^ (seed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        j = np.int64((z ^ (z >> np.uint64(31))) % np.uint64(i + 1))
-        kept = order[i]
-        order[i] = order[j]
-        order[j] = kept
-    state[0] = seed

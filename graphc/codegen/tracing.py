@@ -1,7 +1,7 @@
 """Vector math as LLVM IR: a function over numbers is run once over traced ones, and what it does is the code.
 
-In: functions written with the operators and methods of `Traced`.  Out: `vector(function)`, an intrinsic that generated
-code calls.
+In: functions written with the operators and methods of `Traced`.  Out: the instructions, where the numbers' builder
+stands.
 Always holds: straight-line code without calls to a library, so that LLVM vectorises the loop around it; no operation
 may be reassociated, whatever the fast-math flags of the caller; equal methods of `codegen.plain_number.Plain` give the same
 results in plain Python.
@@ -9,20 +9,17 @@ results in plain Python.
 
 from __future__ import annotations
 
-import inspect
 import platform
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba.core import cgutils, types
-from numba.extending import intrinsic
+from llvmlite import binding, ir
 
 from graphc.codegen.plain_number import two_over_pi
 
 _INT, _LONG = ir.IntType(32), ir.IntType(64)
-_SAME: Any = types.UniTuple  # type: ignore[attr-defined]
 # Numba adds the caller's flags to every instruction that has none.  `contract` lets a product and a sum be one fused
 # operation; `arcp` says nothing about products and sums: it keeps them as they are written.
 _FUSED, _ALONE = ("contract",), ("arcp",)
@@ -30,50 +27,11 @@ _FUSED, _ALONE = ("contract",), ("arcp",)
 _RECIPROCAL = ("contract", "arcp")
 
 
-def vector(function: Callable[..., Any]) -> Any:
-    """The intrinsic that puts a function of one or two numbers of one float type into the caller's code."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        fused = _has_fused_product(context)
-        return function(*(Traced(builder, value, fused) for value in arguments)).value
-
-    def one(typing: Any, x: Any) -> Any:
-        return (x(x), generate) if isinstance(x, types.Float) else None
-
-    def two(typing: Any, x: Any, y: Any) -> Any:
-        return (x(x, x), generate) if isinstance(x, types.Float) and x == y else None
-
-    return intrinsic((one, two)[len(inspect.signature(function).parameters) - 1])
-
-
-def traced(results: int) -> Callable[[Callable[..., Any]], Any]:
-    """The intrinsic that puts a function of numbers of one float type into the caller's code, in one piece.
-
-    It takes a tuple of them and gives a tuple of `results`.  Numba reads only the call: a statement of its own costs it
-    a millisecond, a traced one a fiftieth of that.
-    """
-
-    def decorate(function: Callable[..., Any]) -> Any:
-        def typed(typing: Any, numbers: Any) -> Any:
-            if not (isinstance(numbers, _SAME) and isinstance(numbers.dtype, types.Float)):
-                return None
-            return _SAME(numbers.dtype, results)(numbers), generate
-
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            fused = _has_fused_product(context)
-            given = [Traced(builder, value, fused) for value in cgutils.unpack_tuple(builder, arguments[0])]
-            found = [given[0]._operand(value) for value in function(*given)]
-            return context.make_tuple(builder, signature.return_type, found)
-
-        return intrinsic(typed)
-
-    return decorate
-
-
-def _has_fused_product(context: Any) -> bool:
+@cache
+def has_fused_product() -> bool:
     """Whether the processor has a fused product and sum; else `llvm.fma` would be a call."""
     if platform.machine().lower() in ("x86_64", "amd64", "i686"):
-        return "+fma" in context.codegen()._get_host_cpu_features().split(",")
+        return bool(binding.get_host_cpu_features().get("fma"))
     return platform.machine().lower() in ("aarch64", "arm64")
 
 

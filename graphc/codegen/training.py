@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from sympy import Symbol
 
-from graphc.codegen.artifact import Layout
+from graphc.codegen.artifact import Entry, Layout
 from graphc.codegen.fusion import schedule
 from graphc.codegen.kinds import cast_code, number_code
 from graphc.codegen.memory import Plan, forward_targets, is_forward, plan_memory
-from graphc.codegen.module import Arena, Key, ModuleWriter, arena_of, memory_key, used_sizes
+from graphc.codegen.module import Key, ModuleWriter, arena_of, memory_key, used_sizes
 from graphc.codegen.schedule import Schedule, lowering_of
 from graphc.graph.graph import Graph
 from graphc.graph.types import Size, product
@@ -40,9 +40,8 @@ def write_training(writer: ModuleWriter, step: Graph) -> Layout:
     """Add `train` to the module."""
     batch = batch_size_name(step)
     rows = _Rows(step, batch)
-    arena = _LoopText(writer, step, rows).write("train")
+    _LoopText(writer, step, rows).write("train")
     return Layout(
-        arenas=tuple(arena.length.items()),
         batch=batch,
         batched=tuple(s.name for s in rows.batched),
         whole=tuple(s.name for s in rows.whole),
@@ -79,8 +78,8 @@ class _LoopText:
         self.memory_plan: Plan = plan_memory(self.plan, set(graph.leaves()))
         self.memory: dict[str, str] = {}
 
-    def write(self, name: str) -> Arena:
-        """Add the function to the module; the arena it asks for."""
+    def write(self, name: str) -> None:
+        """Add the function to the module."""
         names, rows = self.writer.names, self.rows
         sizes = sorted(used_sizes(self.graph) - {rows.batch})
         data = [names("d", s.name) for s in (*rows.batched, *rows.whole)]
@@ -89,8 +88,9 @@ class _LoopText:
         types = ["int"] * len(sizes) + [f"{k}[1]" for k in KINDS] * 2
         types += [f"{self.graph.types[s].kind}[1]" for s in (*rows.batched, *rows.whole)]
         types += ["int[1]", "bool", "uint[1]", "int", "int", "int", "bool", "bool", "float64[2]"]
-        self.writer.add_function(name, arguments, self._lines(), types)
-        return self.arena
+        lines = self._lines()
+        entry = Entry(name, tuple(types), tuple(sizes), (), tuple(self.arena.length.items()))
+        self.writer.add_native(entry, arguments, lines)
 
     def _lines(self) -> list[str]:
         rows = self.rows
@@ -108,7 +108,8 @@ class _LoopText:
             lines.append(f"        s_{rows.batch} = count")
         lines += [f"        {line}" for line in (*self._gather(), *step)]
         results = (self.graph.outputs[0], *self.graph.metrics)
-        lines += [f"        totals[epoch, {k}] += count * {self._number(s)}" for k, s in enumerate(results)]
+        place = f"epoch * {len(results)}"
+        lines += [f"        totals[{place} + {k}] += count * {self._number(s)}" for k, s in enumerate(results)]
         if self._update_lines:
             lines += ["        if learning:", *(f"            {line}" for line in self._update_lines)]
         return lines

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from graphc.codegen.artifact import Artifact, Leaf
+from graphc.codegen.artifact import Artifact, Entry, Leaf
 from graphc.errors import DataError, DerivativeError
 from graphc.graph.types import Type, shape_text, size_value, sizes_of
 from graphc.run.initial import initial_values
@@ -29,19 +29,38 @@ PLAIN_CALLS = 3  # single points answered in plain Python before anything is com
 
 
 class Jit:
-    """The raw jitted functions: positional arguments in the order of `Function.inputs`."""
+    """The raw functions.  Numba's take positional arguments in the order of `Function.inputs`."""
 
     def __init__(self, artifact: Artifact) -> None:
         self._artifact = artifact
         self.loaded: dict[str, Callable[..., Any]] = {}
 
     def load(self, name: str) -> Callable[..., Any]:
-        """An entry, compiled."""
+        """An entry, compiled by Numba."""
         if name not in self.loaded:
             from graphc.codegen.cache import jitted
 
             self.loaded[name] = jitted(self._artifact.source, self._artifact.entry(name), self._artifact.dtype)
         return self.loaded[name]
+
+    def native(self, name: str) -> Callable[..., None]:
+        """An entry for arrays, compiled by LLVM: sizes, inputs, results; its working memory is put in."""
+        if name not in self.loaded:
+            from graphc.codegen.cache import native
+
+            entry = self._artifact.entry(name)
+            function = native(self._artifact.source, entry, self._artifact.dtype)
+            self.loaded[name] = self._with_arenas(function, entry) if entry.arenas else function
+        return self.loaded[name]
+
+    def _with_arenas(self, function: Callable[..., None], entry: Entry) -> Callable[..., None]:
+        types, names = array_types(self._artifact.dtype), entry.sizes
+
+        def call(*arguments: Any) -> None:
+            sizes = dict(zip(names, arguments))  # noqa: B905
+            function(*arguments, *(np.empty(size_value(n, sizes), types[kind]) for kind, n in entry.arenas))
+
+        return call
 
     @cached_property
     def forward(self) -> Callable[..., Any]:
@@ -209,18 +228,15 @@ class Function:
             if not shape:
                 return None
             for v in values:
-                if type(v) is not array or v.dtype is not dtype or v.shape != shape or not v.flags.carray:
+                if type(v) is not array or v.dtype is not dtype or v.shape != shape or not v.flags.c_contiguous:
                     return None
             results = (
                 list(empty((total, *shape), dtype))
                 if SMALL < first.nbytes < LARGE
                 else [empty(shape, dtype) for _ in range(total)]
             )
-            function = function or self.jit.load(f"{entry}_points")
-            if len(shape) == 1:
-                function(*values, *results)
-            else:
-                function(*(v.reshape(-1) for v in (*values, *results)))
+            function = function or self.jit.native(f"{entry}_points")
+            function(first.size, *values, *results)
             if entry == "value_and_grad":
                 return results[0], results[1:]
             return results[0] if total == 1 and entry == "forward" else results
@@ -362,11 +378,12 @@ class Function:
         except ValueError:
             shown = ", ".join(f"{n} {shape_text(v.shape)}" for n, v in zip(self.inputs, values, strict=True))
             raise DataError(f"the arguments do not broadcast: {shown}") from None
-        flat = [_writable(v if v.shape == shape else np.broadcast_to(v, shape)).reshape(-1) for v in values]
-        kinds = {"real": self._dtype, "int": np.dtype(np.int64), "bool": np.dtype(np.bool_)}
+        flat = [np.ascontiguousarray(v if v.shape == shape else np.broadcast_to(v, shape)) for v in values]
+        kinds = array_types(self._dtype)
         outputs = [np.empty(shape, kinds[k]) for k in self.artifact.output_kinds] if entry != "backward" else []
         gradients = [np.empty(shape, self._dtype) for _ in self._gradients] if entry != "forward" else []
-        self.jit.load(f"{entry}_points")(*flat, *(o.reshape(-1) for o in (*outputs, *gradients)))
+        count = flat[0].size
+        self.jit.native(f"{entry}_points")(count, *flat, *outputs, *gradients)
         self._hasten(entry, self.jit.loaded.get(entry))
         if entry == "forward":
             return outputs[0] if len(outputs) == 1 else tuple(outputs)
@@ -380,8 +397,19 @@ class Function:
             check_shape(name, array, self._types[name].shape)
         sizes = bind_sizes(arrays, self._types)
         check_sizes(self.artifact, sizes)
-        ready = [v.item() if v.ndim == 0 else _writable(v) for v in values]
-        return self.jit.load(entry)(*ready)
+        run, types = self.artifact.entry(f"{entry}_run"), array_types(self._dtype)
+        results = [np.empty(tuple(size_value(d, sizes) for d in shape), types[kind]) for kind, shape in run.results]
+        given = map(np.ascontiguousarray, values)
+        self.jit.native(run.name)(*(sizes[n] for n in run.sizes), *given, *results)
+        found = [r if r.ndim else r[()] for r in results]
+        if entry == "value_and_grad":
+            return found[0], tuple(found[1:])
+        return found[0] if entry == "forward" and len(found) == 1 else tuple(found)
+
+
+def array_types(dtype: Any) -> dict[str, Any]:
+    """The type of arrays of each kind."""
+    return {"real": np.dtype(dtype), "int": np.dtype(np.int64), "bool": np.dtype(np.bool_)}
 
 
 def check_sizes(artifact: Artifact, sizes: Mapping[str, int]) -> None:
@@ -399,11 +427,6 @@ def check_sizes(artifact: Artifact, sizes: Mapping[str, int]) -> None:
                 f"{what}, but the data say {known}", line=c.line, column=c.column, source_line=c.source_line,
                 hint="give arrays whose sizes fit",
             )  # fmt: skip
-
-
-def _writable(array: Any) -> Any:
-    array = np.ascontiguousarray(array)
-    return array if array.flags.writeable else array.copy()
 
 
 def numeric(name: str, value: Any, kind: str, dtype: Any) -> Any:

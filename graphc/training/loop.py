@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from graphc.codegen.artifact import Artifact, Leaf
-from graphc.codegen.cache import jitted
+from graphc.codegen.cache import native
 from graphc.errors import DataError, GraphcError, TrainingError
 from graphc.graph.types import Type, shape_text, size_value
 from graphc.run.function import check_sizes
@@ -199,7 +199,7 @@ class Trainer:
         count = self._examples(arrays)
         batch = min(self.settings.batch_size or max(count, 1), count) if self.layout.batch is not None else 1
         totals = np.zeros((epochs, 1 + len(self.layout.metrics)))
-        sizes = [self.sizes[n] for n in self._size_arguments()]
+        sizes = [self.sizes[n] for n in self._entry.sizes]
         arenas = self._arenas(batch)
         data = [np.ascontiguousarray(arrays[n]).reshape(-1) for n in (*self.layout.batched, *self.layout.whole)]
         data = [a if a.flags.writeable else a.copy() for a in data]
@@ -214,22 +214,18 @@ class Trainer:
         """Working memory for batches of this size."""
         kinds = {"real": self.dtype, "int": np.int64, "bool": np.bool_}
         sizes = {**self.sizes, str(self.layout.batch): batch}
-        return [np.empty(size_value(length, sizes), kinds[kind]) for kind, length in self.layout.arenas]
-
-    def _size_arguments(self) -> list[str]:
-        """Sizes other than the batch's, which the loop takes first."""
-        names = self._train.py_func.__code__.co_varnames
-        return [n[2:] for n in names[: names.index("real_values")]]
+        return [np.empty(size_value(length, sizes), kinds[kind]) for kind, length in self._entry.arenas]
 
     def run(self, callback: Callback | None) -> Run:
         """Train."""
-        self._train: Any = jitted(self.artifact.source, self.artifact.entry("train"), self.artifact.dtype)
+        self._entry = self.artifact.entry("train")
+        self._train = native(self.artifact.source, self._entry, self.artifact.dtype)
         order, given = self._order()
         state = np.array([np.random.SeedSequence(self.settings.seed).generate_state(1, np.uint64)[0]], np.uint64)
         done, length, reason = 0, 1, "epochs"
         step_by_step = callback is not None or self.held is not None or self._stops()
         try:
-            with _one_blas_thread("bind_blas()" in self.artifact.source):
+            with _one_blas_thread("gemm(" in self.artifact.source):
                 while done < self.settings.epochs:
                     length = 1 if step_by_step else min(length, self.settings.epochs - done)
                     part = order[done * self.count : (done + length) * self.count] if given else order

@@ -21,10 +21,21 @@ print(json.dumps([value, gradient, sum(stats.cache_hits.values()), "sympy" in sy
 """
 
 
-def _run(cache: Path) -> tuple[list[object], str]:
+def _run(cache: Path, program: str = RUN) -> tuple[list[object], str]:
     environment = {**os.environ, "GRAPHC_CACHE": str(cache)}
-    done = subprocess.run([sys.executable, "-c", RUN], capture_output=True, text=True, env=environment, check=True)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment, check=True)
     return json.loads(done.stdout), done.stderr
+
+
+ARRAYS = """
+import json, sys
+import numpy as np
+import graphc
+f = graphc.compile("sin(x)*y + x^2")
+value, gradient = f.value_and_grad(x=np.array([0.5, 1.0]), y=np.array([2.0, 2.0]))
+found = {name: slope[0] for name, slope in gradient.items()}
+print(json.dumps([value[0], found, "graphc.codegen.translate" in sys.modules, "numba" in sys.modules]))
+"""
 
 
 WANT = [1.2088510772084061, {"x": 2.7551651237807455, "y": 0.479425538604203}]
@@ -42,6 +53,24 @@ def test_the_second_process_compiles_nothing_and_needs_no_sympy(tmp_path: Path) 
     _check(second)
     assert (first[2], second[2]) == (0, 1)
     assert second[3] is False
+
+
+def test_arrays_need_no_numba_and_in_a_second_process_no_compiler(tmp_path: Path) -> None:
+    first, _ = _run(tmp_path, ARRAYS)
+    second, _ = _run(tmp_path, ARRAYS)
+    _check(first)
+    _check(second)
+    assert (first[2:], second[2:]) == ([True, False], [False, False])
+
+
+@pytest.mark.parametrize("harm", [b"", b"0\n", b"harmed!"])
+def test_a_harmed_object_file_costs_a_recompile(tmp_path: Path, harm: bytes) -> None:
+    _run(tmp_path, ARRAYS)
+    (file,) = tmp_path.rglob("*.object")
+    file.write_bytes(file.read_bytes()[:-7] + harm if harm == b"harmed!" else harm)
+    found, errors = _run(tmp_path, ARRAYS)
+    _check(found)
+    assert not errors
 
 
 def _files(folder: Path) -> list[Path]:

@@ -47,7 +47,7 @@ def test_a_softmax_with_loss_metric_and_gradient_is_one_pass_over_the_rows(optim
 
 
 def test_what_only_a_row_needs_has_memory_for_one_row() -> None:
-    lengths = dict(_artifact(NET.format(optimizer="sgd(lr=0.1)")).layout.arenas)  # type: ignore[union-attr]
+    lengths = dict(_artifact(NET.format(optimizer="sgd(lr=0.1)")).entry("train").arenas)
     per_example = size_value(lengths["real"], {"n": 1001}) - size_value(lengths["real"], {"n": 1000})
     assert per_example == 64 + 32 + 32 + 10 + 32  # the example, x@W, h, and the gradients before both products
 

@@ -1,0 +1,135 @@
+"""Machine code of generated functions, by LLVM alone.
+
+In: a module's text and the entry wanted.  Out: an object file; of an object file the function, callable from Python.
+Always holds: the function takes arrays and whole numbers by position, which its caller has checked: arrays contiguous
+and of the right type; it runs without Python's lock and gives None; Numba is not imported.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import re
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from llvmlite import binding, ir
+
+from graphc.codegen.artifact import Entry
+
+_LOOP = re.compile(r'^!(\d+) = !\{ !"loop \d+" \}$', re.MULTILINE)
+_PYTHON = (
+    "PyLong_AsLongLong", "PyObject_IsTrue", "PyErr_Occurred", "PyErr_BadArgument", "PyEval_SaveThread", "PyEval_RestoreThread", "Py_IncRef",
+)  # fmt: skip
+_FASTCALL = 0x0080
+_KEPT: list[Any] = []  # engines and definitions: what they hold may be called at any time
+_CHAR, _LONG = ir.IntType(8), ir.IntType(64)
+_POINTER = _CHAR.as_pointer()
+
+
+def llvm_text(source: str, entry: Entry, dtype: str, prefix: str = "", wrapped: bool = False) -> str:
+    """A function and all that it calls as LLVM text; `wrapped`: with `call`, which Python calls."""
+    from graphc.codegen.translate import Translator, argument_value
+
+    translator = Translator(source, dtype, prefix)
+    arguments = tuple(argument_value(a, dtype) for a in entry.arguments)
+    function = translator.entry(entry.name, arguments)
+    if wrapped:
+        _write_call(translator.module, function, arguments)
+    text, loops = _LOOP.subn(r"!\1 = distinct !{ !\1, !99999 }", str(translator.module))
+    return text + ('\n!99999 = !{ !"llvm.loop.unroll.disable" }\n' if loops else "")
+
+
+def object_code(source: str, entry: Entry, dtype: str) -> bytes:
+    """The object file of an entry."""
+    module = binding.parse_assembly(llvm_text(source, entry, dtype, wrapped=True))
+    return bytes(machine().emit_object(optimised(module)))
+
+
+def optimised(module: Any) -> Any:
+    """The module after LLVM's passes."""
+    module.triple, module.data_layout = machine().triple, str(machine().target_data)
+    module.verify()
+    options = binding.create_pipeline_tuning_options(speed_level=3)
+    options.loop_vectorization = options.slp_vectorization = True
+    builder = binding.create_pass_builder(machine(), options)
+    builder.getModulePassManager().run(module, builder)
+    return module
+
+
+@cache
+def machine() -> Any:
+    """This processor, as LLVM knows it."""
+    binding.initialize_native_target()
+    binding.initialize_native_asmprinter()
+    return binding.Target.from_default_triple().create_target_machine(
+        cpu=binding.get_host_cpu_name(), features=binding.get_host_cpu_features().flatten(), opt=3, jit=True,
+        codemodel="jitdefault",
+    )  # fmt: skip
+
+
+class _Method(ctypes.Structure):
+    _fields_ = (
+        ("name", ctypes.c_char_p), ("call", ctypes.c_void_p), ("flags", ctypes.c_int), ("doc", ctypes.c_char_p),
+    )  # fmt: skip
+
+
+def loaded(code: bytes) -> Callable[..., None]:
+    """The function of an object file."""
+    _bind_python()
+    engine = binding.create_mcjit_compiler(binding.parse_assembly(""), machine())
+    engine.add_object_file(binding.ObjectFileRef.from_data(code))
+    engine.finalize_object()
+    method = _Method(b"graphc", engine.get_function_address("call"), _FASTCALL, None)
+    _KEPT.append((engine, method))
+    create = ctypes.pythonapi.PyCFunction_NewEx
+    create.restype, create.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p]
+    return create(ctypes.byref(method), None, None)  # type: ignore[no-any-return]
+
+
+@cache
+def _bind_python() -> None:
+    machine()
+    for name in _PYTHON:
+        binding.add_symbol(name, ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value)
+    binding.add_symbol("_Py_NoneStruct", id(None))
+
+
+def _write_call(module: Any, function: Any, arguments: tuple[tuple[str, bool], ...]) -> None:
+    """`call(self, arguments, count)` of Python's fast protocol: numbers converted, arrays by the address of their data,
+    which follows the head of the object."""
+    python = {
+        name: ir.Function(module, ir.FunctionType(result, given), name)
+        for name, result, given in (
+            ("PyLong_AsLongLong", _LONG, [_POINTER]), ("PyObject_IsTrue", ir.IntType(32), [_POINTER]),
+            ("PyErr_Occurred", _POINTER, []), ("PyErr_BadArgument", ir.IntType(32), []),
+            ("PyEval_SaveThread", _POINTER, []), ("PyEval_RestoreThread", ir.VoidType(), [_POINTER]),
+            ("Py_IncRef", ir.VoidType(), [_POINTER]),
+        )
+    }  # fmt: skip
+    call = ir.Function(module, ir.FunctionType(_POINTER, [_POINTER, _POINTER.as_pointer(), _LONG]), "call")
+    builder = ir.IRBuilder(call.append_basic_block())
+    with builder.if_then(builder.icmp_signed("!=", call.args[2], ir.Constant(_LONG, len(arguments))), likely=False):
+        builder.call(python["PyErr_BadArgument"], [])
+        builder.ret(ir.Constant(_POINTER, None))
+    values = []
+    for k, (argument, (kind, memory)) in enumerate(zip(function.args, arguments, strict=True)):
+        given = builder.load(builder.gep(call.args[1], [ir.Constant(_LONG, k)]))
+        if memory:
+            place = builder.gep(given, [ir.Constant(_LONG, object.__basicsize__)])
+            values.append(builder.load(builder.bitcast(place, argument.type.as_pointer())))
+        elif kind == "bool":
+            values.append(builder.trunc(builder.call(python["PyObject_IsTrue"], [given]), argument.type))
+        else:
+            values.append(builder.call(python["PyLong_AsLongLong"], [given]))
+    with builder.if_then(
+        builder.icmp_unsigned("!=", builder.call(python["PyErr_Occurred"], []), ir.Constant(_POINTER, None)),
+        likely=False,
+    ):
+        builder.ret(ir.Constant(_POINTER, None))
+    thread = builder.call(python["PyEval_SaveThread"], [])
+    builder.call(function, values)
+    builder.call(python["PyEval_RestoreThread"], [thread])
+    none = ir.GlobalVariable(module, _CHAR, "_Py_NoneStruct")
+    builder.call(python["Py_IncRef"], [none])
+    builder.ret(none)
