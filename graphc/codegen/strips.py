@@ -14,10 +14,10 @@ from sympy import Basic, Symbol
 
 from graphc.codegen.artifact import Entry
 from graphc.codegen.kinds import number_code
-from graphc.codegen.loops import LoopWriter
+from graphc.codegen.loops import Body, LoopWriter
 from graphc.codegen.module import DTYPES, ModuleWriter
 from graphc.codegen.schedule import Kernel, Phase, lowering_of, unscheduled
-from graphc.graph.graph import Equation, Graph, operands
+from graphc.graph.graph import Equation, Graph, operands, statics
 from graphc.graph.types import Type, size_named
 from graphc.ops.lowering import Scalar
 
@@ -55,6 +55,7 @@ class StripWriter:
         self.kinds: dict[
             tuple[str, tuple[str, ...]], int
         ] = {}  # a kernel and the kinds of its arguments: a kind of step
+        self.bodies: dict[tuple[object, ...], tuple[Body, list[str]]] = {}
         self.steps: list[tuple[int, list[tuple[str, str, int]]]] = []  # kind; (memory, constant or strip, place)
 
     def write(self) -> Entry:
@@ -79,37 +80,48 @@ class StripWriter:
         return last | {self.plan.root(o): len(self.graph.equations) for o in self.outputs}
 
     def _step(self, equation: Equation, last: dict[Basic, int], position: int) -> None:
-        target = equation.target
-        constants: dict[str, tuple[str, str]] = {}
-
-        def constant(code: str, kind: str) -> str:
-            constants[f"{kind} {code}"] = (kind, code)
-            return f"{kind} {code}"
-
-        phase = Phase(self.plan.space(equation), [equation])
-        body = LoopWriter(
-            self.plan, Kernel(phases=[phase]), lambda s: f"symbol {s.name}", self.writer.block_name, constant
-        ).write()  # fmt: skip
-        self.writer.helpers |= body.helpers
+        target, roots = equation.target, [self.plan.root(a) for a in operands(equation.expr)]
+        symbols = list(dict.fromkeys(s for s in (*roots, target) if isinstance(s, Symbol)))
         self.place[target] = self.memory[self._kind(target)].strip()
-        symbols = {
-            f"symbol {s.name}": s
-            for s in (target, *(self.plan.root(a) for a in operands(equation.expr)))
-            if isinstance(s, Symbol)
-        }
+        body, numbers = self._body(equation, roots, symbols)
+        codes = iter(number_code(r, kind) for r, kind in zip((r for r in roots if not isinstance(r, Symbol)), numbers))  # noqa: B905
         arguments = []
         for key in body.memory:
-            if key in constants:
-                kind, code = constants[key]
-                arguments.append((kind, "constant", self.memory[kind].constant(code)))
+            what, name = key.split()
+            if what != "symbol":
+                arguments.append((name, "constant", self.memory[name].constant(next(codes))))
             else:
-                arguments.append((self._kind(symbols[key]), "strip", self.place[symbols[key]]))
+                s = symbols[int(name)]
+                arguments.append((self._kind(s), "strip", self.place[s]))
         kinds = tuple(kind for kind, _, _ in arguments)
         kind_of_step = self.kinds.setdefault((self.writer.kernel_name(body), kinds), len(self.kinds))
         self.steps.append((kind_of_step, arguments))
-        for s in {*symbols.values()}:
+        for s in symbols:
             if last.get(s, position) <= position:
                 self.memory[self._kind(s)].free.append(self.place[s])
+
+    def _body(self, equation: Equation, roots: list[Basic], symbols: list[Symbol]) -> tuple[Body, list[str]]:
+        """The loop of an equation, whose memory is named by place, and the kinds of its numbers; equal forms share it."""
+        lowering, types = lowering_of(equation), self.graph.types
+        special = isinstance(lowering, Scalar) and lowering.special is not None
+        shown = tuple(
+            (symbols.index(r), types[r].kind) if isinstance(r, Symbol) else r if special else r.is_Integer
+            for r in roots
+        )
+        form = (equation.expr.func, statics(equation.expr), shown, types[equation.target].kind)
+        if form not in self.bodies:
+            numbers: list[str] = []
+
+            def number(code: str, kind: str) -> str:
+                numbers.append(kind)
+                return f"number{len(numbers)} {kind}"
+
+            kernel = Kernel(phases=[Phase(self.plan.space(equation), [equation])])
+            self.bodies[form] = LoopWriter(
+                self.plan, kernel, lambda s: f"symbol {symbols.index(s)}", self.writer.block_name, number
+            ).write(), numbers  # fmt: skip
+            self.writer.helpers |= self.bodies[form][0].helpers
+        return self.bodies[form]
 
     # --- text --------------------------------------------------------------------------------------------------
 
@@ -119,11 +131,11 @@ class StripWriter:
     def _text(self) -> Entry:
         width = 1 + max((len(arguments) for _, arguments in self.steps), default=0)
         rows = [[k, *(self._offset(*a) for a in arguments)] for k, arguments in self.steps]
-        table = ",\n".join("    " + ", ".join(map(str, row + [0] * (width - len(row)))) for row in rows)
+        table = "\n".join(" ".join(map(str, row + [0] * (width - len(row)))) for row in rows)
         name, memories = self.name, ", ".join(f"{kind}_memory" for kind in DTYPES)
         self.writer.equations += len(rows)
         self.writer.functions.append(
-            f"# kind of step, then where its arguments are\n{name}_steps = np.array([\n{table},\n], np.int64)"
+            f'# kind of step, then where its arguments are\n{name}_steps = np.array("""\n{table}\n""".split(), np.int64)'
         )
         lines = [f"for step in range({len(rows)}):", f"    at = step * {width}", f"    kind = {name}_steps[at]"]
         for (kernel, kinds), k in self.kinds.items():
