@@ -54,7 +54,18 @@ def optimised(module: Any) -> Any:
     options.loop_vectorization = options.slp_vectorization = True
     builder = binding.create_pass_builder(machine(), options)
     builder.getModulePassManager().run(module, builder)
+    _inline_seldom_cases(module, builder)
     return module
+
+
+def _inline_seldom_cases(module: Any, builder: Any) -> None:
+    """What the vectoriser calls (`tracing.rare_function`) becomes part of its loop: for a call, all vectors of the loop
+    would be kept on the stack."""
+    passes = binding.create_new_module_pass_manager()
+    passes.add_always_inliner_pass()
+    passes.add_simplify_cfg_pass()
+    passes.add_instruction_combine_pass()
+    passes.run(module, builder)
 
 
 @cache

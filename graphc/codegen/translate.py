@@ -77,6 +77,8 @@ class Translator:
             function.linkage = "internal"
             function.attributes.add("noinline")
             function.attributes.add("nounwind")
+            # Vectors that registers do not hold are kept where a cache line begins: across two lines they cost twice.
+            set.add(function.attributes, '"stackrealign"')  # llvmlite knows no attributes in quotes
             for argument, (_, memory) in zip(function.args, arguments, strict=True):
                 if memory:
                     argument.add_attribute("noalias")
