@@ -41,7 +41,8 @@ class Entry:
     """A function of the generated module: its name and the types of its arguments ("real", "real[2]" for a matrix).
 
     One that LLVM compiles takes `sizes` (or a count of points), inputs, arrays for its `results` (kind and shape) and
-    working memory, an array of each kind in `arenas` with so many elements.
+    working memory, an array of each kind in `arenas` with so many elements.  With a `form` (`codegen.call`) Python can
+    call it by its arguments' names.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Entry:
     sizes: tuple[str, ...] = ()
     results: tuple[tuple[str, tuple[Size, ...]], ...] = ()
     arenas: tuple[tuple[str, Size], ...] = ()
+    form: str = ""
 
 
 @dataclass(frozen=True)

@@ -20,17 +20,20 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphc.codegen.artifact import Artifact, Entry
 from graphc.codegen.plain_lapack import FUNCTIONS
 from graphc.config import cache_folder
 
+if TYPE_CHECKING:
+    from graphc.codegen.native import Loaded
+
 _SOURCES = (
-    "support.py", "lapack.py", "native.py", "translate.py", "prelude.py", "tracing.py", "plain_number.py", "blas.py", "cache.py",
+    "support.py", "lapack.py", "native.py", "call.py", "translate.py", "prelude.py", "tracing.py", "plain_number.py", "blas.py", "cache.py",
 )  # fmt: skip
 _MODULES: dict[str, ModuleType] = {}
-_LOADED: dict[tuple[str, Entry, str], Callable[..., Any]] = {}
+_LOADED: dict[tuple[str, Entry, str], Any] = {}
 
 
 @cache
@@ -116,27 +119,25 @@ def _write(file: Path, content: bytes) -> None:
 # --- modules ---------------------------------------------------------------------------------------------------------
 
 
-def native(source: str, entry: Entry, dtype: str) -> Callable[..., None]:
-    """An entry that LLVM compiles, as a function of arrays and whole numbers; a process loads it once."""
-    return _once(_native, source, entry, dtype)
+def native(source: str, entry: Entry, dtype: str) -> Loaded:
+    """An entry that LLVM compiles; a process loads it once."""
+    return _once(_native, source, entry, dtype)  # type: ignore[no-any-return]
 
 
 def jitted(source: str, entry: Entry, dtype: str) -> Callable[..., Any]:
     """An entry that Numba compiles; a process compiles or loads it once."""
-    return _once(_compiled, source, entry, dtype)
+    return _once(_compiled, source, entry, dtype)  # type: ignore[no-any-return]
 
 
-def _once(
-    make: Callable[[str, Entry, str], Callable[..., Any]], source: str, entry: Entry, dtype: str
-) -> Callable[..., Any]:
+def _once(make: Callable[[str, Entry, str], Any], source: str, entry: Entry, dtype: str) -> Any:
     key = (source, entry, dtype)
     if key not in _LOADED:
         _LOADED[key] = make(source, entry, dtype)
     return _LOADED[key]
 
 
-def _native(source: str, entry: Entry, dtype: str) -> Callable[..., None]:
-    from graphc.codegen.native import loaded, object_code
+def _native(source: str, entry: Entry, dtype: str) -> Loaded:
+    from graphc.codegen.native import Loaded, object_code
 
     _bind_routines(source)
     folder = cache_folder() / "modules" / _hash(source, fingerprint())
@@ -144,12 +145,12 @@ def _native(source: str, entry: Entry, dtype: str) -> Callable[..., None]:
     with contextlib.suppress(OSError):
         checksum, _, code = file.read_bytes().partition(b"\n")
         if checksum == hashlib.sha256(code).hexdigest().encode():
-            return loaded(code)
+            return Loaded(code)
     code = object_code(source, entry, dtype)
     with contextlib.suppress(OSError):
         _write(folder / "module.py", source.encode())
         _write(file, hashlib.sha256(code).hexdigest().encode() + b"\n" + code)
-    return loaded(code)
+    return Loaded(code)
 
 
 def _bind_routines(source: str) -> None:

@@ -59,7 +59,15 @@ def _write_points(writer: ModuleWriter, name: str, names: list[str], types: list
     lines = ["for i in range(count):", f"    {to}= {name}_point(({at}))"]
     results = tuple((graph.types[o].kind, ()) for o in graph.outputs)
     arguments = ("int", *(f"{t}[1]" for t in types), *(f"{kind}[1]" for kind, _ in results))
-    writer.add_native(Entry(f"{name}_points", arguments, (), results), ["count", *names, *outputs], lines)
+    form = _form(name, len(results)) if set(arguments[1:]) == {"real[1]"} else ""
+    writer.add_native(Entry(f"{name}_points", arguments, (), results, (), form), ["count", *names, *outputs], lines)
+
+
+def _form(name: str, results: int) -> str:
+    """How Python gets the results."""
+    if name == "value_and_grad":
+        return "value and results"
+    return "value" if name == "forward" and results == 1 else "results"
 
 
 def _write_repeated(writer: ModuleWriter, name: str, names: list[str], run: Entry) -> None:

@@ -1,8 +1,8 @@
 """Machine code of generated functions, by LLVM alone.
 
 In: a module's text and the entry wanted.  Out: an object file; of an object file the function, callable from Python.
-Always holds: the function takes arrays and whole numbers by position, which its caller has checked: arrays contiguous
-and of the right type; it runs without Python's lock and gives None; Numba is not imported.
+Always holds: `call` takes arrays and whole numbers by position, which its caller has checked: arrays contiguous and of
+the right type; it runs without Python's lock and gives None; Numba is not imported.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 
 from llvmlite import binding, ir
 
+from graphc.codegen import call as by_name
 from graphc.codegen.artifact import Entry
 
 _LOOP = re.compile(r'^!(\d+) = !\{ !"loop \d+" \}$', re.MULTILINE)
@@ -28,7 +29,7 @@ _POINTER = _CHAR.as_pointer()
 
 
 def llvm_text(source: str, entry: Entry, dtype: str, prefix: str = "", wrapped: bool = False) -> str:
-    """A function and all that it calls as LLVM text; `wrapped`: with `call`, which Python calls."""
+    """A function and all that it calls as LLVM text; `wrapped`: with what Python calls."""
     from graphc.codegen.translate import Translator, argument_value
 
     translator = Translator(source, dtype, prefix)
@@ -36,6 +37,8 @@ def llvm_text(source: str, entry: Entry, dtype: str, prefix: str = "", wrapped: 
     function = translator.entry(entry.name, arguments)
     if wrapped:
         _write_call(translator.module, function, arguments)
+    if wrapped and entry.form:
+        by_name.write_call(translator.module, function, len(arguments) - 1 - len(entry.results), entry.form)
     text, loops = _LOOP.subn(r"!\1 = distinct !{ !\1, !99999 }", str(translator.module))
     return text + ('\n!99999 = !{ !"llvm.loop.unroll.disable" }\n' if loops else "")
 
@@ -85,17 +88,31 @@ class _Method(ctypes.Structure):
     )  # fmt: skip
 
 
-def loaded(code: bytes) -> Callable[..., None]:
-    """The function of an object file."""
-    _bind_python()
-    engine = binding.create_mcjit_compiler(binding.parse_assembly(""), machine())
-    engine.add_object_file(binding.ObjectFileRef.from_data(code))
-    engine.finalize_object()
-    method = _Method(b"graphc", engine.get_function_address("call"), _FASTCALL, None)
-    _KEPT.append((engine, method))
-    create = ctypes.pythonapi.PyCFunction_NewEx
-    create.restype, create.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p]
-    return create(ctypes.byref(method), None, None)  # type: ignore[no-any-return]
+class Loaded:
+    """The function of an object file: `call` takes arrays and whole numbers by position."""
+
+    def __init__(self, code: bytes) -> None:
+        _bind_python()
+        self._engine = binding.create_mcjit_compiler(binding.parse_assembly(""), machine())
+        self._engine.add_object_file(binding.ObjectFileRef.from_data(code))
+        self._engine.finalize_object()
+        self.call: Callable[..., None] = self._built_in("call", _FASTCALL, b"graphc", None, None)
+
+    def by_name(self, name: str, doc: str | None, context: tuple[Any, ...]) -> Callable[..., Any] | None:
+        """The function of numbers, or of small arrays, by name (`codegen.call`); None where it cannot be."""
+        if not self._engine.get_function_address("call_points") or not _layout_is_known():
+            return None
+        return self._built_in("call_points", by_name.FLAGS, name.encode(), doc.encode() if doc else None, context)
+
+    def _built_in(self, symbol: str, flags: int, name: bytes, doc: bytes | None, context: Any) -> Callable[..., Any]:
+        method = _Method(name, self._engine.get_function_address(symbol), flags, doc)
+        _KEPT.append((self._engine, method))
+        create = ctypes.pythonapi.PyCFunction_NewEx
+        create.restype, create.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p]
+        return create(ctypes.byref(method), context, None)  # type: ignore[no-any-return]
+
+
+_layout_is_known = cache(by_name.layout_is_known)
 
 
 @cache
@@ -103,7 +120,8 @@ def _bind_python() -> None:
     machine()
     for name in _PYTHON:
         binding.add_symbol(name, ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value)
-    binding.add_symbol("_Py_NoneStruct", id(None))
+    for name, address in {"_Py_NoneStruct": id(None), **by_name.symbols()}.items():
+        binding.add_symbol(name, address)
 
 
 def _write_call(module: Any, function: Any, arguments: tuple[tuple[str, bool], ...]) -> None:

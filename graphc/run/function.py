@@ -7,6 +7,7 @@ nothing is compiled before it is called, and the first few single points are ans
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -49,9 +50,22 @@ class Jit:
             from graphc.codegen.cache import native
 
             entry = self._artifact.entry(name)
-            function = native(self._artifact.source, entry, self._artifact.dtype)
+            function = native(self._artifact.source, entry, self._artifact.dtype).call
             self.loaded[name] = self._with_arenas(function, entry) if entry.arenas else function
         return self.loaded[name]
+
+    def by_name(self, name: str, shown: str, results: tuple[str, ...], slow: Callable[..., Any]) -> Callable[..., Any]:
+        """An entry of points as a built-in function, for numbers and small arrays by name; all else goes to `slow`."""
+        from graphc.codegen.cache import native
+        from graphc.codegen.call import context
+
+        entry, dtype = self._artifact.entry(name), self._artifact.dtype
+        if not entry.form:
+            return slow
+        inputs = tuple(leaf.name for leaf in self._artifact.leaves)
+        names = tuple(map(sys.intern, (*inputs, *results)))
+        given = context(slow, dtype, names[: len(inputs)], names[len(inputs) :])
+        return native(self._artifact.source, entry, dtype).by_name(shown, slow.__doc__, given) or slow
 
     def _with_arenas(self, function: Callable[..., None], entry: Entry) -> Callable[..., None]:
         types, names = array_types(self._artifact.dtype), entry.sizes
@@ -103,7 +117,7 @@ class Function:
         self._defaults = {
             leaf.name: value for leaf in artifact.leaves if (value := _default(leaf, self._dtype)) is not None
         }
-        self._hastened: dict[str, Any] = {}  # the compiled functions that calls go straight to
+        self._hastened: set[str] = set()  # the entries whose calls go straight to compiled functions
         self._forward, self._backward, self._both = map(self._any_call, ("forward", "backward", "value_and_grad"))
 
     # --- what it is --------------------------------------------------------------------------------------------
@@ -183,32 +197,16 @@ class Function:
             return lambda found: dict(zip(gradients, found))  # noqa: B905
         return lambda found: (found[0], dict(zip(gradients, found[1])))  # noqa: B905
 
-    def _quick_call(self, entry: str, jitted: Callable[..., Any] | None) -> Callable[..., Any]:
-        """The same for numbers, and for arrays that can be used as they are, all given by name; the rest is sent on.
-
-        Numba's function refuses what is no number with a TypeError, and so does a function that is not compiled yet.
-        """
+    def _quick_call(self, entry: str) -> Callable[..., Any]:
+        """The same for arrays that can be used as they are, all given by name; the rest is sent on."""
         names, slow, named, array = self.inputs, self._any_call(entry), self._packed(entry), np.ndarray
-        points, count, both, gradients = (
-            self._quick_points(entry),
-            len(self.inputs),
-            entry == "value_and_grad",
-            self._gradients,
-        )
+        points, count = self._quick_points(entry), len(self.inputs)
 
         def call(*args: Any, **kwargs: Any) -> Any:
             if len(kwargs) == count:
-                try:
-                    values = [*map(kwargs.__getitem__, names)]
-                    if type(values[0]) is not array:
-                        if both:
-                            value, found = jitted(*values)  # type: ignore[misc]
-                            return value, dict(zip(gradients, found))  # noqa: B905
-                        return named(jitted(*values))  # type: ignore[misc]
-                    if (found := points(values)) is not None:
-                        return named(found)
-                except (KeyError, TypeError, ValueError, OverflowError):
-                    pass
+                values = [*map(kwargs.get, names)]
+                if type(values[0]) is array and (found := points(values)) is not None:
+                    return named(found)
             return slow(*args, **kwargs)
 
         return call
@@ -337,32 +335,27 @@ class Function:
         ]
         if not self.artifact.pointwise:
             return _unpacked(self._arrays(entry, values))
-        if all(v.ndim == 0 for v in values):
-            return _unpacked(self._point(entry, [v.item() for v in values]))
-        return self._points(entry, values)
-
-    def _point(self, entry: str, values: list[Any]) -> Any:
-        if self._plain_left > 0:
+        if self._plain_left > 0 and all(v.ndim == 0 for v in values):
             self._plain_left -= 1
             with np.errstate(all="ignore"):
-                return self._plain[entry](
-                    *(self._dtype.type(v) if type(v) is float else np.int64(v) if type(v) is int else v for v in values)
-                )
-        function = self.jit.load(entry)
-        self._hasten(entry, function)
-        return function(*values)
+                return _unpacked(self._plain[entry](*(v[()] for v in values)))
+        return _unpacked(self._points(entry, values))
 
-    def _hasten(self, entry: str, jitted: Callable[..., Any] | None) -> None:
+    def _hasten(self, entry: str) -> None:
         """From now on, calls with plain numbers or arrays go straight to the compiled function."""
-        if not self._floats or not self.inputs or self._hastened.get(entry, ...) is jitted:
+        if not self._floats or not self.inputs or entry in self._hastened:
             return
-        self._hastened[entry] = jitted
-        quick = self._quick_call(entry, jitted)
+        self._hastened.add(entry)
+        quick, names = self._quick_call(entry), self._gradients
         if entry == "forward":
-            self._forward = quick
+            self._forward = self.jit.by_name("forward_points", "__call__", self.artifact.outputs, quick)
         elif entry == "backward":
+            quick.__doc__ = type(self).grad.__doc__
+            quick = self.jit.by_name("backward_points", "grad", names, quick)
             self._backward = self.grad = quick  # type: ignore[method-assign]
         else:
+            quick.__doc__ = type(self).value_and_grad.__doc__
+            quick = self.jit.by_name("value_and_grad_points", "value_and_grad", names, quick)
             self._both = self.value_and_grad = quick  # type: ignore[method-assign]
 
     @cached_property
@@ -382,9 +375,11 @@ class Function:
         kinds = array_types(self._dtype)
         outputs = [np.empty(shape, kinds[k]) for k in self.artifact.output_kinds] if entry != "backward" else []
         gradients = [np.empty(shape, self._dtype) for _ in self._gradients] if entry != "forward" else []
-        count = flat[0].size
+        count = flat[0].size if flat else 1
         self.jit.native(f"{entry}_points")(count, *flat, *outputs, *gradients)
-        self._hasten(entry, self.jit.loaded.get(entry))
+        self._hasten(entry)
+        if not shape:
+            outputs, gradients = [o[()] for o in outputs], [g[()] for g in gradients]
         if entry == "forward":
             return outputs[0] if len(outputs) == 1 else tuple(outputs)
         return tuple(gradients) if entry == "backward" else (outputs[0], tuple(gradients))
@@ -432,7 +427,10 @@ def check_sizes(artifact: Artifact, sizes: Mapping[str, int]) -> None:
 def numeric(name: str, value: Any, kind: str, dtype: Any) -> Any:
     """An argument as an array of its kind's type; NaN and infinities pass."""
     if kind == "real" and type(value) in (float, int):
-        return np.asarray(value, dtype)
+        try:
+            return np.asarray(value, dtype)
+        except OverflowError:
+            raise DataError(f"{name} is too large for {np.dtype(dtype).name}") from None
     from graphc.training.data import plain_array
 
     array = plain_array(name, value)

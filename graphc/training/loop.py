@@ -219,7 +219,7 @@ class Trainer:
     def run(self, callback: Callback | None) -> Run:
         """Train."""
         self._entry = self.artifact.entry("train")
-        self._train = native(self.artifact.source, self._entry, self.artifact.dtype)
+        self._train = native(self.artifact.source, self._entry, self.artifact.dtype).call
         order, given = self._order()
         state = np.array([np.random.SeedSequence(self.settings.seed).generate_state(1, np.uint64)[0]], np.uint64)
         done, length, reason = 0, 1, "epochs"
