@@ -23,7 +23,16 @@ TYPES: dict[str, Any] = {
 FLOATS = ("float32", "float64")
 BUILT_IN = ("abs", "min", "max")
 _LIBRARY = {"gamma": "tgamma", "lgamma": "lgamma", "tan": "tan"}
-_INTRINSICS = {"abs": "fabs", "floor": "floor", "sin": "sin", "cos": "cos", "exp": "exp", "log": "log"}
+_INTRINSICS = {
+    "abs": "fabs",
+    "floor": "floor",
+    "ceil": "ceil",
+    "rint": "rint",
+    "sin": "sin",
+    "cos": "cos",
+    "exp": "exp",
+    "log": "log",
+}
 _SIGNS: dict[type, str] = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!="}
 _OPERATIONS: dict[type, str] = {
     ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.RShift: "lshr", ast.BitXor: "xor",
@@ -108,6 +117,8 @@ class Arithmetic:
             return self.intrinsic("pow", [self.cast(a, "float64"), self.cast(b, "float64")])
         kind = common_kind({a.kind, b.kind})
         kind = "float64" if isinstance(operator, ast.Div) and kind not in FLOATS else kind
+        if isinstance(operator, ast.Div) and a.known is not None and b.known and kind == "float64":
+            return constant(kind, a.known / b.known)
         x, y = self.cast(a, kind), self.cast(b, kind)
         if isinstance(operator, (ast.FloorDiv, ast.Mod)):
             return self._remainder(x, y) if kind in FLOATS else self._divided(x, y, isinstance(operator, ast.Mod))

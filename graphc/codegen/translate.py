@@ -295,7 +295,8 @@ class _FunctionWriter(Arithmetic):
     def _Return(self, node: ast.Return) -> None:  # noqa: N802
         assert self.returns is not None
         assert node.value is not None
-        self.returns.append((self.builder.block, self.value(node.value)))
+        value = self.value(node.value)
+        self.returns.append((self.builder.block, value))
         self.builder.position_at_end(self.builder.append_basic_block())
         self.builder.unreachable()
 
@@ -339,6 +340,7 @@ class _FunctionWriter(Arithmetic):
     def _place(self, node: ast.Subscript) -> tuple[Any, str]:
         memory = self.value(node.value)
         if isinstance(memory, tuple):
+            assert all(m.known is not None for m in memory)
             memory = self.owner.constants(memory[0].kind, [m.known for m in memory])
         index = self.cast(self.value(node.slice), "int").value
         return self.builder.gep(memory.value, [index], inbounds=True), memory.kind
@@ -400,8 +402,8 @@ class _FunctionWriter(Arithmetic):
         if name in LAPACK:
             letter = "d" if any(a.kind == "float64" and a.memory for a in arguments) else "s"
             return fortran_call(self.builder, f"graphc_{letter}{name}", (a.value for a in arguments), self._alloca)
-        if name in BUILT_IN or name.startswith("math."):
-            return self.mathematics(name.removeprefix("math."), arguments)
+        if name in BUILT_IN or name.startswith(("math.", "np.")):
+            return self.mathematics(name.partition(".")[2] or name, arguments)
         role = owner.roles.get(name)
         if role in ("kernel", "entry"):
             kinds = tuple((a.kind, a.memory) for a in arguments)
