@@ -7,6 +7,7 @@ are safe to any order.  The stable rules put these in the place of the formulas.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -22,13 +23,16 @@ LARGEST_ORDER = 20
 
 
 def _quotient(name: str, function: str, doc: str, slope: Callable[[Value, Value], Any], **fields: Any) -> Operation:
-    """function(x)/x, 1 at 0."""
+    """function(x)/x, 1 at 0, `limit` at infinity where both are infinite."""
+    limit = fields.pop("limit", math.inf)
 
     def reference(x: Any) -> Any:
         import numpy
 
-        with numpy.errstate(divide="ignore", invalid="ignore"):
-            return numpy.where(numpy.equal(x, 0), numpy.ones_like(x), getattr(numpy, function)(x) / x)
+        with numpy.errstate(all="ignore"):
+            y = getattr(numpy, function)(x)
+            found = numpy.where(numpy.equal(x, 0), numpy.ones_like(x), y / x)
+        return numpy.where(numpy.isinf(x) & numpy.isinf(y), numpy.full_like(x, limit), found)
 
     return elementwise(
         name, "x", doc, f"{name}_({{0}})", helpers=(f"{name}_",),
@@ -156,7 +160,7 @@ tanhc: Operation = _quotient(
     "tanhc", "tanh", "tanh(x)/x, 1 at 0.", lambda y, x: y * (langevin(x) - tanh(x)), latex="\\frac{{\\tanh {0}}}{{{0}}}"
 )
 log1prel: Operation = _quotient(
-    "log1prel", "log1p", "log(1 + x)/x, 1 at 0.", lambda y, x: -y * _half(log1p(x)) / (1 + x), domain=((-0.9, 5),),
+    "log1prel", "log1p", "log(1 + x)/x, 1 at 0.", lambda y, x: -y * _half(log1p(x)) / (1 + x), domain=((-0.9, 5),), limit=0.0,
     latex="\\frac{{\\log\\left(1 + {0}\\right)}}{{{0}}}",
 )  # fmt: skip
 

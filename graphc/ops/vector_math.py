@@ -702,18 +702,19 @@ def erfc(x: Number) -> Number:
 
 
 def exprel(x: Number) -> Number:
-    """(e^x - 1)/x, 1 at 0; where e^x may overflow and the quotient not, by halves."""
-    half = exp(x * 0.5)
-    far = (half / x) * half
-    return (x == 0.0).select(1.0, (x > (80.0 if x.single else 700.0)).select(far, expm1(x) / x))
+    """(e^x - 1)/x, 1 at 0; divided before it is scaled, as e^x may overflow and the quotient not."""
+    c = at_most(x, 94.0 if x.single else 717.0)
+    n, d, rest, _ = scaled_expm1(at_least(c, -20.0 if x.single else -40.0))
+    return (x == 0.0).select(1.0, or_nan(((d + rest) / c).ldexp(n), x))
 
 
 def sinhc(x: Number) -> Number:
-    """sinh(x)/x, 1 at 0; where sinh(x) may overflow and the quotient not, by halves."""
-    a = abs(x)
-    half = exp(a * 0.5)
-    far = (half * 0.5 / a) * half
-    return (a == 0.0).select(1.0, (a > (80.0 if x.single else 700.0)).select(far, sinh(a) / a))
+    """sinh(x)/x, 1 at 0; divided before it is scaled."""
+    a = at_most(abs(x), 95.0 if x.single else 718.0)
+    n, d, rest, q = scaled_expm1(a)
+    e = d + rest
+    result = ((d + (rest + e * (q / (e + q)))) / a).ldexp(n - 1.0)
+    return (x == 0.0).select(1.0, or_nan(result, x))
 
 
 def tanhc(x: Number) -> Number:
@@ -758,8 +759,8 @@ def langevin0(x: Number) -> Number:
 
 
 def log1prel(x: Number) -> Number:
-    """log(1 + x)/x, 1 at 0."""
-    return (x == 0.0).select(1.0, log1p(x) / x)
+    """log(1 + x)/x, 1 at 0 and 0 at infinity."""
+    return (x == 0.0).select(1.0, (x == math.inf).select(0.0, log1p(x) / x))
 
 
 def log1mexp(x: Number) -> Number:
