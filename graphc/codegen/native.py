@@ -46,15 +46,16 @@ def llvm_text(source: str, entry: Entry, dtype: str, prefix: str = "", wrapped: 
 def object_code(source: str, entry: Entry, dtype: str) -> bytes:
     """The object file of an entry."""
     module = binding.parse_assembly(llvm_text(source, entry, dtype, wrapped=True))
-    return bytes(machine().emit_object(optimised(module)))
+    return bytes(machine().emit_object(optimised(module, straight=not entry.name.endswith("_points"))))
 
 
-def optimised(module: Any) -> Any:
-    """The module after LLVM's passes."""
+def optimised(module: Any, straight: bool = True) -> Any:
+    """The module after LLVM's passes; `straight`: with a search for vectors in straight-line code, in which a loop over
+    points, which is made of vectors already, has none."""
     module.triple, module.data_layout = machine().triple, str(machine().target_data)
     module.verify()
     options = binding.create_pipeline_tuning_options(speed_level=3)
-    options.loop_vectorization = options.slp_vectorization = True
+    options.loop_vectorization, options.slp_vectorization = True, straight
     builder = binding.create_pass_builder(machine(), options)
     builder.getModulePassManager().run(module, builder)
     _inline_seldom_cases(module, builder)
