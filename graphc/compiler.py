@@ -3,6 +3,7 @@
     stage          takes -> gives                                    where
     read           text, file, SymPy, Graph -> Graph                 language
     optimize       Graph -> Graph with next values of parameters     language.step      (training only)
+    order          Graph -> Graph, chains of products by cost        rewrite
     stabilise      Graph -> Graph, safe at the extremes              rewrite
     differentiate  Graph -> Graph with gradients                     differentiate
     simplify       Graph -> shorter Graph                            rewrite
@@ -39,12 +40,13 @@ from graphc.language.expand import expand
 from graphc.language.reader import parse
 from graphc.language.step import focus_updates, training_graph
 from graphc.program_file import read_file
-from graphc.rewrite import simplify, simplify_steps, stabilise, stabilise_steps, tidy
+from graphc.rewrite import order_products, simplify, simplify_steps, stabilise, stabilise_steps, tidy
 from graphc.run.evaluate import evaluate
 
 Pass = Callable[[Graph], Union[Graph, tuple[Graph, tuple[Any, ...]]]]
 
 FORWARD: tuple[tuple[str, Pass], ...] = (
+    ("order", order_products),
     ("stabilise", stabilise_steps),
     ("differentiate", expand_gradients),
     ("simplify", simplify_steps),
@@ -231,7 +233,7 @@ def _both(value: Graph, work: Compilation) -> tuple[Graph | None, tuple[str, ...
     try:
         target = the_value(value)
         symbols = wrt_symbols(value)
-        safe = work.run("stabilise", stabilise_steps, value)
+        safe = work.run("stabilise", stabilise_steps, work.run("order", order_products, value))
         derived = work.run("differentiate", lambda g: gradient(g, symbols, target), safe)
         whole = derived.replace(outputs=(target, *derived.outputs))
         simple = work.run("simplify", simplify_steps, whole)

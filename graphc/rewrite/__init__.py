@@ -14,6 +14,7 @@ from graphc.rewrite.arrange import CANCEL_ALL
 from graphc.rewrite.canonical import CANONICAL
 from graphc.rewrite.cheap import CHEAP
 from graphc.rewrite.driver import Step, drop_dead, kept_symbols, rewrite, rewrite_steps
+from graphc.rewrite.order import order_products
 from graphc.rewrite.rule import Form, Rule
 from graphc.rewrite.sharing import operations, share_products
 from graphc.rewrite.stable import PRECISE, STABLE
@@ -69,10 +70,10 @@ def _shorter(graph: Graph) -> tuple[Graph, tuple[Step, ...]] | None:
 
 def tidy(graph: Graph) -> Graph:
     """Normal form and cheap, by the rules that make no composite operation: for graphs of primitive operations."""
-    return rewrite(drop_dead(graph), CANONICAL, CHEAP)
+    return order_products(rewrite(drop_dead(graph), CANONICAL, CHEAP))
 
 
 __all__ = [
-    "CANONICAL", "CHEAP", "PRECISE", "STABLE", "Form", "Rule", "Step", "drop_dead", "kept_symbols", "needed", "rewrite",
-    "rewrite_steps", "simplify", "simplify_steps", "stabilise", "stabilise_steps", "tidy",
+    "CANONICAL", "CHEAP", "PRECISE", "STABLE", "Form", "Rule", "Step", "drop_dead", "kept_symbols", "needed",
+    "order_products", "rewrite", "rewrite_steps", "simplify", "simplify_steps", "stabilise", "stabilise_steps", "tidy",
 ]  # fmt: skip
