@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,6 +87,7 @@ def about_program(program: str) -> list[tuple[str, str]]:
     import math
     import time
 
+    from graphc.codegen.placement import live_at_once, placed
     from graphc.compiler import Compilation, compile_function, compile_training
     from graphc.graph.types import size_value, sizes_of
 
@@ -112,23 +113,21 @@ def about_program(program: str) -> list[tuple[str, str]]:
     rows.append(("working memory", f"{bytes_text(working, 8)} for value and gradient in float64"))
     if graph.optimizer is not None:
         training = compile_training(graph, "float32", None, Compilation(graph))
-        layout, arenas = training.layout, training.entry("train").arenas
+        layout, pieces = training.layout, training.entry("train").pieces
         assert layout is not None
         batch = dict(graph.training).get("batch")
-        if layout.batch is not None and batch is not None:
+        if layout.batch is not None and batch is not None and not training.entry("train").sizes:
             size = {layout.batch: int(batch)}
-            rows.append(("", f"{bytes_text(arenas, 4, size)} where {layout.batch} is {batch}"))
+            taken, live = bytes_text([*placed(pieces, size)[1].items()], 4), live_at_once(pieces, size, 4)
+            rows.append(("", f"{taken} where {layout.batch} is {batch}; at most {live:,} are needed at once"))
     return rows
 
 
-def bytes_text(lengths: Sequence[tuple[str, Size]], width: int, known: Mapping[str, int] | None = None) -> str:
+def bytes_text(lengths: Sequence[tuple[str, Size]], width: int) -> str:
     """Bytes of arrays of these lengths by kind, a polynomial where the sizes are not known."""
-    from graphc.graph.types import size_value, sizes_of
+    from graphc.codegen.placement import bytes_each
 
-    each = {"real": width, "int": 8, "bool": 1}
     total: Size = 0
     for kind, length in lengths:
-        total = total + length * each[kind]
-    if known is not None and sizes_of(total) <= known.keys():
-        total = size_value(total, known)
+        total = total + length * bytes_each(kind, width)
     return f"{total:,} bytes" if isinstance(total, int) else f"{total} bytes"

@@ -10,6 +10,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from graphc.codegen.placement import Piece
 from graphc.graph.types import Dim, Size
 
 
@@ -41,8 +42,9 @@ class Entry:
     """A function of the generated module: its name and the types of its arguments ("real", "real[2]" for a matrix).
 
     One that LLVM compiles takes `sizes` (or a count of points), inputs, arrays for its `results` (kind and shape) and
-    working memory, an array of each kind in `arenas` with so many elements.  With a `form` (`codegen.call`) Python can
-    call it by its arguments' names.
+    working memory, an array of each kind in `arenas` with so many elements; or, where there are `pieces` of it, as many
+    as `placement.placed` finds once sizes are known, and the offsets.  With a `form` (`codegen.call`) Python can call it
+    by its arguments' names.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Entry:
     sizes: tuple[str, ...] = ()
     results: tuple[tuple[str, tuple[Size, ...]], ...] = ()
     arenas: tuple[tuple[str, Size], ...] = ()
+    pieces: tuple[Piece, ...] = ()
     form: str = ""
 
 

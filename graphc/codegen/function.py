@@ -60,7 +60,7 @@ def _write_points(writer: ModuleWriter, name: str, names: list[str], types: list
     results = tuple((graph.types[o].kind, ()) for o in graph.outputs)
     arguments = ("int", *(f"{t}[1]" for t in types), *(f"{kind}[1]" for kind, _ in results))
     form = _form(name, len(results)) if set(arguments[1:]) == {"real[1]"} else ""
-    writer.add_native(Entry(f"{name}_points", arguments, (), results, (), form), ["count", *names, *outputs], lines)
+    writer.add_native(Entry(f"{name}_points", arguments, (), results, form=form), ["count", *names, *outputs], lines)
 
 
 def _form(name: str, results: int) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from sympy import Basic, Symbol
 
+from graphc.codegen.placement import Piece
 from graphc.codegen.schedule import Kernel, Schedule, lowering_of
 from graphc.graph.graph import needed, operands
 from graphc.graph.types import Size, product, size_value, sizes_of, surely_at_most
@@ -57,8 +58,18 @@ def reads(plan: Schedule, kernel: Kernel) -> dict[Symbol, set[int]]:
 
 
 def plan_memory(schedule: Schedule, given: set[Symbol]) -> Plan:
-    """Places for all stored symbols that are not `given`."""
-    return _Planner(schedule, given).run()
+    """Slots for all stored symbols that are not `given`, for sizes that are not known."""
+    planner = _Planner(schedule, given)
+    planner.run()
+    planner.share_slots()
+    return planner.plan
+
+
+def plan_pieces(schedule: Schedule, given: set[Symbol]) -> tuple[Plan, list[Piece]]:
+    """The same with a slot for each symbol, and what `placed` needs to let them share memory when sizes are known."""
+    planner = _Planner(schedule, given)
+    planner.run()
+    return planner.plan, planner.own_slots()
 
 
 class _Planner:
@@ -72,7 +83,8 @@ class _Planner:
             for s in table:
                 self.last[s] = place
 
-    def run(self) -> Plan:
+    def run(self) -> None:
+        """When each symbol is alive, and who is written in place."""
         self._updates()
         self._accumulations()
         schedule, end = self.schedule, len(self.schedule.kernels)
@@ -84,10 +96,18 @@ class _Planner:
             for s in (e.target for e in kernel.equations):
                 if s in schedule.stored and s not in self.given and s not in self.plan.in_place:
                     self.plan.alive[s] = (place, max(self.last.get(s, place), place))
-        self._assign()
-        return self.plan
 
-    def _assign(self) -> None:
+    def own_slots(self) -> list[Piece]:
+        """A slot for each symbol."""
+        pieces: list[Piece] = []
+        for s, (start, last) in self.plan.alive.items():
+            slot = Slot(self.schedule.graph.types[s].kind, product(self.schedule.memory_shape(s)))
+            self.plan.slot[s] = len(self.plan.slots)
+            self.plan.slots.append(slot)
+            pieces.append((slot.kind, slot.size, start, last))
+        return pieces
+
+    def share_slots(self) -> None:
         """Slots, the largest symbols first (Pisarchyk and Lee 2020): a slot's first symbol says how large it is."""
         sizes = {s: product(self.schedule.memory_shape(s)) for s in self.plan.alive}
         usual = {s: size_value(size, dict.fromkeys(sizes_of(size), USUAL_SIZE)) for s, size in sizes.items()}

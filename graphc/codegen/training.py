@@ -14,8 +14,8 @@ from sympy import Symbol
 from graphc.codegen.artifact import Entry, Layout
 from graphc.codegen.fusion import schedule
 from graphc.codegen.kinds import cast_code, number_code
-from graphc.codegen.memory import Plan, forward_targets, is_forward, plan_memory
-from graphc.codegen.module import Key, ModuleWriter, arena_of, memory_key, used_sizes
+from graphc.codegen.memory import forward_targets, is_forward, plan_pieces
+from graphc.codegen.module import Key, ModuleWriter, memory_key, used_sizes
 from graphc.codegen.schedule import Schedule, lowering_of
 from graphc.graph.graph import Graph
 from graphc.graph.types import Size, product
@@ -75,8 +75,9 @@ class _LoopText:
     def __init__(self, writer: ModuleWriter, graph: Graph, rows: _Rows) -> None:
         self.writer, self.graph, self.rows = writer, graph, rows
         self.plan: Schedule = schedule(graph)
-        self.memory_plan: Plan = plan_memory(self.plan, set(graph.leaves()))
-        self.memory: dict[str, str] = {}
+        self.memory_plan, self.pieces = plan_pieces(self.plan, set(graph.leaves()))
+        self.memory = {f"slot {k}": f"m{k}" for k in range(len(self.pieces))}
+        self.views = [self._view(f"m{k}", k) for k in range(len(self.pieces))]
 
     def write(self, name: str) -> None:
         """Add the function to the module."""
@@ -84,22 +85,31 @@ class _LoopText:
         sizes = sorted(used_sizes(self.graph) - {rows.batch})
         data = [names("d", s.name) for s in (*rows.batched, *rows.whole)]
         arguments = [f"s_{s}" for s in sizes] + [f"{k}_values" for k in KINDS] + [f"{k}_arena" for k in KINDS] + data
-        arguments += ["order", "given", "state", "epochs", "examples", "batch", "shuffled", "learning", "totals"]
+        arguments += [
+            "places",
+            "order",
+            "given",
+            "state",
+            "epochs",
+            "examples",
+            "batch",
+            "shuffled",
+            "learning",
+            "totals",
+        ]
         types = ["int"] * len(sizes) + [f"{k}[1]" for k in KINDS] * 2
         types += [f"{self.graph.types[s].kind}[1]" for s in (*rows.batched, *rows.whole)]
-        types += ["int[1]", "bool", "uint[1]", "int", "int", "int", "bool", "bool", "float64[2]"]
+        types += ["int[1]", "int[1]", "bool", "uint[1]", "int", "int", "int", "bool", "bool", "float64[2]"]
         lines = self._lines()
-        entry = Entry(name, tuple(types), tuple(sizes), (), tuple(self.arena.length.items()))
+        entry = Entry(name, tuple(types), tuple(sizes), pieces=tuple(self.pieces))
         self.writer.add_native(entry, arguments, lines)
 
     def _lines(self) -> list[str]:
         rows = self.rows
         lines = [f"s_{rows.batch} = batch"] if rows.batch is not None else []
-        self.arena, pieces = arena_of(self.memory_plan)
-        self.memory.update(pieces)
         lines += self._leaf_views()
         step = self._step()
-        lines += self.arena.lines
+        lines += self.views
         lines += ["rows = view(order, 0)", "for epoch in range(epochs):"]
         lines += ["    if shuffled:", "        shuffle(rows, examples, view(state, 0))"]
         lines += ["    first = epoch * examples if given else 0", "    for start in range(0, examples, batch):"]
@@ -114,6 +124,15 @@ class _LoopText:
             lines += ["        if learning:", *(f"            {line}" for line in self._update_lines)]
         return lines
 
+    def _piece(self, name: str, kind: str, size: Size, first: int) -> str:
+        """More memory, from a kernel on to the end of the step; its name."""
+        self.views.append(self._view(name, len(self.pieces), kind))
+        self.pieces.append((kind, size, first, len(self.plan.kernels)))
+        return name
+
+    def _view(self, name: str, k: int, kind: str | None = None) -> str:
+        return f"{name} = view({kind or self.pieces[k][0]}_arena, places[{k}])"
+
     def _leaf_views(self) -> list[str]:
         """Views of parameters and states in their flat arrays, and a place for each input's batch."""
         names, lines = self.writer.names, []
@@ -126,7 +145,7 @@ class _LoopText:
         for s in self.rows.batched:
             self.memory[s.name] = names("f", s.name)
             type_ = self.graph.types[s]
-            self.arena.piece(self.memory[s.name], type_.kind, product(type_.shape))
+            self._piece(self.memory[s.name], type_.kind, product(type_.shape), 0)
             lines.append(f"{names('e', s.name)} = view({names('d', s.name)}, 0)")
         for s in self.rows.whole:
             self.memory[s.name] = names("f", s.name)
@@ -188,7 +207,7 @@ class _LoopText:
             else:
                 source, have = self.memory[key(root)], self.graph.types[root]
                 if root in self.graph.leaves():
-                    spare = self.arena.piece(f"spare_{k}", have.kind, product(have.shape))
+                    spare = self._piece(f"spare_{k}", have.kind, product(have.shape), len(self.plan.kernels))
                     aside += [f"for j in range({size_code(product(have.shape))}):", f"    {spare}[j] = {source}[j]"]
                     source = spare
                 code = cast_code(

@@ -19,9 +19,10 @@ import numpy as np
 
 from graphc.codegen.artifact import Artifact, Leaf
 from graphc.codegen.cache import native
+from graphc.codegen.placement import placed
 from graphc.errors import DataError, GraphcError, TrainingError
-from graphc.graph.types import Type, shape_text, size_value
-from graphc.run.function import check_sizes
+from graphc.graph.types import Type, shape_text
+from graphc.run.function import array_types, check_sizes
 from graphc.run.initial import draw, known_shape
 from graphc.training.data import as_array, as_arrays, bind_sizes, holdout, plain_array
 
@@ -200,25 +201,28 @@ class Trainer:
         batch = min(self.settings.batch_size or max(count, 1), count) if self.layout.batch is not None else 1
         totals = np.zeros((epochs, 1 + len(self.layout.metrics)))
         sizes = [self.sizes[n] for n in self._entry.sizes]
-        arenas = self._arenas(batch)
+        arenas, places = self._arenas(batch)
         data = [np.ascontiguousarray(arrays[n]).reshape(-1) for n in (*self.layout.batched, *self.layout.whole)]
         data = [a if a.flags.writeable else a.copy() for a in data]
         shuffled = learning and self.settings.shuffle and not given and batch < count
         self._train(
-            *sizes, self.values["real"], self.values["int"], self.values["bool"], *arenas, *data, order, given, state, epochs,
+            *sizes, self.values["real"], self.values["int"], self.values["bool"], *arenas, *data, places, order, given, state, epochs,
             count, batch, shuffled, learning, totals,
         )  # fmt: skip
         return totals / count
 
-    def _arenas(self, batch: int) -> list[Any]:
-        """Working memory for batches of this size."""
-        kinds = {"real": self.dtype, "int": np.int64, "bool": np.bool_}
-        sizes = {**self.sizes, str(self.layout.batch): batch}
-        return [np.empty(size_value(length, sizes), kinds[kind]) for kind, length in self._entry.arenas]
+    def _arenas(self, batch: int) -> tuple[list[Any], Any]:
+        """Working memory for batches of this size, and where each array stands in it."""
+        if batch not in self._working:
+            offsets, lengths = placed(self._entry.pieces, {**self.sizes, str(self.layout.batch): batch})
+            types = array_types(self.dtype)
+            arenas = [np.empty(lengths.get(kind, 0), type_) for kind, type_ in types.items()]
+            self._working[batch] = arenas, np.array(offsets, np.int64)
+        return self._working[batch]
 
     def run(self, callback: Callback | None) -> Run:
         """Train."""
-        self._entry = self.artifact.entry("train")
+        self._entry, self._working = self.artifact.entry("train"), dict[int, tuple[list[Any], Any]]()
         self._train = native(self.artifact.source, self._entry, self.artifact.dtype).call
         order, given = self._order()
         state = np.array([np.random.SeedSequence(self.settings.seed).generate_state(1, np.uint64)[0]], np.uint64)

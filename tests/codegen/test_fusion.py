@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import textwrap
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,12 +12,8 @@ import pytest
 import graphc
 from graphc.api import training_artifact
 from graphc.codegen.artifact import Artifact
-from graphc.codegen.fusion import schedule
-from graphc.codegen.memory import plan_memory
-from graphc.compiler import Compilation, read
-from graphc.graph.graph import Graph
-from graphc.graph.types import product, size_value
-from graphc.language.step import focus_updates, training_graph
+from graphc.codegen.placement import bytes_each, live_at_once, placed
+from graphc.graph.types import size_value
 
 NET = """
 input x[n, 64], k[n]: int
@@ -47,9 +45,9 @@ def test_a_softmax_with_loss_metric_and_gradient_is_one_pass_over_the_rows(optim
 
 
 def test_what_only_a_row_needs_has_memory_for_one_row() -> None:
-    lengths = dict(_artifact(NET.format(optimizer="sgd(lr=0.1)")).entry("train").arenas)
-    per_example = size_value(lengths["real"], {"n": 1001}) - size_value(lengths["real"], {"n": 1000})
-    assert per_example == 64 + 32 + 32 + 10 + 32  # the example, x@W, h, and the gradients before both products
+    pieces = _artifact(NET.format(optimizer="sgd(lr=0.1)")).entry("train").pieces
+    many, few = (placed(pieces, {"n": n})[1]["real"] for n in (1001, 1000))
+    assert many - few == 64 + 32 + 32 + 10 + 32  # the example, x@W, h, and the gradients before both products
 
 
 def test_a_small_net_is_one_nest_forwards_and_backwards() -> None:
@@ -87,26 +85,24 @@ PROGRAMS = [
 ]  # fmt: skip
 
 
-def compile_step(text: str) -> Graph:
-    """The primitive equations of one step of training."""
-    step = training_graph(read(text))
-    return Compilation(step).lower(focus_updates(step)).replace(outputs=step.outputs[:1])
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
-@pytest.mark.parametrize("text", PROGRAMS, ids=range(len(PROGRAMS)))
-def test_memory_is_little_more_than_what_lives_at_once(text: str) -> None:
-    """Where sizes are known: arrays of n and of 64 elements cannot share memory before n is."""
-    step = compile_step(text.replace("[n", "[32"))
-    schedule_ = schedule(step)
-    plan = plan_memory(schedule_, set(step.leaves()))
-    width = {"real": 4, "int": 8, "bool": 1}
-    total = sum(width[slot.kind] * size_value(slot.size, {}) for slot in plan.slots)
-    live = [0] * (len(schedule_.kernels) + 1)
-    for s, (start, last) in plan.alive.items():
-        size = width[step.types[s].kind] * size_value(product(schedule_.memory_shape(s)), {})
-        for kernel in range(start, min(last, len(live) - 1) + 1):
-            live[kernel] += size
-    assert total <= 1.2 * max(live)
+@pytest.mark.parametrize("text", [
+    *PROGRAMS, (EXAMPLES / "digits.gc").read_text(),
+    *(NET.format(optimizer=f"{o}(lr=0.1)") for o in ("adam", "rmsprop", "nesterov")),
+    *(SMALL.replace("sgd(lr=0.5)", f"{o}(lr=0.5)") for o in ("adam", "momentum", "rmsprop")),
+], ids=str)  # fmt: skip
+@pytest.mark.parametrize("batch", [1, 4, 32, 500])
+def test_memory_is_little_more_than_what_lives_at_once(text: str, batch: int) -> None:
+    pieces, sizes = _artifact(text).entry("train").pieces, {"n": batch}
+    offsets, lengths = placed(pieces, sizes)
+    assert sum(bytes_each(kind, 4) * n for kind, n in lengths.items()) <= 1.2 * live_at_once(pieces, sizes, 4)
+    ends = [offset + size_value(size, sizes) for offset, (_, size, _, _) in zip(offsets, pieces, strict=True)]
+    for j, k in itertools.combinations(range(len(pieces)), 2):
+        (kind, _, first, last), (other, _, begin, end) = pieces[j], pieces[k]
+        if kind == other and begin <= last and first <= end:
+            assert ends[j] <= offsets[k] or ends[k] <= offsets[j]
 
 
 def test_a_gradient_that_is_kept_is_computed_beside_its_update() -> None:
