@@ -276,6 +276,8 @@ class _Scheduler:
             s = equation.target
             if s in needed or s not in self.place or not isinstance(lowering_of(equation), Scalar):
                 continue
+            if self.plan.kernels[self.place[s][0]].called:  # the sum that a product is added to
+                continue
             goals = {self.place[t] for t, _ in readers.get(s, [])}
             if len(goals) != 1 or (goal := goals.pop()) == self.place[s]:
                 continue

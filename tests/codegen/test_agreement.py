@@ -55,6 +55,7 @@ ARRAYS = [
     "input x[n,4], k[n]: int; param W[4,3]; h = tanh(x@W); J = sum(h[k]^2) + sum(x[:,1:3]*h[:,:2]) + sum(concat(h,x,axis=1)^3)",
     "input x[n,4]; param W[4,4]; a = tanh(x@W); b = tanh(a@W); c = tanh((a+b)@W.T); J = sum(a*c) + sum(argmax(b,axis=1)) + sum(b@W)",
     "input x[n,60], z[n,60]; param W[60,50]; J = sum((x@W)^2)+sum(tanh(z@W))+sum((x@W-z@W)@W.T)",
+    "input x[n,5], t[n,3]; param W[5,3]; h = tanh(x@W); J = sum((softmax(h@h.T)@h-t)^2)",
     "input x[1,5], y[n,1]; J = sum(softmax(x,axis=1)*x) + sum(softmax(y,axis=0)*y) + sum(exp(x)*y)",
 ]
 
