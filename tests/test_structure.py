@@ -124,7 +124,7 @@ ORDINARY: dict[tuple[str, str], str] = {
     ("codegen", "contract"): "a kind of step in a schedule, and a flag of LLVM",
     **{
         ("codegen", name): "a function of Python's that generated code calls"
-        for name in ("abs", "cos", "exp", "floor", "gamma", "log", "max", "min", "pow", "sin", "tan")
+        for name in ("abs", "ceil", "cos", "exp", "floor", "gamma", "log", "max", "min", "pow", "sin", "tan")
     },
     **{
         (stage, name): "a function that the package offers"
