@@ -149,11 +149,11 @@ class Builder:
                 return self.bind(name, folded)
         expr = node(operation, operands, statics)
         key = (self._key(expr), type_)
-        known = self._consed.get(key)
+        known = self._known(key)
         if known is not None:
             return self.bind(name, known)
         target = self._new(name, type_, expr)
-        self._consed[key] = target
+        self._remember(key, target)
         return target
 
     def bind(self, name: str | None, atom: Basic) -> Basic:
@@ -169,6 +169,13 @@ class Builder:
         self._definitions[target] = expr
         self.equations.append(Equation(target, expr, self.origin))
         return target
+
+    def _known(self, key: tuple[Basic, Type]) -> Basic | None:
+        """The symbol that has an expression already."""
+        return self._consed.get(key)
+
+    def _remember(self, key: tuple[Basic, Type], target: Symbol) -> None:
+        self._consed[key] = target
 
     def require(self, a: Size, b: Size, relation: str = "==") -> None:
         """Dimensions must be equal (or a <= b): ShapeError where they cannot be, noted where it is not known."""

@@ -13,8 +13,8 @@ from graphc.graph.graph import Graph, needed
 from graphc.rewrite.arrange import CANCEL_ALL
 from graphc.rewrite.canonical import CANONICAL
 from graphc.rewrite.cheap import CHEAP
-from graphc.rewrite.driver import Step, drop_dead, kept_symbols, rewrite, rewrite_steps
-from graphc.rewrite.order import order_products
+from graphc.rewrite.driver import Step, rewrite, rewrite_steps
+from graphc.rewrite.names import drop_dead, kept_symbols
 from graphc.rewrite.rule import Form, Rule
 from graphc.rewrite.sharing import operations, share_products
 from graphc.rewrite.stable import PRECISE, STABLE

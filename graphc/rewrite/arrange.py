@@ -37,10 +37,10 @@ from graphc.rewrite.polynomial import (
     Plan,
     Region,
     cost,
-    monomial,
     operands_of,
     plan,
     terms,
+    whole_product,
 )  # fmt: skip
 from graphc.rewrite.rule import Form, Made, Rebuilder, Root
 
@@ -62,10 +62,10 @@ def ordered_product(builder: Rebuilder, root: Root) -> Made | None:
     if is_inner(builder, PRODUCTS):
         return None
     for deep in (True, False) if divide in builder.present else (False,):
-        region = Region()
-        found = monomial(builder, root, region, deep)
-        if found is None:
+        whole = whole_product(builder, root, deep)
+        if whole is None:
             return None
+        found, region = whole
         saved = freed(builder, root, region, found.powers) - cost(Plan([found]))
         sign = found.coefficient == -1  # signs are free: they end in a difference, or in the next product's coefficient
         if saved > 0 or (saved + sign >= 0 and not deep and not _as_written(builder, region)):
@@ -266,7 +266,7 @@ def _power(builder: Rebuilder, atom: Basic, e: int) -> Basic:
     return atom if e == 1 else builder.apply(power, (atom, Integer(e)))
 
 
-def _rank(builder: Rebuilder, atom: Basic) -> tuple[int, int, int]:
+def _rank(builder: Rebuilder, atom: Basic) -> tuple[int, int, float]:
     """Numbers before arrays; names, then powers and sums, then other functions; in the order of definition."""
     rank = builder.type_of(atom).rank
     if not isinstance(atom, Symbol):
@@ -290,10 +290,13 @@ def guarded_direction(builder: Rebuilder, root: Root) -> Made | None:
     """x/norm(x) in a derivative is 0 at the origin; what a program itself divides by a norm stays a quotient."""
     if builder.as_written or is_inner(builder, PRODUCTS) or _consumed_by(builder, where):
         return None
-    found = monomial(builder, root, Region())
-    for length, e in found.powers.items() if found is not None else ():
+    whole = whole_product(builder, root)
+    if whole is None:
+        return None
+    found, _ = whole
+    for length, e in found.powers.items():
         for x in _measured(builder, length) if e == -1 else ():
-            if found is not None and found.powers.get(x, 0) > 0:
+            if found.powers.get(x, 0) > 0:
                 return _guarded(builder, found, x, length)
     return None
 

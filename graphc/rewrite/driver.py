@@ -1,31 +1,31 @@
-"""The engine: sweeps of rules over a graph until nothing changes.
+"""The engine: rules tried where something may fire, until nothing changes.
 
 In: a graph and rules.  Out: the graph rewritten, and the steps: which rule fired on which symbol.
-Always holds: a sweep visits each equation once, in order, and rebuilds it on what its operands have become; time is
-linear in the equations, sweeps are bounded; a target keeps its name where its value stays an equation, and always
-where the user, an output, an update or a metric named it; what nothing needs any more is dropped.
+Always holds: a round visits equations in their order, each at most once; after the first round only those for which
+something has changed that was looked at when rules were last tried on them, so that time is linear in the equations
+and in the firings; rounds are bounded; a target keeps its name where its value stays an equation, and always where the
+user, an output, an update or a metric named it; what nothing needs any more is dropped.
 """
 
 from __future__ import annotations
 
-import re
+import heapq
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from sympy import Basic, Symbol
 
 from graphc.errors import GraphcError
-from graphc.graph.graph import Equation, Graph, Origin, needed, operands, statics, symbols_of
+from graphc.graph.graph import Equation, Graph, Origin, operands, statics, symbols_of
 from graphc.graph.operation import Operation, operation_of
 from graphc.graph.types import Type
-from graphc.ops import DERIVATIVES
-from graphc.rewrite.polynomial import ARITHMETIC
+from graphc.rewrite.names import kept_symbols, watched_symbols
 from graphc.rewrite.rule import Made, Rebuilder, Rewriting, Root
 
-SWEEPS = 24
-FULL_SWEEPS = 6  # after these a sweep must still be worth its time
-REACH = 4  # a pattern is no deeper than this: what changed further away does not make it fire
-_GENERATED = re.compile(r"v\d+")
-_DEFINITION = re.compile(r"\s*(\w+)\s*=")
+ROUNDS = 24
+REACH = 3  # rules look at an operand of an operand of an operand, and through what is used once
+Index: TypeAlias = dict[Operation, tuple[Rewriting, ...]]
 
 
 @dataclass(frozen=True)
@@ -44,190 +44,288 @@ def rewrite(graph: Graph, *rules: tuple[Rewriting, ...]) -> Graph:
 
 
 def rewrite_steps(
-    graph: Graph, *rules: tuple[Rewriting, ...], opaque: frozenset[Symbol] = frozenset()
+    graph: Graph,
+    *rules: tuple[Rewriting, ...],
+    opaque: frozenset[Symbol] = frozenset(),
+    first: tuple[Rewriting, ...] | None = None,
+    start: Iterable[Symbol] | None = None,
 ) -> tuple[Graph, tuple[Step, ...]]:
-    """The same with its steps; `opaque` symbols are not looked into."""
+    """The same with its steps; `opaque` symbols are not looked into.
+
+    Where the graph has been rewritten before, `first` are the rules that it has not met, or `start` the symbols that
+    are new: all rules are then tried only where these change something.
+    """
     index = index_of(rules)
+    work = Worklist(graph, opaque)
     steps: list[Step] = []
-    active: frozenset[Symbol] | None = None
-    for count in range(SWEEPS):
-        old = graph
-        graph, fired = sweep(old, index, opaque, active)
+    active = work.everything() if start is None else [s for s in start if s in work.equations]
+    tried = index
+    if first is not None:
+        tried = index_of((first,))
+        active = [s for s in active if operation_of(work.equations[s].expr) in tried]
+    for _ in range(ROUNDS):
+        fired, active = work.round(tried, active)
         steps += fired
-        few = count > FULL_SWEEPS and len(fired) * 100 < len(graph.equations)
-        if few or not fired:
-            graph = claim_names(swept := graph)
-            if few or graph is swept:
+        tried = index
+        if not active:
+            active = work.claim_names()
+            if not active:
                 break
-        active = affected(old, graph)
-    return claim_names(graph), tuple(steps)
+    return work.graph(), tuple(steps)
 
 
-def index_of(rules: tuple[tuple[Rewriting, ...], ...]) -> dict[Operation, tuple[Rewriting, ...]]:
+def index_of(rules: tuple[tuple[Rewriting, ...], ...]) -> Index:
     """Rules by the operation they start at, in their order."""
-    index: dict[Operation, tuple[Rewriting, ...]] = {}
+    index: dict[Operation, list[Rewriting]] = {}
     for rule in (r for group in rules for r in group):
         for root in rule.roots:
-            index[root] = (*index.get(root, ()), rule)
-    return index
+            index.setdefault(root, []).append(rule)
+    return {operation: tuple(found) for operation, found in index.items()}
 
 
-def sweep(
-    graph: Graph,
-    index: dict[Operation, tuple[Rewriting, ...]],
-    opaque: frozenset[Symbol] = frozenset(),
-    active: frozenset[Symbol] | None = None,
-) -> tuple[Graph, list[Step]]:
-    """One pass over the equations; the rules are tried on `active` symbols, None for all."""
-    return _Sweep(graph, index, opaque, active).run()
+class Worklist:
+    """A graph that is being rewritten.
 
+    `equations` are those alive; `users` tells which use a symbol, and how often; `seen` what was looked at when rules
+    were last tried on a symbol; `image` what a symbol that is no more has become.
+    """
 
-def affected(old: Graph, new: Graph) -> frozenset[Symbol]:
-    """Symbols of `new` on which a rule may fire that did not in `old`: near to what has another definition or use."""
-    before, now = {e.target: e.expr for e in old.equations}, _uses(new)
-    uses = _uses(old)
-    distance: dict[Basic, int] = {}
-    for equation in new.equations:
-        target = equation.target
-        if before.get(target) != equation.expr or uses.get(target) != now.get(target):
-            distance[target] = 0
-            continue
-        region = operation_of(equation.expr) in ARITHMETIC
-        near = [distance[s] + (not region) for s in symbols_of(equation.expr) if s in distance]
-        if near and min(near) <= REACH:
-            distance[target] = min(near)
-    return frozenset(distance)
-
-
-def _uses(graph: Graph) -> dict[Basic, int]:
-    uses: dict[Basic, int] = {}
-    for equation in graph.equations:
-        for s in symbols_of(equation.expr):
-            uses[s] = uses.get(s, 0) + 1
-    return uses
-
-
-def is_named(equation: Equation) -> bool:
-    """True where the user named the equation's target: its text starts with the name, or no generated name is like it."""
-    span, name = equation.origin.span, equation.target.name
-    if span is None:
-        return False
-    if _GENERATED.fullmatch(name) is None:
-        return True
-    found = _DEFINITION.match(span.source_line, span.column - 1)
-    return found is not None and found[1] == name
-
-
-def kept_symbols(graph: Graph) -> frozenset[Symbol]:
-    """Symbols that must keep their names: the user's, outputs, metrics, the objective, values of updates, of `grad`."""
-    kept = {*graph.outputs, *graph.metrics, *(v for _, v in graph.updates if isinstance(v, Symbol))}
-    if graph.objective is not None:
-        kept.add(graph.objective)
-    for equation in graph.equations:
-        if is_named(equation):
-            kept.add(equation.target)
-        if operation_of(equation.expr) in DERIVATIVES:
-            kept.update(symbols_of(equation.expr))
-    return frozenset(kept)
-
-
-def _watched(graph: Graph) -> frozenset[Symbol]:
-    """What the program differentiates for: a derivative for y is lost where y is looked through."""
-    return frozenset(
-        a
-        for e in graph.equations
-        if operation_of(e.expr) in DERIVATIVES
-        for a in operands(e.expr)[1:]
-        if isinstance(a, Symbol)
-    )
-
-
-def _count_uses(builder: Rebuilder, graph: Graph) -> None:
-    for equation in graph.equations:
-        operation = operation_of(equation.expr)
-        if operation is not None:
-            builder.present.add(operation)
-        for s in symbols_of(equation.expr):
-            builder.uses[s] = builder.uses.get(s, 0) + 1
-            if operation is not None:
-                builder.consumer[s] = operation
-
-
-class _Sweep:
-    """One pass: `image` is what each old symbol has become."""
-
-    def __init__(
-        self,
-        graph: Graph,
-        index: dict[Operation, tuple[Rewriting, ...]],
-        opaque: frozenset[Symbol],
-        active: frozenset[Symbol] | None,
-    ) -> None:
-        self.graph, self.active = graph, active
+    def __init__(self, graph: Graph, opaque: frozenset[Symbol] = frozenset()) -> None:
+        self.like = graph
         self.kept = kept_symbols(graph)
-        self.builder = Rebuilder({}, self.kept, opaque | _watched(graph))
-        self.builder.learns = bool(graph.params)
-        _count_uses(self.builder, graph)
-        present = self.builder.present
-        self.index = {o: tuple(r for r in index[o] if r.needs <= present) for o in present if o in index}
-        self.builder.reserve(s.name for s in graph.types)
+        self.builder = builder = Rebuilder(self.kept, opaque | watched_symbols(graph))
+        builder.learns = bool(graph.params)
+        builder.reserve(s.name for s in graph.types)
         for leaf in graph.leaves():
-            self.builder.types[leaf] = graph.types[leaf]
-            self.builder.place[leaf] = len(self.builder.place)
+            builder.given(leaf, graph.types[leaf])
+        self.equations: dict[Symbol, Equation] = {}
+        self.users: dict[Basic, dict[Symbol, int]] = {}
+        self.seen: dict[Symbol, set[Basic]] = {}
         self.image: dict[Basic, Basic] = {}
-        self.steps: list[Step] = []
+        self.twins: list[Symbol] = []
+        self.fired: Rewriting | None = None
+        self.changed: set[Basic] = set()
+        self.touched: set[Basic] = set()
+        for equation in graph.equations:
+            target = equation.target
+            if builder.take_over(equation, graph.types[target]) is not target:
+                self.twins.append(target)
+            self._insert(equation)
+        for s in self.users:
+            self._count(s)
 
-    def run(self) -> tuple[Graph, list[Step]]:
-        for equation in self.graph.equations:
-            self._visit(equation)
-        updates = tuple((owner, self.image.get(v, v)) for owner, v in self.graph.updates)
-        graph = self.builder.graph(self.graph, updates=updates)
-        return drop_dead(graph, self.kept), self.steps
+    def everything(self) -> list[Symbol]:
+        return list(self.equations)
+
+    def graph(self) -> Graph:
+        """What there is now."""
+        builder, equations = self.builder, tuple(self.equations.values())
+        types = {s: builder.types[s] for s in (*self.like.leaves(), *self.equations)}
+        updates = tuple((owner, self._now(v)) for owner, v in self.like.updates)
+        return self.like.replace(equations=equations, types=types, updates=updates)
+
+    # --- rounds ----------------------------------------------------------------------------------------------------
+
+    def round(self, index: Index, active: Iterable[Symbol]) -> tuple[list[Step], list[Symbol]]:
+        """Try the rules on symbols and on what uses those that vanish; the steps, and where to go on."""
+        place = self.builder.place
+        steps: list[Step] = []
+        self.index, self.steps = index, steps
+        self.queue = [(place[s], s.name, s) for s in {*active, *self.twins}]
+        self.queued = {s for _, _, s in self.queue}
+        self.twins = []
+        self.changed, self.touched = set(), set()
+        heapq.heapify(self.queue)
+        while self.queue:
+            s = heapq.heappop(self.queue)[2]
+            if s in self.equations:
+                self._visit(self.equations[s])
+        self._settle()
+        return steps, self.near(self.changed)
+
+    def near(self, changed: set[Basic]) -> list[Symbol]:
+        """Symbols that have changed or for which something that has was looked at."""
+        if not changed:
+            return []
+        found, distance = [], dict.fromkeys(changed, 0)
+        for s, equation in self.equations.items():
+            seen = self.seen.get(s)
+            if s in changed or (seen is not None and not changed.isdisjoint(seen)):
+                found.append(s)
+            elif seen is None and (near := [distance[a] for a in symbols_of(equation.expr) if a in distance]):
+                distance[s] = min(near) + (self.builder.uses.get(s, 0) > 1)
+                if distance[s] <= REACH:
+                    found.append(s)
+        return found
+
+    def _push(self, s: Symbol) -> None:
+        if s not in self.queued:
+            self.queued.add(s)
+            heapq.heappush(self.queue, (self.builder.place[s], s.name, s))
 
     def _visit(self, equation: Equation) -> None:
-        builder, operation = self.builder, operation_of(equation.expr)
-        builder.origin, builder.current = equation.origin, equation.target
-        builder.as_written = equation.origin.span is not None
+        builder, target, operation = self.builder, equation.target, operation_of(equation.expr)
+        builder.begin(equation)
+        made: Made
         if operation is None:
-            self._finish(equation, self.image.get(equation.expr, equation.expr))
-            return
-        active = self.active is None or equation.target in self.active
-        old = operands(equation.expr) if equation.expr.args else ()
-        atoms = tuple(self.image.get(a, a) for a in old)
-        if atoms == old and not active:
-            self._take_over(equation)
-            return
-        root = Root(operation, atoms, statics(equation.expr))
-        type_ = self.graph.types[equation.target]
-        for rule in self.index.get(operation, ()) if active else ():
-            builder.origin = Origin(rule.name, (equation.target,), equation.origin.span)
+            made = self._now(equation.expr)
+        else:
+            atoms = tuple(map(self._now, operands(equation.expr))) if equation.expr.args else ()
+            root = Root(operation, atoms, statics(equation.expr))
+            made = self._rewritten(equation, root) or root
+        self._finish(equation, made)
+        self.seen[target] = builder.seen
+
+    def _rewritten(self, equation: Equation, root: Root) -> Made | None:
+        """What the first rule that fires makes of an operation."""
+        builder, target = self.builder, equation.target
+        rules = self.index.get(root.operation)
+        if rules is None:
+            return None
+        type_ = builder.types[target]
+        near = {operation_of(e) for a in root.operands if (e := builder.inside(a)) is not None}
+        for rule in rules:
+            if not rule.near <= near:
+                continue
+            builder.origin = Origin(rule.name, (target,), equation.origin.span)
             result = rule.apply(builder, root)
             if result is not None and _fits(builder, result, type_):
-                atom = self._finish(equation, result)
-                self.steps.append(Step(rule, equation.target, equation.expr, builder.definition(atom) or atom))
-                return
+                self.fired = rule
+                return result
         builder.origin = equation.origin
-        self._finish(equation, root)
+        return None
 
-    def _take_over(self, equation: Equation) -> None:
-        """An equation that nothing has changed: as it is, unless another is the same by now."""
-        atom = self.builder.take_over(equation, self.graph.types[equation.target])
-        if atom != equation.target:
-            self._finish(equation, atom)
-
-    def _finish(self, equation: Equation, result: Made) -> Basic:
-        """Make the last operation, under the old name where there is anything to name."""
-        builder, target = self.builder, equation.target
-        if isinstance(result, Root):
-            builder.wanted = target.name
-            atom = builder.apply(result.operation, result.operands, result.statics)
-            builder.wanted = None
+    def _finish(self, equation: Equation, made: Made) -> None:
+        """Define the target anew; keep what this needs of the equations that were made for it."""
+        builder, target, rule = self.builder, equation.target, self.fired
+        self.fired = None
+        if isinstance(made, Root):
+            builder.apply(made.operation, made.operands, made.statics, target.name)
         else:
-            atom = result
-        if target in self.kept and atom != target:
-            atom = builder.bind(target.name, atom)
-        self.image[target] = atom
+            builder.bind(target.name, made)
+        *parts, whole = builder.end()
+        if rule is not None:
+            after = builder.resolve(whole.expr)
+            self.steps.append(Step(rule, target, equation.expr, builder.definition(after) or after))
+        for twin in builder.twins:
+            self._push(twin)
+        builder.twins.clear()
+        for part in parts:
+            self._insert(part)
+        if whole.expr == equation.expr:
+            return
+        self._remove(equation)
+        if operation_of(whole.expr) is not None or target in self.kept:
+            self._insert(whole)
+            return
+        self.image[target] = whole.expr
+        for user in self.users.get(target, ()):
+            self._push(user)
+
+    def _insert(self, equation: Equation) -> None:
+        target = equation.target
+        self.equations[target] = equation
+        self.changed.add(target)
+        for s in symbols_of(equation.expr):
+            self._use(s, target)
+            self.touched.add(s)
+        operation = operation_of(equation.expr)
+        if operation is not None:
+            self.builder.present.add(operation)
+
+    def _remove(self, equation: Equation) -> None:
+        target = equation.target
+        del self.equations[target]
+        self.changed.add(target)
+        for s in symbols_of(equation.expr):
+            found = self.users[s]
+            found[target] -= 1
+            if not found[target]:
+                del found[target]
+            self.touched.add(s)
+
+    def _now(self, atom: Basic) -> Basic:
+        """What an atom has become."""
+        if not isinstance(atom, Symbol):
+            return atom
+        while (new := self.image.get(atom)) is not None:
+            atom = new
         return atom
+
+    # --- after a round ---------------------------------------------------------------------------------------------
+
+    def _settle(self) -> None:
+        """Drop what is dead, count uses anew, put new equations in their places."""
+        builder, users = self.builder, self.users
+        todo = [*self.touched, *self.changed]
+        while todo:
+            s = todo.pop()
+            equation = self.equations.get(s)
+            if equation is not None and not users.get(s) and s not in self.kept:
+                self._remove(equation)
+                self._forget(s)
+                todo += symbols_of(equation.expr)
+        for s in self.image:
+            self._forget(s)
+        self.image = {}
+        self.changed.update(s for s in self.touched if s in users and self._count(s))
+        if self.changed:
+            place = builder.place
+            self.equations = {s: self.equations[s] for s in sorted(self.equations, key=place.__getitem__)}
+            builder.renumber(self.equations)
+
+    def _forget(self, s: Basic) -> None:
+        assert isinstance(s, Symbol)
+        self.builder.forget(s)
+        self.users.pop(s, None)
+        self.seen.pop(s, None)
+
+    def _use(self, s: Basic, target: Symbol) -> None:
+        found = self.users.setdefault(s, {})
+        found[target] = found.get(target, 0) + 1
+
+    def _count(self, s: Basic) -> bool:
+        """Tell the builder how often a symbol is used, and by which operation; True where that is new."""
+        builder, users = self.builder, self.users[s]
+        count = sum(users.values())
+        consumer = operation_of(self.equations[next(reversed(users))].expr) if users else None
+        if builder.uses.get(s) == count and builder.consumer.get(s) is consumer:
+            return False
+        builder.uses[s], builder.consumer[s] = count, consumer
+        return True
+
+    # --- names -----------------------------------------------------------------------------------------------------
+
+    def claim_names(self) -> list[Symbol]:
+        """`v3 = sin(x); y = v3` becomes `y = sin(x)`: a name that only stands for a generated one takes its place.
+
+        Gives the symbols for which that is a change.
+        """
+        self.changed, self.touched = set(), set()
+        for y, alias in list(self.equations.items()):
+            v = alias.expr
+            equation = self.equations.get(v) if isinstance(v, Symbol) and v not in self.kept else None
+            if equation is None:
+                continue
+            self._remove(equation)
+            self.image[v] = y
+            self.builder.place[y] = self.builder.place[equation.target]
+            self._redefine(alias, equation.expr, replace(equation.origin, span=alias.origin.span))
+            for user in list(self.users[v]):
+                old = self.equations[user]
+                self._redefine(old, self._renamed(old.expr), old.origin)
+        self._settle()
+        return self.near(self.changed)
+
+    def _redefine(self, old: Equation, expr: Basic, origin: Origin) -> None:
+        self._remove(old)
+        self._insert(Equation(old.target, expr, origin))
+        self.builder.define(old.target, expr)
+
+    def _renamed(self, expr: Basic) -> Basic:
+        if operation_of(expr) is None:
+            return self._now(expr)
+        return Basic.__new__(type(expr), *map(self._now, expr.args))
 
 
 def _fits(builder: Rebuilder, result: Made, type_: Type) -> bool:
@@ -239,43 +337,3 @@ def _fits(builder: Rebuilder, result: Made, type_: Type) -> bool:
         return result.operation.infer(types, result.statics, builder.require)[0] == type_
     except GraphcError:
         return False
-
-
-def drop_dead(graph: Graph, kept: frozenset[Symbol] = frozenset()) -> Graph:
-    """Without the equations that neither the program's results nor the symbols `kept` need."""
-    roots = (*graph.outputs, *(v for _, v in graph.updates), *graph.metrics, *kept)
-    equations = needed(graph, roots if graph.objective is None else (*roots, graph.objective))
-    alive = {e.target for e in equations}.union(graph.leaves())
-    return graph.replace(equations=equations, types={s: t for s, t in graph.types.items() if s in alive})
-
-
-def claim_names(graph: Graph) -> Graph:
-    """`v3 = sin(x); y = v3` becomes `y = sin(x)`: a name that only stands for a generated one takes its place."""
-    kept = kept_symbols(graph)
-    mine = {e.target for e in graph.equations} - kept
-    owner: dict[Basic, Symbol] = {}
-    for equation in graph.equations:
-        if isinstance(equation.expr, Symbol) and equation.expr in mine:
-            owner.setdefault(equation.expr, equation.target)
-    if not owner:
-        return graph
-    claimed = set(owner.values())
-    spans = {e.target: e.origin.span for e in graph.equations if e.target in claimed}
-    equations = []
-    for equation in graph.equations:
-        if equation.target in claimed and owner.get(equation.expr) == equation.target:
-            continue
-        target = owner.get(equation.target, equation.target)
-        origin = equation.origin if target is equation.target else replace(equation.origin, span=spans[target])
-        equations.append(Equation(target, _renamed(equation.expr, owner), origin))
-    updates = tuple((s, owner.get(v, v)) for s, v in graph.updates)
-    types = {s: t for s, t in graph.types.items() if s not in owner}
-    return graph.replace(equations=tuple(equations), updates=updates, types=types)
-
-
-def _renamed(expr: Basic, names: dict[Basic, Symbol]) -> Basic:
-    if operation_of(expr) is None:
-        return names.get(expr, expr)
-    if not any(a in names for a in expr.args):
-        return expr
-    return Basic.__new__(type(expr), *(names.get(a, a) for a in expr.args))

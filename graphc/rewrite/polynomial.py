@@ -72,14 +72,17 @@ def fraction(atom: Basic) -> Fraction | None:
 
 def root_of(builder: Rebuilder, atom: Basic) -> Root | None:
     """The arithmetic that defines an atom."""
+    atom = builder.look(atom)
     if atom in builder.roots:
         return builder.roots[atom]
     expr = builder.inside(atom)
     operation = None if expr is None else operation_of(expr)
     found = None
-    finite = expr is not None and not any(a.is_infinite for a in operands(expr) if not isinstance(a, Symbol))
-    if expr is not None and finite and operation is not None and operation in ARITHMETIC:
-        found = Root(operation, operands(expr))
+    if expr is not None and operation in ARITHMETIC:
+        assert operation is not None
+        atoms = operands(expr)
+        if not any(a.is_infinite for a in atoms if not isinstance(a, Symbol)):
+            found = Root(operation, atoms)
     builder.roots[atom] = found
     return found
 
@@ -135,6 +138,15 @@ def monomial(builder: Rebuilder, start: Root | Basic, region: Region, deep: bool
         else:
             todo += [(root.operands[1], -e if root.operation is divide else e), (root.operands[0], e)]
     return _with_bases(builder, result)
+
+
+def whole_product(builder: Rebuilder, root: Root, deep: bool = False) -> tuple[Monomial, Region] | None:
+    """The product that is being rebuilt, taken apart once for all rules; not to be altered."""
+    if deep not in builder.products:
+        region = Region()
+        found = monomial(builder, root, region, deep)
+        builder.products[deep] = None if found is None else (found, region)
+    return builder.products[deep]  # type: ignore[no-any-return]
 
 
 def _with_bases(builder: Rebuilder, m: Monomial) -> Monomial:
@@ -318,5 +330,5 @@ def _cost_of_product(m: Monomial) -> int:
 
 __all__ = [
     "ARITHMETIC", "LARGEST", "PRODUCTS", "SUMS", "Monomial", "Plan", "Powers", "Region", "collect", "cost", "exponent_of",
-    "fraction", "monomial", "multiply_in", "operands_of", "plan", "root_of", "terms",
+    "fraction", "monomial", "multiply_in", "operands_of", "plan", "root_of", "terms", "whole_product",
 ]  # fmt: skip

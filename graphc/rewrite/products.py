@@ -38,24 +38,31 @@ from graphc.ops.reduction import sum_
 from graphc.ops.safe import exprel, log1prel, sinc, sinhc, tanhc
 from graphc.rewrite.arrange import applied, build, is_inner, minus
 from graphc.rewrite.compare import are_opposite, factors, multiple, summands
-from graphc.rewrite.polynomial import PRODUCTS, Monomial, Plan, Powers, Region, collect, monomial
+from graphc.rewrite.polynomial import PRODUCTS, Monomial, Plan, Powers, collect, whole_product
 from graphc.rewrite.positive import shares
 from graphc.rewrite.rule import Form, Made, Rebuilder, Root
 
 Change = Callable[[Rebuilder, Monomial], "Monomial | None"]
 
 
-def on_products(change: Change) -> Callable[[Rebuilder, Root], Made | None]:
-    """A form that changes the monomial a product is; None of it where nothing changes."""
+def on_products(change: Change, *among: Operation) -> Callable[[Rebuilder, Root], Made | None]:
+    """A form that changes the monomial a product is, where one of the operations `among` makes a factor."""
 
     def apply(builder: Rebuilder, root: Root) -> Made | None:
         if is_inner(builder, PRODUCTS):
             return None
-        found = monomial(builder, root, Region())
-        new = None if found is None else change(builder, found)
+        found = whole_product(builder, root)
+        if found is None or (among and not any(_made_by(builder, a, among) for a in found[0].powers)):
+            return None
+        new = change(builder, found[0])
         return None if new is None else build(builder, Plan([new]))
 
     return apply
+
+
+def _made_by(builder: Rebuilder, atom: Basic, operations: tuple[Operation, ...]) -> bool:
+    expr = builder.inside(atom)
+    return expr is not None and operation_of(expr) in operations
 
 
 def argument(builder: Rebuilder, atom: Basic, operation: Operation) -> Basic | None:
@@ -334,21 +341,21 @@ EXPONENTIAL = Form(
     "inf*0 or inf/inf where one factor overflows", "y*exp(-x)/(1 + exp(-x))^2",
 )  # fmt: skip
 TANGENT = Form(
-    "sine over cosine", (multiply, divide), on_products(tangents), "inf/inf for |x| >> 0; one function instead of two",
+    "sine over cosine", (multiply, divide), on_products(tangents, sinh, tanh, sin, tan), "inf/inf for |x| >> 0; one function instead of two",
     "y*sinh(x)/cosh(x)^2",
 )  # fmt: skip
 LIMIT = Form(
-    "function over its argument", (multiply, divide), on_products(limits), "0/0 at 0, where there is a limit",
+    "function over its argument", (multiply, divide), on_products(limits, *_LIMITS, tan), "0/0 at 0, where there is a limit",
     "sin(2*x)*y/x",
 )  # fmt: skip
 DOUBLE = Form(
-    "sine times cosine", (multiply, divide), on_products(double_angles), "one function instead of two", "y*sin(x)*cos(x)",
+    "sine times cosine", (multiply, divide), on_products(double_angles, sin), "one function instead of two", "y*sin(x)*cos(x)",
 )  # fmt: skip
 BASE = Form(
-    "powers of one base", (multiply, divide), on_products(powers_of_one_base), "one power, and none of a negative exponent",
+    "powers of one base", (multiply, divide), on_products(powers_of_one_base, power), "one power, and none of a negative exponent",
     "x*y*x^(z - 1)",
 )  # fmt: skip
 ROOT = Form(
-    "root over its argument", (multiply, divide, power), on_products(roots), "0/0 at 0, where there is a limit",
+    "root over its argument", (multiply, divide, power), on_products(roots, sqrt, absolute), "0/0 at 0, where there is a limit",
     "sqrt(x)^2*y",
 )  # fmt: skip

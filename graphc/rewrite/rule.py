@@ -7,7 +7,8 @@ the builder; a number in a pattern matches the same number, a string in a static
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeAlias, Union
@@ -15,7 +16,7 @@ from typing import Any, TypeAlias, Union
 from sympy import Basic, Number, Symbol
 
 from graphc.graph.builder import Builder
-from graphc.graph.graph import Equation
+from graphc.graph.graph import Equation, symbols_of
 from graphc.graph.graph import operands as operands_of
 from graphc.graph.graph import statics as statics_of
 from graphc.graph.operation import Operation, Term, Value, number, operation_of
@@ -23,51 +24,141 @@ from graphc.graph.types import Type
 
 
 class Rebuilder(Builder):
-    """A builder that knows the graph it replaces: how often each symbol is used, which names must not be looked into.
+    """A builder that changes a graph: it knows how often each symbol is used, which names must not be looked into.
 
-    `wanted` is the name that the next new equation gets; `current` the old symbol that is being rebuilt (`as_written`: from the program's text).  `opaque`
-    symbols have no definition for the rules.  `consumer` is the operation that uses a symbol used once; `written`
-    holds the symbols that the program's text defines, `place` the order of definition.  `present` are the operations
-    of the old graph; `roots` remembers definitions that are arithmetic.  `learns`: the program has parameters.
+    `current` is the symbol that is being rebuilt (`as_written`: from the program's text), `seen` what was looked at
+    for it.  `opaque` symbols have no definition for the rules.  `consumer` is the operation that uses a symbol used
+    once; `written` holds the symbols that the program's text defines, `place` orders all by definition.  `present` are
+    the operations of the graph; `roots` and `products` remember what was taken apart.  `learns`: the program has
+    parameters.
     """
 
-    def __init__(self, uses: dict[Basic, int], kept: frozenset[Symbol], opaque: frozenset[Symbol]) -> None:
+    def __init__(self, kept: frozenset[Symbol], opaque: frozenset[Symbol] = frozenset()) -> None:
         super().__init__(simplify=True)
-        self.uses, self.kept, self.opaque = uses, kept, opaque
-        self.wanted: str | None = None
+        self.kept, self.opaque = kept, opaque
+        self.uses: dict[Basic, int] = {}
+        self.consumer: dict[Basic, Operation | None] = {}
         self.written: set[Symbol] = set()
-        self.place: dict[Basic, int] = {}
+        self.place: dict[Basic, float] = {}
         self.current: Symbol | None = None
         self.as_written = False
-        self.consumer: dict[Basic, Operation] = {}
+        self.seen: set[Basic] = set()
         self.present: set[Operation] = set()
         self.roots: dict[Basic, Root | None] = {}
+        self.products: dict[bool, Any] = {}
         self.learns = False
+        self.twins: list[Symbol] = []
+        self._keys: dict[Symbol, tuple[Basic, Type]] = {}
+        self._here = math.inf
 
-    def fresh(self, stem: str | None = None) -> str:
-        name, self.wanted = self.wanted, None
-        return name if name is not None and stem is None else super().fresh(stem)
+    # --- the graph that is changed ---------------------------------------------------------------------------------
+
+    def given(self, s: Symbol, type_: Type) -> None:
+        """A symbol that is given from outside."""
+        self.types[s] = type_
+        self.place[s] = len(self.place)
+
+    def take_over(self, equation: Equation, type_: Type) -> Basic:
+        """An equation as it is; the symbol that has its right-hand side already, or else its own."""
+        target, expr = equation.target, equation.expr
+        self.types[target] = type_
+        self._definitions[target] = expr
+        self.place[target] = len(self.place)
+        if equation.origin.span is not None:
+            self.written.add(target)
+        if operation_of(expr) is None:
+            return target
+        key = (self._key(expr), type_)
+        known = self._consed.get(key)
+        if known is None:
+            self._remember(key, target)
+        return known or target
+
+    def begin(self, equation: Equation) -> None:
+        """An equation is to be made anew: what is made until `end` stands before it, and may not need it."""
+        target = self.current = equation.target
+        self.origin = equation.origin
+        self.as_written = equation.origin.span is not None
+        self.seen, self.products, self.equations = set(), {}, []
+        self._here = self.place[target]
+        self._drop_key(target)
+
+    def end(self) -> list[Equation]:
+        """What was made, as far as the last equation needs it."""
+        made = self.equations
+        wanted = set(symbols_of(made[-1].expr))
+        alive = [made[-1]]
+        for equation in reversed(made[:-1]):
+            if equation.target in wanted:
+                alive.append(equation)
+                wanted.update(symbols_of(equation.expr))
+            else:
+                self.forget(equation.target)
+        return alive[::-1]
+
+    def forget(self, s: Symbol) -> None:
+        """A symbol is no more; its name is free."""
+        self._drop_key(s)
+        self._reserved.discard(s.name)
+        self.written.discard(s)
+        for table in (self._definitions, self.roots, self.uses, self.consumer, self.place):
+            table.pop(s, None)
+
+    def define(self, s: Symbol, expr: Basic) -> None:
+        """Another right-hand side of the same value for a symbol."""
+        self._drop_key(s)
+        self.roots.pop(s, None)
+        self._definitions[s] = expr
+        if operation_of(expr) is not None:
+            self._remember((self._key(expr), self.types[s]), s)
+
+    def renumber(self, symbols: Iterable[Symbol]) -> None:
+        """Whole numbers as places again; generated names count from 1."""
+        given = [s for s in self.place if s not in self._definitions]
+        self.place = {s: k for k, s in enumerate((*given, *symbols))}
+        self._count = 0
+
+    def _drop_key(self, s: Symbol) -> None:
+        key = self._keys.pop(s, None)
+        if key is not None and self._consed.get(key) is s:
+            del self._consed[key]
+
+    def _known(self, key: tuple[Basic, Type]) -> Basic | None:
+        """Only what is defined before the current symbol can be used; what is defined later becomes its twin."""
+        found = self._consed.get(key)
+        if found is None or self.place[found] < self._here:
+            return found
+        assert isinstance(found, Symbol)
+        self._keys.pop(found, None)
+        self.twins.append(found)
+        return None
+
+    def _remember(self, key: tuple[Basic, Type], target: Symbol) -> None:
+        super()._remember(key, target)
+        self._keys[target] = key
 
     def _new(self, name: str | None, type_: Type, expr: Basic) -> Symbol:
         target = super()._new(name, type_, expr)
-        self.place[target] = len(self.place)
+        self.roots.pop(target, None)
+        if target is not self.current:
+            self.place[target] = (
+                len(self.place) if self.current is None else self._here - 0.5 + len(self.equations) / 2**20
+            )
         if self.origin.span is not None:
             self.written.add(target)
         return target
 
-    def take_over(self, equation: Equation, type_: Type) -> Basic:
-        """An equation as it is; the symbol that has its right-hand side already, if there is one."""
-        key = (self._key(equation.expr), type_)
-        known = self._consed.get(key)
-        if known is None:
-            known = self._consed[key] = self._new(equation.target.name, type_, equation.expr)
-        return known
+    # --- what rules ask --------------------------------------------------------------------------------------------
 
     def look(self, atom: Basic) -> Basic:
         """What an atom stands for, through aliases: the atom itself where it is no alias."""
+        if not isinstance(atom, Symbol):
+            return atom
+        self.seen.add(atom)
         definition = self._definitions.get(atom)
         while isinstance(definition, (Symbol, Number)) and atom not in self.opaque:
             atom = definition
+            self.seen.add(atom)
             definition = self._definitions.get(atom)
         return atom
 
@@ -136,15 +227,10 @@ class Rule:
         return (self.before.operation,)
 
     @cached_property
-    def needs(self) -> frozenset[Operation]:
-        """Operations without which it cannot fire."""
-        found, todo = set(), [self.before]
-        while todo:
-            term = todo.pop()
-            if term.operation is not None:
-                found.add(term.operation)
-                todo += [a for a in term.arguments if isinstance(a, Term)]
-        return frozenset(found)
+    def near(self) -> frozenset[Operation]:
+        """Operations that must define operands of the operation it starts at."""
+        terms = (a for a in self.before.arguments if isinstance(a, Term))
+        return frozenset(t.operation for t in terms if t.operation is not None)
 
     def apply(self, builder: Rebuilder, root: Root) -> Made | None:
         """What takes the place of `root`; None where the rule does not apply."""
@@ -164,7 +250,7 @@ class Form:
     apply: Callable[[Rebuilder, Root], Made | None]
     why: str = ""
     example: str = ""
-    needs: frozenset[Operation] = frozenset()
+    near: frozenset[Operation] = frozenset()
 
 
 Rewriting: TypeAlias = Union[Rule, Form]

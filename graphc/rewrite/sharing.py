@@ -20,7 +20,8 @@ from graphc.graph.graph import Equation, Graph, Origin, operands, statics, symbo
 from graphc.graph.operation import operation_of
 from graphc.rewrite.arrange import applied, build
 from graphc.rewrite.compare import factors
-from graphc.rewrite.driver import Step, drop_dead, kept_symbols
+from graphc.rewrite.driver import Step
+from graphc.rewrite.names import drop_dead, kept_symbols
 from graphc.rewrite.polynomial import PRODUCTS, Monomial, Plan, Powers
 from graphc.rewrite.rule import Form, Made, Rebuilder, Root
 
@@ -58,7 +59,7 @@ class _Sharing:
         self.graph, self.kept = graph, kept_symbols(graph)
         self.pairs: dict[Basic, Pair] = {}
         self.steps: list[Step] = []
-        old = Rebuilder({}, self.kept, frozenset())
+        old = Rebuilder(self.kept)
         old.adopt(graph)
         used = {s for e in graph.equations if operation_of(e.expr) not in PRODUCTS for s in symbols_of(e.expr)}
         self.products: dict[Symbol, Product] = {}
@@ -114,7 +115,7 @@ class _Sharing:
     def rebuilt(self) -> tuple[Graph, tuple[Step, ...]]:
         """The graph with the products made of what was taken out."""
         graph = self.graph
-        builder = self.builder = Rebuilder({}, self.kept, frozenset())
+        builder = self.builder = Rebuilder(self.kept)
         builder.reserve(s.name for s in graph.types)
         for leaf in graph.leaves():
             builder.types[leaf] = graph.types[leaf]
@@ -136,12 +137,12 @@ class _Sharing:
             made = self.image.get(equation.expr, equation.expr)
         else:
             made = Root(operation, tuple(self.image.get(a, a) for a in operands(equation.expr)), statics(equation.expr))
-        builder.wanted = target.name
-        atom = applied(builder, made)
-        builder.wanted = None
-        if target in self.kept and atom != target:
-            atom = builder.bind(target.name, atom)
-        self.image[target] = atom
+        if isinstance(made, Root):
+            atom = builder.apply(made.operation, made.operands, made.statics, target.name)
+        else:
+            atom = builder.bind(target.name, made)
+        self.image[target] = atom if target in self.kept else builder.resolve(atom)
+        atom = builder.resolve(atom)
         if target in self.products and (after := builder.definition(atom)) not in (None, equation.expr):
             self.steps.append(Step(PRODUCT_SHARING, target, equation.expr, after or atom))
 
@@ -161,10 +162,8 @@ class _Sharing:
         if atom in self.image or atom not in self.pairs:
             return self.image.get(atom, atom)
         a, b, same = self.pairs[atom]
-        wanted, self.builder.wanted = self.builder.wanted, None
         value = build(self.builder, Plan([self._monomial(Product(1, {a: 1, b: 1 if same else -1}))]))
         self.image[atom] = applied(self.builder, value)
-        self.builder.wanted = wanted
         return self.image[atom]
 
 

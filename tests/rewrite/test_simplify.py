@@ -182,13 +182,15 @@ def test_values_stay(text: str, names: str, first: bool) -> None:
 
 
 @pytest.mark.parametrize(("text", "names"), PROGRAMS)
-def test_every_sweep_is_valid(text: str, names: str) -> None:
+def test_every_round_is_valid(text: str, names: str) -> None:
     graph = gradient(parse(text), tuple(map(symbol, names.split())))
     index = driver.index_of((STABLE, CANONICAL, CHEAP))
-    for _ in range(driver.SWEEPS):
-        graph, steps = driver.sweep(graph, index)
-        same_again(graph)
-        if not steps:
+    work = driver.Worklist(graph)
+    active = work.everything()
+    for _ in range(driver.ROUNDS):
+        _, active = work.round(index, active)
+        same_again(work.graph())
+        if not active:
             return
     pytest.fail("it does not come to an end")
 
