@@ -7,9 +7,9 @@ commutative operations); the user's own names stay, as aliases; generated names 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from sympy import Basic, Number, Symbol
 
@@ -18,7 +18,10 @@ from graphc.graph.graph import Equation, Graph, Origin
 from graphc.graph.operation import Operation, Value, node, operation_of
 from graphc.graph.types import Size, Type, shape_text, sizes_of, surely_different
 
+WHOLE, REAL = Type((), "int"), Type()  # of numbers
 MOST_AXES = 32  # what every NumPy can hold
+
+Key: TypeAlias = tuple[Hashable, ...]  # head, arguments, shape and kind
 
 _SYMBOLS: dict[str, Symbol] = {}
 
@@ -53,7 +56,7 @@ class Builder:
         self.equations: list[Equation] = []
         self.constraints: list[Constraint] = []
         self.origin = Origin("given")
-        self._consed: dict[tuple[Basic, Type], Basic] = {}
+        self._consed: dict[Key, Symbol] = {}
         self._definitions: dict[Symbol, Basic] = {}
         self._reserved = set(reserved)
         self._prefix = prefix
@@ -85,7 +88,7 @@ class Builder:
     def add(self, equation: Equation, type_: Type) -> None:
         """Take over an equation; where another computes the same, as an alias of that."""
         if operation_of(equation.expr) is not None:
-            known = self._consed.setdefault((self._key(equation.expr), type_), equation.target)
+            known = self._consed.setdefault(self._key(equation.expr, type_), equation.target)
             if known is not equation.target:
                 equation = Equation(equation.target, known, equation.origin)
         self.types[equation.target] = type_
@@ -116,7 +119,7 @@ class Builder:
         """Type of a symbol or number; a number is a scalar, int where it is an integer."""
         if isinstance(atom, Symbol):
             return self.types[atom]
-        return Type((), "int" if atom.is_Integer else "real")
+        return WHOLE if atom.is_Integer else REAL
 
     def definition(self, atom: Basic) -> Basic | None:
         """The right-hand side of a symbol, None for what is given."""
@@ -148,7 +151,7 @@ class Builder:
             if folded is not None and self.type_of(folded).shape == type_.shape:
                 return self.bind(name, folded)
         expr = node(operation, operands, statics)
-        key = (self._key(expr), type_)
+        key = self._key(expr, type_)
         known = self._known(key)
         if known is not None:
             return self.bind(name, known)
@@ -170,11 +173,11 @@ class Builder:
         self.equations.append(Equation(target, expr, self.origin))
         return target
 
-    def _known(self, key: tuple[Basic, Type]) -> Basic | None:
+    def _known(self, key: Key) -> Symbol | None:
         """The symbol that has an expression already."""
         return self._consed.get(key)
 
-    def _remember(self, key: tuple[Basic, Type], target: Symbol) -> None:
+    def _remember(self, key: Key, target: Symbol) -> None:
         self._consed[key] = target
 
     def require(self, a: Size, b: Size, relation: str = "==") -> None:
@@ -203,15 +206,15 @@ class Builder:
         error.message = f"{operation.syntax or operation.written}: {error.reason}; operands: {shown}"
         return error
 
-    def _key(self, expr: Basic) -> Basic:
-        """The hash-consing key: aliases resolved, operands of a commutative operation in one order."""
+    def _key(self, expr: Basic, type_: Type) -> Key:
+        """What equal operations have in common: aliases resolved, operands of a commutative one in one order."""
+        definitions, arguments = self._definitions, expr.args
+        if any(isinstance(definitions.get(a), (Symbol, Number)) for a in arguments if isinstance(a, Symbol)):
+            arguments = tuple(self.resolve(a) if isinstance(a, Symbol) else a for a in arguments)
         operation = operation_of(expr)
-        if operation is None:
-            return expr
-        arguments = tuple(self.resolve(a) if isinstance(a, Symbol) else a for a in expr.args)
-        if operation.commutative and hash(arguments[1]) < hash(arguments[0]):
+        if operation is not None and operation.commutative and hash(arguments[1]) < hash(arguments[0]):
             arguments = (arguments[1], arguments[0], *arguments[2:])
-        return Basic.__new__(type(expr), *arguments)
+        return (type(expr), *arguments, type_.shape, type_.kind)
 
     # --- the result --------------------------------------------------------------------------------------------
 

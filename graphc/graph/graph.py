@@ -10,7 +10,7 @@ reconstruction folds and reorders, and a graph is exponential as a tree.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -150,19 +150,25 @@ class Graph:
 
 def operands(expr: Basic) -> tuple[Basic, ...]:
     """Operands of one operation: symbols and numbers, without its static arguments; the atom itself for an atom."""
-    if isinstance(expr, (Symbol, Number)) or not expr.args:
+    args: tuple[Basic, ...] = expr.args
+    if not args:
         return (expr,)
-    return tuple(a for a in expr.args if not isinstance(a, Static))
+    if type(args[-1]) is not Static:  # static arguments stand last
+        return args
+    return tuple(a for a in args if type(a) is not Static)
 
 
 def statics(expr: Basic) -> tuple[Any, ...]:
     """Values of the static arguments of one operation."""
-    return tuple(a.value for a in expr.args if isinstance(a, Static))
+    args = expr.args
+    if not args or type(args[-1]) is not Static:
+        return ()
+    return tuple(a.value for a in args if type(a) is Static)
 
 
-def symbols_of(expr: Basic) -> Iterator[Symbol]:
+def symbols_of(expr: Basic) -> list[Symbol]:
     """Symbols that one right-hand side uses, with repetitions."""
-    return (a for a in operands(expr) if isinstance(a, Symbol))
+    return [a for a in operands(expr) if isinstance(a, Symbol)]
 
 
 def needed(graph: Graph, targets: tuple[Basic, ...]) -> tuple[Equation, ...]:

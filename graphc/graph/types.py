@@ -138,4 +138,5 @@ class Type:
 
 def promote(kinds: Iterable[str]) -> str:
     """The widest of some kinds: bool < int < real."""
-    return max(kinds, key=KINDS.index)
+    found = set(kinds)
+    return next(kind for kind in reversed(KINDS) if kind in found)

@@ -65,7 +65,7 @@ def ordered_product(builder: Rebuilder, root: Root) -> Made | None:
         whole = whole_product(builder, root, deep)
         if whole is None:
             return None
-        found, region = whole
+        found, region = whole.monomial, whole.region
         saved = freed(builder, root, region, found.powers) - cost(Plan([found]))
         sign = found.coefficient == -1  # signs are free: they end in a difference, or in the next product's coefficient
         if saved > 0 or (saved + sign >= 0 and not deep and not _as_written(builder, region)):
@@ -293,7 +293,7 @@ def guarded_direction(builder: Rebuilder, root: Root) -> Made | None:
     whole = whole_product(builder, root)
     if whole is None:
         return None
-    found, _ = whole
+    found = whole.monomial
     for length, e in found.powers.items():
         for x in _measured(builder, length) if e == -1 else ():
             if found.powers.get(x, 0) > 0:

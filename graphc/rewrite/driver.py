@@ -103,7 +103,6 @@ class Worklist:
         self.seen: dict[Symbol, set[Basic]] = {}
         self.image: dict[Basic, Basic] = {}
         self.twins: list[Symbol] = []
-        self.fired: Rewriting | None = None
         self.changed: set[Basic] = set()
         self.touched: set[Basic] = set()
         for equation in graph.equations:
@@ -164,46 +163,47 @@ class Worklist:
             heapq.heappush(self.queue, (self.builder.place[s], s.name, s))
 
     def _visit(self, equation: Equation) -> None:
-        builder, target, operation = self.builder, equation.target, operation_of(equation.expr)
+        builder, target, expr = self.builder, equation.target, equation.expr
         builder.begin(equation)
-        made: Made
+        operation = operation_of(expr)
         if operation is None:
-            made = self._now(equation.expr)
+            self._finish(equation, self._now(expr))
         else:
-            atoms = tuple(map(self._now, operands(equation.expr))) if equation.expr.args else ()
-            root = Root(operation, atoms, statics(equation.expr))
-            made = self._rewritten(equation, root) or root
-        self._finish(equation, made)
+            old = operands(expr) if expr.args else ()
+            atoms = old if self.image.keys().isdisjoint(old) else tuple(map(self._now, old))
+            root = Root(operation, atoms, statics(expr))
+            rule, made = self._rewritten(target, root)
+            if made is not None:
+                self._finish(equation, made, rule)
+            elif atoms is not old or not builder.as_it_is(equation):
+                self._finish(equation, root)
         self.seen[target] = builder.seen
 
-    def _rewritten(self, equation: Equation, root: Root) -> Made | None:
-        """What the first rule that fires makes of an operation."""
-        builder, target = self.builder, equation.target
+    def _rewritten(self, target: Symbol, root: Root) -> tuple[Rewriting | None, Made | None]:
+        """The first rule that fires on an operation, and what it makes of it."""
+        builder = self.builder
         rules = self.index.get(root.operation)
         if rules is None:
-            return None
+            return None, None
         type_ = builder.types[target]
         near = {operation_of(e) for a in root.operands if (e := builder.inside(a)) is not None}
         for rule in rules:
-            if not rule.near <= near:
-                continue
-            builder.origin = Origin(rule.name, (target,), equation.origin.span)
-            result = rule.apply(builder, root)
-            if result is not None and _fits(builder, result, type_):
-                self.fired = rule
-                return result
-        builder.origin = equation.origin
-        return None
+            if rule.near <= near:
+                result = rule.apply(builder, root)
+                if result is not None and _fits(builder, result, type_):
+                    return rule, result
+        return None, None
 
-    def _finish(self, equation: Equation, made: Made) -> None:
+    def _finish(self, equation: Equation, made: Made, rule: Rewriting | None = None) -> None:
         """Define the target anew; keep what this needs of the equations that were made for it."""
-        builder, target, rule = self.builder, equation.target, self.fired
-        self.fired = None
+        builder, target, origin = self.builder, equation.target, equation.origin
         if isinstance(made, Root):
             builder.apply(made.operation, made.operands, made.statics, target.name)
         else:
             builder.bind(target.name, made)
-        *parts, whole = builder.end()
+        if rule is not None:
+            origin = Origin(rule.name, (target,), origin.span)
+        *parts, whole = builder.end(origin)
         if rule is not None:
             after = builder.resolve(whole.expr)
             self.steps.append(Step(rule, target, equation.expr, builder.definition(after) or after))

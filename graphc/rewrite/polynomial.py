@@ -16,7 +16,7 @@ from fractions import Fraction
 from sympy import Basic, Symbol
 
 from graphc.graph.graph import operands
-from graphc.graph.operation import operation_of
+from graphc.graph.operation import Operation, operation_of
 from graphc.ops.elementwise import add, divide, multiply, negate, power, subtract
 from graphc.rewrite.rule import Rebuilder, Root
 
@@ -140,12 +140,23 @@ def monomial(builder: Rebuilder, start: Root | Basic, region: Region, deep: bool
     return _with_bases(builder, result)
 
 
-def whole_product(builder: Rebuilder, root: Root, deep: bool = False) -> tuple[Monomial, Region] | None:
+@dataclass(frozen=True)
+class Whole:
+    """A product that is being rebuilt, taken apart; `made_by` are the operations that its factors are."""
+
+    monomial: Monomial
+    region: Region
+    made_by: frozenset[Operation]
+
+
+def whole_product(builder: Rebuilder, root: Root, deep: bool = False) -> Whole | None:
     """The product that is being rebuilt, taken apart once for all rules; not to be altered."""
     if deep not in builder.products:
         region = Region()
         found = monomial(builder, root, region, deep)
-        builder.products[deep] = None if found is None else (found, region)
+        made_by = (builder.inside(a) for a in found.powers) if found is not None else ()
+        operations = frozenset(o for e in made_by if e is not None and (o := operation_of(e)) is not None)
+        builder.products[deep] = None if found is None else Whole(found, region, operations)
     return builder.products[deep]  # type: ignore[no-any-return]
 
 
@@ -329,6 +340,6 @@ def _cost_of_product(m: Monomial) -> int:
 
 
 __all__ = [
-    "ARITHMETIC", "LARGEST", "PRODUCTS", "SUMS", "Monomial", "Plan", "Powers", "Region", "collect", "cost", "exponent_of",
+    "ARITHMETIC", "LARGEST", "PRODUCTS", "SUMS", "Monomial", "Plan", "Powers", "Region", "Whole", "collect", "cost", "exponent_of",
     "fraction", "monomial", "multiply_in", "operands_of", "plan", "root_of", "terms", "whole_product",
 ]  # fmt: skip

@@ -51,18 +51,13 @@ def on_products(change: Change, *among: Operation) -> Callable[[Rebuilder, Root]
     def apply(builder: Rebuilder, root: Root) -> Made | None:
         if is_inner(builder, PRODUCTS):
             return None
-        found = whole_product(builder, root)
-        if found is None or (among and not any(_made_by(builder, a, among) for a in found[0].powers)):
+        whole = whole_product(builder, root)
+        if whole is None or whole.made_by.isdisjoint(among):
             return None
-        new = change(builder, found[0])
+        new = change(builder, whole.monomial)
         return None if new is None else build(builder, Plan([new]))
 
     return apply
-
-
-def _made_by(builder: Rebuilder, atom: Basic, operations: tuple[Operation, ...]) -> bool:
-    expr = builder.inside(atom)
-    return expr is not None and operation_of(expr) in operations
 
 
 def argument(builder: Rebuilder, atom: Basic, operation: Operation) -> Basic | None:
@@ -337,7 +332,7 @@ def _radicand_joined(builder: Rebuilder, powers: Powers, atom: Basic, x: Basic) 
 
 
 EXPONENTIAL = Form(
-    "exponentials in a product", (multiply, divide), on_products(tamed_exponentials),
+    "exponentials in a product", (multiply, divide), on_products(tamed_exponentials, exp, expm1, add, sum_, multiply),
     "inf*0 or inf/inf where one factor overflows", "y*exp(-x)/(1 + exp(-x))^2",
 )  # fmt: skip
 TANGENT = Form(

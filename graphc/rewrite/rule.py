@@ -15,8 +15,8 @@ from typing import Any, TypeAlias, Union
 
 from sympy import Basic, Number, Symbol
 
-from graphc.graph.builder import Builder
-from graphc.graph.graph import Equation, symbols_of
+from graphc.graph.builder import Builder, Key
+from graphc.graph.graph import Equation, Origin, symbols_of
 from graphc.graph.graph import operands as operands_of
 from graphc.graph.graph import statics as statics_of
 from graphc.graph.operation import Operation, Term, Value, number, operation_of
@@ -48,7 +48,7 @@ class Rebuilder(Builder):
         self.products: dict[bool, Any] = {}
         self.learns = False
         self.twins: list[Symbol] = []
-        self._keys: dict[Symbol, tuple[Basic, Type]] = {}
+        self._keys: dict[Symbol, Key] = {}
         self._here = math.inf
 
     # --- the graph that is changed ---------------------------------------------------------------------------------
@@ -68,7 +68,7 @@ class Rebuilder(Builder):
             self.written.add(target)
         if operation_of(expr) is None:
             return target
-        key = (self._key(expr), type_)
+        key = self._key(expr, type_)
         known = self._consed.get(key)
         if known is None:
             self._remember(key, target)
@@ -83,7 +83,21 @@ class Rebuilder(Builder):
         self._here = self.place[target]
         self._drop_key(target)
 
-    def end(self) -> list[Equation]:
+    def as_it_is(self, equation: Equation) -> bool:
+        """True where the equation that was begun need not be made anew: it folds to nothing, and no other has its value."""
+        target, expr = equation.target, equation.expr
+        operation, type_ = operation_of(expr), self.types[target]
+        assert operation is not None
+        if operation.fold is not None and operation.fold(self, operands_of(expr), statics_of(expr), type_) is not None:
+            return False
+        key = self._key(expr, type_)
+        if self._known(key) is not None:
+            return False
+        self._remember(key, target)
+        self._discard(self.equations)
+        return True
+
+    def end(self, origin: Origin) -> list[Equation]:
         """What was made, as far as the last equation needs it."""
         made = self.equations
         wanted = set(symbols_of(made[-1].expr))
@@ -93,8 +107,13 @@ class Rebuilder(Builder):
                 alive.append(equation)
                 wanted.update(symbols_of(equation.expr))
             else:
-                self.forget(equation.target)
-        return alive[::-1]
+                self._discard([equation])
+        return [Equation(e.target, e.expr, origin) for e in reversed(alive)]
+
+    def _discard(self, made: list[Equation]) -> None:
+        for equation in made:
+            self.forget(equation.target)
+            self.types.pop(equation.target)
 
     def forget(self, s: Symbol) -> None:
         """A symbol is no more; its name is free."""
@@ -110,7 +129,7 @@ class Rebuilder(Builder):
         self.roots.pop(s, None)
         self._definitions[s] = expr
         if operation_of(expr) is not None:
-            self._remember((self._key(expr), self.types[s]), s)
+            self._remember(self._key(expr, self.types[s]), s)
 
     def renumber(self, symbols: Iterable[Symbol]) -> None:
         """Whole numbers as places again; generated names count from 1."""
@@ -123,17 +142,16 @@ class Rebuilder(Builder):
         if key is not None and self._consed.get(key) is s:
             del self._consed[key]
 
-    def _known(self, key: tuple[Basic, Type]) -> Basic | None:
+    def _known(self, key: Key) -> Symbol | None:
         """Only what is defined before the current symbol can be used; what is defined later becomes its twin."""
         found = self._consed.get(key)
         if found is None or self.place[found] < self._here:
             return found
-        assert isinstance(found, Symbol)
         self._keys.pop(found, None)
         self.twins.append(found)
         return None
 
-    def _remember(self, key: tuple[Basic, Type], target: Symbol) -> None:
+    def _remember(self, key: Key, target: Symbol) -> None:
         super()._remember(key, target)
         self._keys[target] = key
 
