@@ -45,16 +45,6 @@ from graphc.run.evaluate import evaluate
 
 Pass = Callable[[Graph], Union[Graph, tuple[Graph, tuple[Any, ...]]]]
 
-FORWARD: tuple[tuple[str, Pass], ...] = (
-    ("order", order_products),
-    ("stabilise", stabilise_steps),
-    ("differentiate", expand_gradients),
-    ("simplify", simplify_steps),
-    ("expand", expand),
-    ("tidy", tidy),
-)
-
-
 @dataclass(frozen=True)
 class Stage:
     """One arrow of the pipeline: its name, the graph it left, its seconds, and the steps it took."""
@@ -80,11 +70,15 @@ class Compilation:
         self.history.append(Stage(name, result, time.perf_counter() - start, steps))
         return result
 
-    def lower(self, graph: Graph) -> Graph:
-        """Down to primitive operations."""
-        for name, stage in FORWARD:
-            graph = self.run(name, stage, graph)
-        return prune(with_numbers(graph))
+    def lower(self, safe: Graph) -> Graph:
+        """A stabilised program without derivatives inside, down to primitive operations."""
+        return self.shorten(self.run("differentiate", expand_gradients, safe))
+
+    def shorten(self, graph: Graph) -> Graph:
+        """A program of primitive operations, as short as it gets."""
+        simple = self.run("simplify", simplify_steps, graph)
+        primitive = self.run("expand", expand, simple)
+        return prune(with_numbers(self.run("tidy", lambda g: tidy(g, simple), primitive)))
 
 
 def read(program: Any) -> Graph:
@@ -198,8 +192,9 @@ def compile_function(graph: Graph, dtype: str, work: Compilation) -> Artifact:
     """Generate code for a program's value and gradient."""
     value = called_graph(graph)
     leaves = value.leaves()
-    forward = with_types(work.lower(value), {o: value.types[o] for o in value.outputs})
-    both, gradients, refusal = _both(value, work)
+    safe = work.run("stabilise", stabilise_steps, value)
+    forward = with_types(work.lower(safe), {o: value.types[o] for o in value.outputs})
+    both, gradients, refusal = _both(value, safe, work)
     pointwise = is_pointwise(value)
     start = time.perf_counter()
     writer = ModuleWriter(dtype, graph.sizes)
@@ -228,17 +223,14 @@ def compile_function(graph: Graph, dtype: str, work: Compilation) -> Artifact:
     )
 
 
-def _both(value: Graph, work: Compilation) -> tuple[Graph | None, tuple[str, ...], str | None]:
+def _both(value: Graph, safe: Graph, work: Compilation) -> tuple[Graph | None, tuple[str, ...], str | None]:
     """Value and gradients in one graph of primitive operations; why not, where there are none."""
     try:
         target = the_value(value)
         symbols = wrt_symbols(value)
-        safe = work.run("stabilise", stabilise_steps, work.run("order", order_products, value))
         derived = work.run("differentiate", lambda g: gradient(g, symbols, target), safe)
         whole = derived.replace(outputs=(target, *derived.outputs))
-        simple = work.run("simplify", simplify_steps, whole)
-        primitive = work.run("expand", expand, simple)
-        return prune(with_numbers(work.run("tidy", tidy, primitive))), tuple(s.name for s in symbols), None
+        return work.shorten(whole), tuple(s.name for s in symbols), None
     except DerivativeError as error:
         return None, (), str(error)
 
@@ -311,7 +303,7 @@ def compile_training(graph: Graph, dtype: str, optimizer: Any, work: Compilation
     step = work.run("optimize", lambda g: training_graph(g, optimizer), graph)
     kept = (step.outputs[0], *step.metrics)
     learning = focus_updates(step)
-    lowered = work.lower(learning)
+    lowered = work.lower(work.run("stabilise", stabilise_steps, learning))
     leaves = (*learning.inputs, *learning.params, *learning.states)
     start = time.perf_counter()
     writer = ModuleWriter(dtype, step.sizes)

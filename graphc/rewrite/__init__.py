@@ -13,13 +13,11 @@ from graphc.graph.graph import Graph, needed
 from graphc.rewrite.arrange import CANCEL_ALL
 from graphc.rewrite.canonical import CANONICAL
 from graphc.rewrite.cheap import CHEAP
-from graphc.rewrite.driver import Step, rewrite, rewrite_steps
+from graphc.rewrite.driver import Step, changed, rewrite, rewrite_steps
 from graphc.rewrite.names import drop_dead, kept_symbols
 from graphc.rewrite.rule import Form, Rule
 from graphc.rewrite.sharing import operations, share_products
 from graphc.rewrite.stable import PRECISE, STABLE
-
-LONG = 500  # equations of a program whose gradient is not made shorter by trial
 
 
 def stabilise(graph: Graph) -> Graph:
@@ -44,33 +42,33 @@ def simplify_steps(graph: Graph) -> tuple[Graph, tuple[Step, ...]]:
     while (shorter := _shorter(short)) is not None:
         short, more = shorter
         steps += more
-    result, last = rewrite_steps(short, PRECISE)
+    result, last = rewrite_steps(short, PRECISE, first=PRECISE)
     return drop_dead(result), steps + last
 
 
 def _shorter(graph: Graph) -> tuple[Graph, tuple[Step, ...]] | None:
-    """Products shared, after all that share a fraction have multiplied it out, or not; None where neither is shorter.
-
-    Not tried for long programs: each trial rewrites everything, and nobody reads a formula of so many lines.
-    """
-    if len(graph.equations) > LONG:
-        return None
+    """Products shared, after all that share a fraction have multiplied it out, or not; None where neither is shorter."""
     found = [share_products(graph)]
-    everywhere, cancelled = rewrite_steps(graph, STABLE, CANONICAL, (CANCEL_ALL, *CHEAP))
+    everywhere, cancelled = rewrite_steps(graph, STABLE, CANONICAL, (CANCEL_ALL, *CHEAP), first=(CANCEL_ALL,))
     if cancelled:
         other, also = share_products(drop_dead(everywhere))
         found.append((other, cancelled + also))
     best, steps = min(found, key=lambda f: operations(f[0]))
     if operations(best) >= operations(graph):
         return None
-    tidied, more = rewrite_steps(best, STABLE, CANONICAL, CHEAP)
+    tidied, more = rewrite_steps(best, STABLE, CANONICAL, CHEAP, start=changed(graph, best))
     tidied = drop_dead(tidied)
     return (tidied, steps + more) if operations(tidied) <= operations(best) else (best, steps)
 
 
-def tidy(graph: Graph) -> Graph:
-    """Normal form and cheap, by the rules that make no composite operation: for graphs of primitive operations."""
-    return order_products(rewrite(drop_dead(graph), CANONICAL, CHEAP))
+def tidy(graph: Graph, since: Graph | None = None) -> Graph:
+    """Normal form and cheap, by the rules that make no composite operation: for graphs of primitive operations.
+
+    Where only some equations are new `since` another graph in normal form, rules are tried on these.
+    """
+    if since is graph:
+        return graph
+    return rewrite(drop_dead(graph), CANONICAL, CHEAP, start=None if since is None else changed(since, graph))
 
 
 __all__ = [

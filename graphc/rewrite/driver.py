@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -38,9 +39,9 @@ class Step:
     after: Basic
 
 
-def rewrite(graph: Graph, *rules: tuple[Rewriting, ...]) -> Graph:
+def rewrite(graph: Graph, *rules: tuple[Rewriting, ...], start: frozenset[Basic] | None = None) -> Graph:
     """The graph after all rules, to a fixpoint."""
-    return rewrite_steps(graph, *rules)[0]
+    return rewrite_steps(graph, *rules, start=start)[0]
 
 
 def rewrite_steps(
@@ -48,17 +49,17 @@ def rewrite_steps(
     *rules: tuple[Rewriting, ...],
     opaque: frozenset[Symbol] = frozenset(),
     first: tuple[Rewriting, ...] | None = None,
-    start: Iterable[Symbol] | None = None,
+    start: frozenset[Basic] | None = None,
 ) -> tuple[Graph, tuple[Step, ...]]:
     """The same with its steps; `opaque` symbols are not looked into.
 
     Where the graph has been rewritten before, `first` are the rules that it has not met, or `start` the symbols that
-    are new: all rules are then tried only where these change something.
+    have changed since: all rules are then tried only near what is new.
     """
     index = index_of(rules)
     work = Worklist(graph, opaque)
     steps: list[Step] = []
-    active = work.everything() if start is None else [s for s in start if s in work.equations]
+    active = work.everything() if start is None else work.near(start)
     tried = index
     if first is not None:
         tried = index_of((first,))
@@ -72,6 +73,14 @@ def rewrite_steps(
             if not active:
                 break
     return work.graph(), tuple(steps)
+
+
+def changed(old: Graph, new: Graph) -> frozenset[Basic]:
+    """Symbols of a graph that are defined or used otherwise than in another."""
+    before, now = ({e.target: e.expr for e in g.equations} for g in (old, new))
+    different = [s for s in {**before, **now} if before.get(s) != now.get(s)]
+    used = (a for s in different for e in (before.get(s), now.get(s)) if e is not None for a in symbols_of(e))
+    return frozenset(different).union(used)
 
 
 def index_of(rules: tuple[tuple[Rewriting, ...], ...]) -> Index:
@@ -142,7 +151,7 @@ class Worklist:
         self._settle()
         return steps, self.near(self.changed)
 
-    def near(self, changed: set[Basic]) -> list[Symbol]:
+    def near(self, changed: AbstractSet[Basic]) -> list[Symbol]:
         """Symbols that have changed or for which something that has was looked at."""
         if not changed:
             return []
