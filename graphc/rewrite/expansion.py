@@ -44,40 +44,46 @@ def expanded(builder: Rebuilder, start: Root, region: Region, depth: int) -> lis
 def _explore(builder: Rebuilder, start: Root, region: Region, limit: int) -> list[tuple[Basic, Root]] | None:
     """The equations of a region, operands first; denominators that are sums stay closed."""
     found: dict[Basic, Root] = {}
+    visits = region.visits
     todo: list[tuple[Basic, int]] = [(a, 0) for a in start.operands]
     while todo:
         atom, depth = todo.pop()
-        atom = builder.look(atom)
-        if atom in found:
-            region.visits[atom] += 1
-            continue
-        root = root_of(builder, atom)
-        region.cut |= depth >= limit and root is not None
-        if root is None or (root.operation is power and exponent_of(root) is None) or depth >= limit:
+        if not isinstance(atom, Symbol):
             if fraction(atom) is None:
                 region.leaf(atom)
             continue
+        atom = builder.look(atom)
+        if atom in found:
+            visits[atom] += 1
+            continue
+        root = root_of(builder, atom)
+        region.cut |= depth >= limit and root is not None
+        if root is None or depth >= limit or (root.operation is power and exponent_of(root) is None):
+            if isinstance(atom, Symbol) or fraction(atom) is None:
+                region.leaf(atom)
+            continue
         found[atom] = root
-        region.visits[atom] = 1
+        visits[atom] = 1
         if len(found) > EXPLORED:
+            region.cut = False  # a larger region is too large as well
             return None
-        todo += [(a, depth if builder.lonely(atom) else depth + 1) for a in reversed(root.operands)]
+        inner = depth if builder.lonely(atom) else depth + 1
+        todo += [(a, inner) for a in reversed(root.operands)]
     return sorted(found.items(), key=lambda item: builder.place[item[0]])
 
 
 def _may_cancel(builder: Rebuilder, roots: list[Root], region: Region) -> bool:
     """Terms can cancel only where something occurs twice, and something is negative or divided by."""
-    if not any(_takes_away(root) for root in roots):
+    twice = any(count > 1 for found in (region.leaves, region.visits) for count in found.values())
+    if not twice and all(_opposite(builder, leaf) is None for leaf in region.leaves):
         return False
-    if any(count > 1 for found in (region.leaves, region.visits) for count in found.values()):
-        return True
-    return any(_opposite(builder, leaf) is not None for leaf in region.leaves)
+    return any(_takes_away(root) for root in roots)
 
 
 def _takes_away(root: Root) -> bool:
     if root.operation in (subtract, negate, divide):
         return True
-    return any(not isinstance(a, Symbol) and a.is_Rational and a < 0 for a in root.operands)
+    return any(not isinstance(a, Symbol) and a.is_negative for a in root.operands)
 
 
 def _opposite(builder: Rebuilder, atom: Basic) -> Basic | None:

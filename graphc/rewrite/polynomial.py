@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import lru_cache
 
 from sympy import Basic, Symbol
 
@@ -63,8 +64,12 @@ def fraction(atom: Basic) -> Fraction | None:
     """A rational number of moderate size; None for anything else."""
     if isinstance(atom, Symbol) or not atom.is_Rational:
         return None
-    value = Fraction(int(atom.p), int(atom.q))
-    return value if abs(value.numerator) < LARGEST and value.denominator < LARGEST else None
+    return _moderate(atom.p, atom.q)
+
+
+@lru_cache(maxsize=1024)
+def _moderate(p: int, q: int) -> Fraction | None:
+    return Fraction(int(p), int(q)) if abs(p) < LARGEST and q < LARGEST else None
 
 
 # --- taking apart --------------------------------------------------------------------------------------------------
@@ -203,7 +208,8 @@ def multiply_in(builder: Rebuilder, result: Monomial, atom: Basic, e: int, regio
         return True
     if (value == 0 and e < 0) or abs(e) > 64:
         return False
-    result.coefficient *= value**e
+    if value != 1:
+        result.coefficient *= value if e == 1 else value**e
     return max(abs(result.coefficient.numerator), result.coefficient.denominator) < LARGEST
 
 
@@ -332,11 +338,20 @@ def cost(value: Plan) -> int:
 
 def _cost_of_product(m: Monomial) -> int:
     """Multiplications, divisions and powers; the sign is the sum's affair."""
-    up = sum(1 for e in m.powers.values() if e > 0) + len(m.extra)
-    down = sum(1 for e in m.powers.values() if e < 0)
-    number = abs(m.coefficient) != 1
-    total = max(up + number - 1, 0) + sum(1 for e in m.powers.values() if abs(e) > 1) + sum(cost(p) for p in m.extra)
-    return total + down
+    c = m.coefficient
+    up, total = len(m.extra), 0
+    if c.denominator != 1 or c.numerator not in (1, -1):
+        up += 1
+    for e in m.powers.values():
+        if e > 0:
+            up += 1
+        else:
+            total += 1
+        if not -1 <= e <= 1:
+            total += 1
+    for inner in m.extra:
+        total += cost(inner)
+    return total + up - 1 if up else total
 
 
 __all__ = [
