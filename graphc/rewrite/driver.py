@@ -25,6 +25,7 @@ from graphc.rewrite.names import kept_symbols, watched_symbols
 from graphc.rewrite.rule import Made, Rebuilder, Rewriting, Root
 
 ROUNDS = 24
+MANY = 64  # uses: no rule looks at so many
 REACH = 3  # rules look at an operand of an operand of an operand, and through what is used once
 Index: TypeAlias = dict[Operation, tuple[Rewriting, ...]]
 
@@ -280,7 +281,7 @@ class Worklist:
         self.changed.update(s for s in self.touched if s in users and self._count(s))
         if self.changed:
             place = builder.place
-            self.equations = {s: self.equations[s] for s in sorted(self.equations, key=place.__getitem__)}
+            self.equations = dict(sorted(self.equations.items(), key=lambda item: place[item[0]]))
             builder.renumber(self.equations)
 
     def _forget(self, s: Basic) -> None:
@@ -294,14 +295,13 @@ class Worklist:
         found[target] = found.get(target, 0) + 1
 
     def _count(self, s: Basic) -> bool:
-        """Tell the builder how often a symbol is used, and by which operation; True where that is new."""
+        """Tell the builder how often a symbol is used, and by which operation if once; True where rules can see that."""
         builder, users = self.builder, self.users[s]
         count = sum(users.values())
-        consumer = operation_of(self.equations[next(reversed(users))].expr) if users else None
-        if builder.uses.get(s) == count and builder.consumer.get(s) is consumer:
-            return False
+        consumer = operation_of(self.equations[next(iter(users))].expr) if count == 1 else None
+        old, before = builder.uses.get(s, 0), builder.consumer.get(s)
         builder.uses[s], builder.consumer[s] = count, consumer
-        return True
+        return s in self.equations and ((old != count and min(old, count) < MANY) or before is not consumer)
 
     # --- names -----------------------------------------------------------------------------------------------------
 

@@ -58,14 +58,19 @@ class Rebuilder(Builder):
         self.types[s] = type_
         self.place[s] = len(self.place)
 
-    def take_over(self, equation: Equation, type_: Type) -> Basic:
-        """An equation as it is; the symbol that has its right-hand side already, or else its own."""
-        target, expr = equation.target, equation.expr
+    def know(self, equation: Equation, type_: Type) -> None:
+        """An equation of the graph, to look into."""
+        target = equation.target
         self.types[target] = type_
-        self._definitions[target] = expr
+        self._definitions[target] = equation.expr
         self.place[target] = len(self.place)
         if equation.origin.span is not None:
             self.written.add(target)
+
+    def take_over(self, equation: Equation, type_: Type) -> Basic:
+        """An equation as it is; the symbol that has its right-hand side already, or else its own."""
+        target, expr = equation.target, equation.expr
+        self.know(equation, type_)
         if operation_of(expr) is None:
             return target
         key = self._key(expr, type_)

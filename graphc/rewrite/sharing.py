@@ -43,6 +43,8 @@ def share_products(graph: Graph) -> tuple[Graph, tuple[Step, ...]]:
     if len(found.products) < 2:
         return graph, ()
     found.take_pairs()
+    if not found.pairs:
+        return graph, ()
     shared, steps = found.rebuilt()
     return (shared, steps) if operations(shared) < operations(graph) else (graph, ())
 
@@ -60,7 +62,8 @@ class _Sharing:
         self.pairs: dict[Basic, Pair] = {}
         self.steps: list[Step] = []
         old = Rebuilder(self.kept)
-        old.adopt(graph)
+        for equation in graph.equations:
+            old.know(equation, graph.types[equation.target])
         used = {s for e in graph.equations if operation_of(e.expr) not in PRODUCTS for s in symbols_of(e.expr)}
         self.products: dict[Symbol, Product] = {}
         for equation in graph.equations:
