@@ -18,8 +18,10 @@ Always holds: every stage leaves (name, graph, seconds, steps) in the history; t
 
 from __future__ import annotations
 
+import gc
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Union
@@ -44,6 +46,19 @@ from graphc.rewrite import order_products, simplify, simplify_steps, stabilise, 
 from graphc.run.evaluate import evaluate
 
 Pass = Callable[[Graph], Union[Graph, tuple[Graph, tuple[Any, ...]]]]
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Without the collector of cycles: it would walk all equations again and again (a third of the time of long
+    programs), and equations form no cycles."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -81,6 +96,7 @@ class Compilation:
         return prune(with_numbers(self.run("tidy", lambda g: tidy(g, simple), primitive)))
 
 
+@uncollected()
 def read(program: Any) -> Graph:
     """A program as a graph: text, a path to a .gc file, a SymPy expression, or a graph."""
     if isinstance(program, Graph):
@@ -121,6 +137,7 @@ def _named(graph: Graph, name: str) -> Symbol:
     raise DerivativeError(f"{name} is not in the program", hint=f"it has {names}" if names else None)
 
 
+@uncollected()
 def gradient_graph(graph: Graph, wrt: Any = None) -> Graph:
     """The simplified graph of the gradients of a program's value."""
     value = the_value(graph)
@@ -188,6 +205,7 @@ def called_graph(graph: Graph) -> Graph:
     return value.replace(inputs=graph.inputs, params=graph.params, states=graph.states, types={**given, **value.types})
 
 
+@uncollected()
 def compile_function(graph: Graph, dtype: str, work: Compilation) -> Artifact:
     """Generate code for a program's value and gradient."""
     value = called_graph(graph)
@@ -298,6 +316,7 @@ def _atom_type(graph: Graph, atom: Basic) -> Type:
 # --- training --------------------------------------------------------------------------------------------------------
 
 
+@uncollected()
 def compile_training(graph: Graph, dtype: str, optimizer: Any, work: Compilation) -> Artifact:
     """Generate the training loop of a program."""
     step = work.run("optimize", lambda g: training_graph(g, optimizer), graph)
