@@ -19,6 +19,7 @@ from graphc.rewrite.rule import Rebuilder, Root
 
 EXPANDED = 24  # terms of a polynomial that is multiplied out
 EXPLORED = 32  # equations of a region that is multiplied out
+OFTEN = 3  # a symbol that occurs more often may have like terms, though all are positive
 
 
 def expanded(builder: Rebuilder, start: Root, region: Region, depth: int) -> list[Monomial] | None:
@@ -73,11 +74,12 @@ def _explore(builder: Rebuilder, start: Root, region: Region, limit: int) -> lis
 
 
 def _may_cancel(builder: Rebuilder, roots: list[Root], region: Region) -> bool:
-    """Terms can cancel only where something occurs twice, and something is negative or divided by."""
-    twice = any(count > 1 for found in (region.leaves, region.visits) for count in found.values())
-    if not twice and all(_opposite(builder, leaf) is None for leaf in region.leaves):
+    """Terms can cancel only where something occurs twice, and something is negative or divided by; like terms add up
+    where something occurs again and again."""
+    most = max((count for found in (region.leaves, region.visits) for count in found.values()), default=0)
+    if most < 2 and all(_opposite(builder, leaf) is None for leaf in region.leaves):
         return False
-    return any(_takes_away(root) for root in roots)
+    return most > OFTEN or any(_takes_away(root) for root in roots)
 
 
 def _takes_away(root: Root) -> bool:

@@ -296,17 +296,28 @@ def _shared(a: Powers, b: Powers) -> Powers:
 
 
 def _close(run: list[Monomial], common: Powers) -> list[Monomial]:
-    """A run with its common powers and coefficient taken out, where that saves operations."""
+    """A run with its common powers and a coefficient taken out, where that saves operations."""
     if len(run) < 2:
         return run
-    scale = run[0].coefficient
-    if not all(m.coefficient in (scale, -scale) for m in run):
-        scale = Fraction(-1) if all(m.coefficient < 0 for m in run) else Fraction(1)
-    elif not all(m.coefficient == scale for m in run):
-        scale = abs(scale)
-    inside = [Monomial(m.coefficient / scale, _quotient(m.powers, common)) for m in run]
-    product = Monomial(scale, dict(common), [Plan(inside)])
-    return [product] if cost(Plan([product])) < cost(Plan(run)) else run
+    left = [_quotient(m.powers, common) for m in run]
+    best, least = run, cost(Plan(run))
+    for scale in _scales_of(run):
+        inside = [Monomial(m.coefficient / scale, powers) for m, powers in zip(run, left, strict=True)]
+        product = [Monomial(scale, dict(common), [factored(inside) if common else Plan(inside)])]
+        if (total := cost(Plan(product))) < least:
+            best, least = product, total
+    return best
+
+
+def _scales_of(run: list[Monomial]) -> list[Fraction]:
+    """Coefficients that may be taken out of a run: one that leaves 1 and -1, the sign, one of two that occur."""
+    first = run[0].coefficient
+    sizes = list(dict.fromkeys(abs(m.coefficient) for m in run))
+    if len(sizes) == 1:
+        return [first if all(m.coefficient == first for m in run) else sizes[0]]
+    sign = Fraction(-1) if all(m.coefficient < 0 for m in run) else Fraction(1)
+    twice = [c for c in sizes if all((d / c).denominator == 1 for d in sizes) and c != 1]
+    return [sign, *(sign * c for c in twice)]
 
 
 def _quotient(powers: Powers, common: Powers) -> Powers:

@@ -12,6 +12,8 @@ from graphc.graph.operation import Term, operation_of, variable
 from graphc.ops.composite import log_softmax, logsumexp, norm, softmax
 from graphc.ops.elementwise import (
     absolute,
+    acosh,
+    asinh,
     atanh,
     cos,
     cosh,
@@ -291,6 +293,10 @@ _LOGARITHMS = (
          "1 + x and 1 - x round to 1 for small x", "log((1 + x)/(1 - x))"),
     Rule("log of (1 - x) over (1 + x)", log((1 - x) / (1 + x)), -2 * atanh(x), None,
          "1 + x and 1 - x round to 1 for small x", "log((1 - x)/(1 + x))"),
+    Rule("inverse hyperbolic sine", log(x + sqrt(x**2 + 1)), asinh(x), None,
+         "the difference of equal numbers for x << 0", "log(x + sqrt(x^2 + 1))"),
+    Rule("inverse hyperbolic cosine", log(x + sqrt(x**2 - 1)), acosh(x), None,
+         "x^2 overflows, and loses what x has beyond 1", "log(x + sqrt(x^2 - 1))"),
     Rule("log of gamma", log(gamma(x)), loggamma(x), None, "gamma(x) overflows", "log(gamma(x))"),
     Rule("log of a power", log(x**c), _log_of_power, _whole_exponent, "x^2 overflows", "log(x^2)"),
     Rule("log of -expm1", log(-expm1(x)), log1mexp(x), None, "1 - exp(x) rounds to 1 for x << 0", "log(-expm1(x))"),
