@@ -47,6 +47,7 @@ from graphc.run.evaluate import evaluate
 
 Pass = Callable[[Graph], Union[Graph, tuple[Graph, tuple[Any, ...]]]]
 
+
 @contextmanager
 def uncollected() -> Iterator[None]:
     """Without the collector of cycles: it would walk all equations again and again (a third of the time of long

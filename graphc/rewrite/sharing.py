@@ -1,7 +1,7 @@
 """Common products: what several products have in common is computed once.
 
 In: a graph.  Out: a graph of the same values with fewer operations, or the same graph.
-Always holds: products that the program's text multiplies stay as they are written; only products of numbers (not of
+Always holds: products that the program's text multiplies stay as they are written, unless their order is no matter; only products of numbers (not of
 arrays) are taken apart; pairs of factors are taken out, the most frequent first (kernels of two factors, Brayton and
 McMullen 1982), in time nearly linear in the factors.
 """
@@ -18,6 +18,7 @@ from sympy import Basic, Dummy, Rational, S, Symbol
 
 from graphc.graph.graph import Equation, Graph, Origin, operands, statics, symbols_of
 from graphc.graph.operation import operation_of
+from graphc.ops.elementwise import divide, multiply, subtract
 from graphc.rewrite.arrange import applied, build
 from graphc.rewrite.compare import factors
 from graphc.rewrite.driver import Step
@@ -38,15 +39,16 @@ class Product:
 
 
 def share_products(graph: Graph) -> tuple[Graph, tuple[Step, ...]]:
-    """The graph with common products taken out, where that saves operations; the steps."""
+    """The graph with common products taken out, where that saves operations; the steps.
+
+    Tried with the products that the program's text has, too, and without these.
+    """
     found = _Sharing(graph)
-    if len(found.products) < 2:
-        return graph, ()
-    found.take_pairs()
-    if not found.pairs:
-        return graph, ()
-    shared, steps = found.rebuilt()
-    return (shared, steps) if operations(shared) < operations(graph) else (graph, ())
+    best: tuple[Graph, tuple[Step, ...]] = graph, ()
+    for with_given in (False, True):
+        if len(found.read) + with_given * bool(found.given) > 1 and found.take_pairs(with_given):
+            best = min(best, found.rebuilt(), key=lambda f: operations(f[0]))
+    return best
 
 
 def operations(graph: Graph) -> int:
@@ -59,50 +61,75 @@ class _Sharing:
 
     def __init__(self, graph: Graph) -> None:
         self.graph, self.kept = graph, kept_symbols(graph)
-        self.pairs: dict[Basic, Pair] = {}
-        self.steps: list[Step] = []
         old = Rebuilder(self.kept)
         for equation in graph.equations:
             old.know(equation, graph.types[equation.target])
         used = {s for e in graph.equations if operation_of(e.expr) not in PRODUCTS for s in symbols_of(e.expr)}
-        self.products: dict[Symbol, Product] = {}
+        self.read: dict[Symbol, Product] = {}
+        self.given: dict[Pair, Symbol] = {}
+        differences: dict[tuple[Basic, Basic], Symbol] = {}
         for equation in graph.equations:
-            s = equation.target
-            if (s in used or s in self.kept) and self._is_ours(equation):
-                m = factors(old, s)
-                if m is not None and m.coefficient and s not in m.powers and len(m.powers) < LONGEST:
-                    self.products[s] = _product(m, s in self.kept)
+            s, operation = equation.target, operation_of(equation.expr)
+            if operation is subtract:
+                a, b = map(old.look, operands(equation.expr))
+                differences.setdefault((a, b), differences.get((b, a), s))
+                continue
+            if operation not in PRODUCTS or any(graph.types[a].rank for a in (s, *symbols_of(equation.expr))):
+                continue
+            m = factors(old, s)
+            if m is None or not m.coefficient or s in m.powers or len(m.powers) >= LONGEST:
+                continue
+            if equation.origin.span is not None and not _is_exact(m):
+                self._give(old, s, equation.expr)
+            elif s in used or s in self.kept:
+                self.read[s] = _product(_turned(old, m, differences), s in self.kept)
 
-    def _is_ours(self, equation: Equation) -> bool:
-        """A product of numbers that is not in the program's text."""
-        if operation_of(equation.expr) not in PRODUCTS or equation.origin.span is not None:
-            return False
-        return not any(self.graph.types[s].rank for s in (equation.target, *symbols_of(equation.expr)))
+    def _give(self, old: Rebuilder, s: Symbol, expr: Basic) -> None:
+        """What the program's text multiplies or divides is there for all that come later."""
+        operation = operation_of(expr)
+        if operation in (multiply, divide):
+            a, b = map(old.look, operands(expr))
+            product = Product(1, {a: 1, b: 1 if operation is multiply else -1})
+            if a != b:
+                self.given.setdefault(_pair(a, b, product), s)
 
     # --- taking pairs out ------------------------------------------------------------------------------------------
 
-    def take_pairs(self) -> None:
-        """Pairs that occur more than once become tokens of their own, the most frequent first."""
+    def take_pairs(self, with_given: bool) -> bool:
+        """Pairs that occur more than once become tokens of their own, the most frequent first; True if there are any."""
+        joined = False
+        self.pairs: dict[Basic, Pair] = {}
+        self.products = {s: Product(p.sign, dict(p.powers)) for s, p in self.read.items()}
         where: dict[Pair, dict[Symbol, None]] = {}
-        queue: list[tuple[int, int, Pair]] = []
+        queue: list[tuple[int, bool, int, Pair]] = []
+        whole: set[Pair] = set()
         order: dict[Pair, int] = {}
 
         def note(pair: Pair, s: Symbol) -> None:
             places = where.setdefault(pair, {})
             places[s] = None
             if len(places) > 1:
-                heapq.heappush(queue, (-len(places), order.setdefault(pair, len(order)), pair))
+                rank = order.setdefault(pair, len(order))
+                heapq.heappush(queue, (-len(places), pair not in whole, rank, pair))
 
+        place = {e.target: k for k, e in enumerate(self.graph.equations)}
+        for s, product in self.products.items():
+            while with_given and (known := self._known(product, place, place[s])) is not None:
+                joined = True
+                product.powers = _joined(product.powers, known, self.given[known])
+            if len(product.powers) == 2:
+                a, b = product.powers
+                whole.add(_pair(a, b, product))
         for s, product in self.products.items():
             for a, b in combinations(product.powers, 2):
                 note(_pair(a, b, product), s)
         while queue:
-            count, rank, pair = heapq.heappop(queue)
+            count, _, rank, pair = heapq.heappop(queue)
             places = [s for s in where[pair] if _occurs(pair, self.products[s])]
             if len(places) < -count:
                 where[pair] = dict.fromkeys(places)
                 if len(places) > 1:
-                    heapq.heappush(queue, (-len(places), rank, pair))
+                    heapq.heappush(queue, (-len(places), pair not in whole, rank, pair))
                 continue
             atom = Dummy()
             self.pairs[atom] = pair
@@ -112,12 +139,19 @@ class _Sharing:
                 for other in product.powers:
                     if other != atom:
                         note(_pair(other, atom, product), s)
+        return joined or bool(self.pairs)
+
+    def _known(self, product: Product, place: dict[Symbol, int], before: int) -> Pair | None:
+        """Two factors whose product or quotient is there already."""
+        pairs = (_pair(a, b, product) for a, b in combinations(product.powers, 2))
+        return next((p for p in pairs if p in self.given and place[self.given[p]] < before), None)
 
     # --- the new graph ---------------------------------------------------------------------------------------------
 
     def rebuilt(self) -> tuple[Graph, tuple[Step, ...]]:
         """The graph with the products made of what was taken out."""
         graph = self.graph
+        self.steps: list[Step] = []
         builder = self.builder = Rebuilder(self.kept)
         builder.reserve(s.name for s in graph.types)
         for leaf in graph.leaves():
@@ -170,6 +204,29 @@ class _Sharing:
         return self.image[atom]
 
 
+def _is_exact(m: Monomial) -> bool:
+    """Two factors and a power of 2: multiplied in any order it is the same number."""
+    c = m.coefficient
+    scales = all(v & (v - 1) == 0 for v in (abs(c.numerator), c.denominator))
+    return scales and abs(c) != 1 and list(m.powers.values()) == [1, 1]
+
+
+def _turned(old: Rebuilder, m: Monomial, differences: dict[tuple[Basic, Basic], Symbol]) -> Monomial:
+    """b - a as -(a - b), where that comes first."""
+    result = Monomial(m.coefficient)
+    for atom, e in m.powers.items():
+        expr = old.inside(atom)
+        first = atom
+        if expr is not None and operation_of(expr) is subtract:
+            a, b = map(old.look, operands(expr))
+            first = differences.get((a, b), atom)
+            if first != atom and old.look(operands(old.inside(first))[0]) != a:
+                result.coefficient *= (-1) ** (e % 2)
+        result.powers[first] = result.powers.get(first, 0) + e
+    result.powers = {a: e for a, e in result.powers.items() if e}
+    return result
+
+
 def _product(m: Monomial, whole: bool) -> Product:
     """A monomial's factors; `whole`: it is no term of a sum."""
     powers = dict(m.powers)
@@ -183,7 +240,11 @@ def _product(m: Monomial, whole: bool) -> Product:
 def _pair(a: Basic, b: Basic, product: Product) -> Pair:
     """Two factors as a pair, in one order."""
     above, same = product.powers[a] > 0, product.powers[a] * product.powers[b] > 0
-    return (a, b, same) if (str(a) < str(b) if same else above) else (b, a, same)
+    return (a, b, same) if (_name(a) < _name(b) if same else above) else (b, a, same)
+
+
+def _name(atom: Basic) -> str:
+    return atom.name if isinstance(atom, Symbol) else str(atom)
 
 
 def _occurs(pair: Pair, product: Product) -> bool:
