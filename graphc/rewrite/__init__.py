@@ -7,7 +7,9 @@ Always holds: `stabilise` uses the stable rules alone (no overflow, no lost digi
 
 from __future__ import annotations
 
-from sympy import Symbol
+from typing import TypeAlias
+
+from sympy import Basic, Symbol
 
 from graphc.graph.graph import Graph, needed
 from graphc.rewrite.arrange import CANCEL_ALL
@@ -39,26 +41,37 @@ def simplify_steps(graph: Graph) -> tuple[Graph, tuple[Step, ...]]:
     """The same with its steps."""
     short, steps = rewrite_steps(drop_dead(graph), STABLE, CANONICAL, CHEAP)
     short = drop_dead(short)
-    while (shorter := _shorter(short)) is not None:
-        short, more = shorter
-        steps += more
+    before, start = None, None
+    while short is not before:
+        before = short
+        short, more = _if_shorter(before, _shared(before, start))
+        start, steps = changed(before, short), steps + more
     result, last = rewrite_steps(short, PRECISE, first=PRECISE)
     return drop_dead(result), steps + last
 
 
-def _shorter(graph: Graph) -> tuple[Graph, tuple[Step, ...]] | None:
-    """Products shared, after all that share a fraction have multiplied it out, or not; None where neither is shorter."""
+Result: TypeAlias = tuple[Graph, tuple[Step, ...]]
+
+
+def _shared(graph: Graph, start: frozenset[Basic] | None) -> Result:
+    """Products shared, after all that share a fraction have multiplied it out near `start`, or not: what is shorter."""
     found = [share_products(graph)]
-    everywhere, cancelled = rewrite_steps(graph, STABLE, CANONICAL, (CANCEL_ALL, *CHEAP), first=(CANCEL_ALL,))
-    if cancelled:
-        other, also = share_products(drop_dead(everywhere))
-        found.append((other, cancelled + also))
-    best, steps = min(found, key=lambda f: operations(f[0]))
-    if operations(best) >= operations(graph):
-        return None
-    tidied, more = rewrite_steps(best, STABLE, CANONICAL, CHEAP, start=changed(graph, best))
+    rules = (STABLE, CANONICAL, (CANCEL_ALL, *CHEAP))
+    everywhere, steps = rewrite_steps(graph, *rules, first=(CANCEL_ALL,), start=start)
+    if steps:
+        other, more = share_products(drop_dead(everywhere))
+        found.append((other, steps + more))
+    return min(found, key=lambda f: operations(f[0]))
+
+
+def _if_shorter(graph: Graph, trial: Result) -> Result:
+    """What a trial made, in normal form, where it has fewer operations; else the graph as it was."""
+    other, steps = trial
+    if operations(other) >= operations(graph):
+        return graph, ()
+    tidied, more = rewrite_steps(other, STABLE, CANONICAL, CHEAP, start=changed(graph, other))
     tidied = drop_dead(tidied)
-    return (tidied, steps + more) if operations(tidied) <= operations(best) else (best, steps)
+    return (tidied, steps + more) if operations(tidied) <= operations(other) else (other, steps)
 
 
 def tidy(graph: Graph, since: Graph | None = None) -> Graph:

@@ -26,7 +26,7 @@ from graphc.rewrite.rule import Made, Rebuilder, Rewriting, Root
 
 ROUNDS = 24
 MANY = 64  # uses: no rule looks at so many
-REACH = 3  # rules look at an operand of an operand of an operand, and through what is used once
+REACH = 1  # shared symbols between a change and what may see it, where nothing is known of what was looked at
 Index: TypeAlias = dict[Operation, tuple[Rewriting, ...]]
 
 
