@@ -35,6 +35,7 @@ from graphc.rewrite.polynomial import (
     SUMS,
     Monomial,
     Plan,
+    Powers,
     Region,
     cost,
     operands_of,
@@ -213,9 +214,9 @@ def _product(builder: Rebuilder, m: Monomial) -> Made:
         ((atom, e),) = m.powers.items()
         if e > 1:
             return Root(power, (atom, Integer(e)))
-    up: list[Basic] = [_power(builder, a, e) for a, e in m.powers.items() if e > 0]
+    up = _powers(builder, {a: e for a, e in m.powers.items() if e > 0})
     up += [applied(builder, build(builder, inner)) for inner in m.extra]
-    down: list[Basic] = [_power(builder, a, -e) for a, e in m.powers.items() if e < 0]
+    down = _powers(builder, {a: -e for a, e in m.powers.items() if e < 0})
     if divisor != 1:
         down.append(divisor)
     numbers, arrays = zip(*(_by_rank(builder, atoms) for atoms in (up, down)), strict=True)
@@ -262,8 +263,18 @@ def _split(value: Fraction) -> tuple[Number, Number]:
     return Integer(value.numerator), Integer(value.denominator)
 
 
-def _power(builder: Rebuilder, atom: Basic, e: int) -> Basic:
-    return atom if e == 1 else builder.apply(power, (atom, Integer(e)))
+def _powers(builder: Rebuilder, powers: Powers) -> list[Basic]:
+    """Factors raised to their exponents, those of the same shape and exponent together: a^2*b^2 as (a*b)^2."""
+    groups: dict[object, list[Basic]] = {}
+    for atom, e in powers.items():
+        groups.setdefault(atom if e == 1 else (e, builder.type_of(atom).shape), []).append(atom)
+    return [_power(builder, atoms, powers[atoms[0]]) for atoms in groups.values()]
+
+
+def _power(builder: Rebuilder, atoms: list[Basic], e: int) -> Basic:
+    atoms = sorted(atoms, key=lambda a: _rank(builder, a))
+    base = applied(builder, _chain(builder, atoms[0], atoms[1:]))
+    return base if e == 1 else builder.apply(power, (base, Integer(e)))
 
 
 def _rank(builder: Rebuilder, atom: Basic) -> tuple[int, int, float]:

@@ -353,16 +353,17 @@ def _cost_of_product(m: Monomial) -> int:
     up, total = len(m.extra), 0
     if c.denominator != 1 or c.numerator not in (1, -1):
         up += 1
+    raised = set()
     for e in m.powers.values():
         if e > 0:
             up += 1
         else:
             total += 1
         if not -1 <= e <= 1:
-            total += 1
+            raised.add(e)
     for inner in m.extra:
         total += cost(inner)
-    return total + up - 1 if up else total
+    return total + len(raised) + max(up - 1, 0)
 
 
 __all__ = [
