@@ -54,7 +54,8 @@ def is_inner(builder: Rebuilder, operations: tuple[Operation, ...]) -> bool:
     return s is not None and builder.lonely(s) and builder.uses.get(s) == 1 and builder.consumer.get(s) in operations
 
 
-def _consumed_by(builder: Rebuilder, operation: Operation) -> bool:
+def consumed_by(builder: Rebuilder, operation: Operation) -> bool:
+    """True where the symbol being rebuilt is an operand of this operation, and of no other."""
     return builder.current is not None and builder.consumer.get(builder.current) is operation
 
 
@@ -299,7 +300,7 @@ def _defined_by(builder: Rebuilder, atom: Basic, operation: Operation) -> tuple[
 
 def guarded_direction(builder: Rebuilder, root: Root) -> Made | None:
     """x/norm(x) in a derivative is 0 at the origin; what a program itself divides by a norm stays a quotient."""
-    if builder.as_written or is_inner(builder, PRODUCTS) or _consumed_by(builder, where):
+    if builder.as_written or is_inner(builder, PRODUCTS) or consumed_by(builder, where):
         return None
     whole = whole_product(builder, root)
     if whole is None:
@@ -345,4 +346,15 @@ CANCEL_ALL = Form(
     "d = x + y; u = 2*x*y/d^2; output u, v; v = 2*y/d - u",
 )  # fmt: skip
 
-__all__ = ["CANCEL", "CANCEL_ALL", "DIRECTION", "PRODUCT", "SUM", "applied", "build", "is_inner", "minus"]
+__all__ = [
+    "CANCEL",
+    "CANCEL_ALL",
+    "DIRECTION",
+    "PRODUCT",
+    "SUM",
+    "applied",
+    "build",
+    "consumed_by",
+    "is_inner",
+    "minus",
+]

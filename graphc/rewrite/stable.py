@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sympy import Integer, Rational, S
 
-from graphc.graph.operation import Term, operation_of, variable
+from graphc.graph.operation import Term, Value, operation_of, variable
 from graphc.ops.composite import log_softmax, logsumexp, norm, softmax
 from graphc.ops.elementwise import (
     absolute,
@@ -23,6 +23,7 @@ from graphc.ops.elementwise import (
     log,
     log1p,
     maximum,
+    minimum,
     multiply,
     power,
     sigmoid,
@@ -33,6 +34,7 @@ from graphc.ops.elementwise import (
     sqrt,
     tan,
     tanh,
+    where,
     xlogx,
 )  # fmt: skip
 from graphc.ops.program import size_
@@ -45,6 +47,7 @@ from graphc.rewrite.differences import DIFFERENCE, NUMBER
 from graphc.rewrite.positive import LOG, LOG1P, LONGER
 from graphc.rewrite.products import EXPONENTIAL, LIMIT, ROOT, TANGENT
 from graphc.rewrite.rule import Match, Rewriting, Rule
+from graphc.rewrite.vanishing import GAMMA, LOGGAMMA, VANISHING
 
 x, y, z, c = variable("x"), variable("y"), variable("z"), variable("c")
 HALF = Rational(1, 2)
@@ -117,6 +120,15 @@ def _no_signs(match: Match) -> bool:
     """x is more than signs."""
     inside = match.builder.inside(match.atom("x"))
     return inside is None or operation_of(inside) is not sign
+
+
+def _log_of_the_others(match: Match) -> Value:
+    """log(1 - p): the logarithm of the sum of the others, where p is more than they are; none else can be, then."""
+    x, axis = match["x"], match["axis"]
+    p, logs = softmax(x, axis), log_softmax(x, axis)
+    most = p > HALF
+    others = logsumexp(where(most, -S.Infinity, logs), axis, True)
+    return where(most, others, log1p(-minimum(p, HALF)))  # type: ignore[no-any-return]
 
 
 def _log_of_power(match: Match) -> Term:
@@ -241,6 +253,8 @@ _SOFTMAX = (
          "softmax subtracts the largest itself", "input x[n, 3]; softmax(x - max(x, axis=1, keepdims=true))"),
     Rule("log of softmax", log(softmax(x, "axis")), log_softmax(x, "axis"), None,
          "log(0) where an x is far below the largest", "input x[n, 3]; log(softmax(x))"),
+    Rule("log of 1 - softmax", log1p(-softmax(x, "axis")), _log_of_the_others, None,
+         "log(0) where one x is far above the others", "input x[n, 3]; log1p(-softmax(x))"),
     Rule("log of a sum of exponentials", log(sum_(exp(x), "axis", "keepdims")), logsumexp(x, "axis", "keepdims"), None,
          "exp(x) overflows", "input x[n, 3]; log(sum(exp(x), axis=1))"),
     Rule("x - logsumexp", x - logsumexp(x, "axis", "keepdims"), log_softmax(x, "axis"), _along_itself,
@@ -316,6 +330,9 @@ STABLE: tuple[Rewriting, ...] = (
     EXPONENTIAL,
     TANGENT,
     LIMIT,
+    GAMMA,
+    LOGGAMMA,
+    VANISHING,
     DIRECTION,
     *_SOFTPLUS,
     *_SOFTMAX,

@@ -1,0 +1,106 @@
+"""Quotients that are 0/0 or inf/inf far from where their value is large: gamma functions, exponentials of -1/x^2.
+
+In: a product or a difference in a builder.  Out: what takes its place, or None.
+Always holds: both sides are equal wherever the left one is finite; places of gamma functions differ by a whole number.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from sympy import Basic, Integer
+
+from graphc.graph.operation import Operation, Value
+from graphc.ops.elementwise import absolute, divide, equal, exp, log, multiply, subtract, where
+from graphc.ops.special import digamma, gamma, loggamma
+from graphc.rewrite.arrange import build, consumed_by, is_inner
+from graphc.rewrite.compare import factors, summands
+from graphc.rewrite.polynomial import PRODUCTS, Monomial, Plan, collect, whole_product
+from graphc.rewrite.products import argument, multiplied, on_products
+from graphc.rewrite.rule import Form, Made, Rebuilder, Root
+
+FARTHEST = 8  # between gamma functions of which one becomes a product
+
+
+def gamma_quotients(builder: Rebuilder, m: Monomial) -> Monomial | None:
+    """gamma(x + n)/gamma(x) = x*(x + 1)*...*(x + n - 1) (Abramowitz and Stegun 1964, 6.1.16)."""
+    places = [(a, e, x) for a, e in m.powers.items() if (x := argument(builder, a, gamma)) is not None]
+    for above, e, x in places:
+        for below, f, y in places:
+            n = _distance(builder, x, y) if e > 0 > f else None
+            if n is None or not n:
+                continue
+            both, (low, s) = min(e, -f), (y, 1) if n > 0 else (x, -1)
+            steps = [(_moved(builder, low, k), s * both) for k in range(abs(n))]
+            return Monomial(m.coefficient, multiplied(m.powers, (above, -both), (below, both), *steps), m.extra)
+    return None
+
+
+def gamma_differences(builder: Rebuilder, root: Root) -> Made | None:
+    """loggamma(x + n) - loggamma(x) = log|x*(x + 1)*...|, digamma(x + 1) - digamma(x) = 1/x (the same, 6.3.5)."""
+    for operation in (loggamma, digamma):
+        x, y = (argument(builder, a, operation) for a in root.operands)
+        n = _distance(builder, x, y) if x is not None and y is not None else None
+        if n is None or not n or x is None or y is None:
+            continue
+        low = y if n > 0 else x
+        total = _total(builder, operation, [_moved(builder, low, k) for k in range(abs(n))])
+        return (total if n > 0 else -total).atom
+    return None
+
+
+def _total(builder: Rebuilder, operation: Operation, places: list[Basic]) -> Value:
+    values = [builder.value(a) for a in places]
+    result = values[0] if operation is loggamma else 1 / values[0]
+    for v in values[1:]:
+        result = result * v if operation is loggamma else result + 1 / v
+    return log(absolute(result)) if operation is loggamma else result
+
+
+def _distance(builder: Rebuilder, a: Basic, b: Basic) -> int | None:
+    """a - b, where that is a whole number near 0."""
+    x, y = summands(builder, a), summands(builder, b, -1)
+    left = None if x is None or y is None else collect([*x, *y])
+    if left is None or len(left) > 1 or any(m.powers for m in left):
+        return None
+    n = left[0].coefficient if left else Fraction(0)
+    return int(n) if n.denominator == 1 and abs(n) <= FARTHEST else None
+
+
+def _moved(builder: Rebuilder, atom: Basic, n: int) -> Basic:
+    return (builder.value(atom) + n).atom if n else atom
+
+
+def vanishing_exponential(builder: Rebuilder, root: Root) -> Made | None:
+    """exp(-c/x^2)/x^n is 0 at 0: the exponential is 0 before x^n is."""
+    if is_inner(builder, PRODUCTS) or consumed_by(builder, where):
+        return None
+    whole = whole_product(builder, root)
+    if whole is None or exp not in whole.made_by:
+        return None
+    powers = whole.monomial.powers
+    for atom, e in powers.items():
+        u = argument(builder, atom, exp) if e > 0 else None
+        inner = factors(builder, u) if u is not None else None
+        if inner is None or inner.coefficient > 0 or len(inner.powers) != 1:
+            continue
+        ((x, n),) = inner.powers.items()
+        if n < 0 and n % 2 == 0 and powers.get(x, 0) < 0:
+            made = build(builder, Plan([whole.monomial]))
+            quotient = builder.apply(made.operation, made.operands) if isinstance(made, Root) else made
+            return Root(where, (equal(builder.value(atom), 0).atom, Integer(0), quotient))
+    return None
+
+
+GAMMA = Form(
+    "quotient of gamma functions", (multiply, divide), on_products(gamma_quotients, gamma), "inf/inf where both are large",
+    "gamma(x + 2)*y/gamma(x)",
+)  # fmt: skip
+LOGGAMMA = Form(
+    "difference of gamma functions", (subtract,), gamma_differences, "the difference of large numbers",
+    "loggamma(x + 1) - loggamma(x)",
+)  # fmt: skip
+VANISHING = Form(
+    "exponential that vanishes", (multiply, divide), vanishing_exponential, "0/0 at 0, where the limit is 0",
+    "exp(-1/x^2)/x^3",
+)  # fmt: skip
