@@ -41,6 +41,7 @@ from graphc.graph.types import Dim, Type, sizes_of
 from graphc.language.expand import expand
 from graphc.language.reader import parse
 from graphc.language.step import focus_updates, training_graph
+from graphc.ops import DERIVATIVES
 from graphc.program_file import read_file
 from graphc.rewrite import order_products, simplify, simplify_steps, stabilise, stabilise_steps, tidy
 from graphc.run.evaluate import evaluate
@@ -88,7 +89,7 @@ class Compilation:
 
     def lower(self, safe: Graph) -> Graph:
         """A stabilised program without derivatives inside, down to primitive operations."""
-        return self.shorten(self.run("differentiate", expand_gradients, safe))
+        return self.shorten(self.run("differentiate", lambda g: expand_gradients(g, stabilise), safe))
 
     def shorten(self, graph: Graph) -> Graph:
         """A program of primitive operations, as short as it gets."""
@@ -138,6 +139,17 @@ def _named(graph: Graph, name: str) -> Symbol:
     raise DerivativeError(f"{name} is not in the program", hint=f"it has {names}" if names else None)
 
 
+def safe_to_differentiate(graph: Graph, wrt: tuple[Symbol, ...]) -> Graph:
+    """Stabilised, and without derivatives inside, each level of which is stabilised too."""
+
+    def prepared(g: Graph) -> Graph:
+        return stabilise_steps(g, frozenset(wrt))[0]
+
+    safe = prepared(graph)
+    whole = expand_gradients(safe, prepared)
+    return safe if whole is safe else prepared(whole)
+
+
 @uncollected()
 def gradient_graph(graph: Graph, wrt: Any = None) -> Graph:
     """The simplified graph of the gradients of a program's value."""
@@ -149,7 +161,7 @@ def gradient_graph(graph: Graph, wrt: Any = None) -> Graph:
         params=tuple(s for s in graph.params if s in part.params or s in symbols),
         types={**{s: graph.types[s] for s in symbols}, **part.types},
     )
-    safe, _ = stabilise_steps(part, frozenset(symbols))
+    safe = safe_to_differentiate(part, symbols)
     names = {s.name: s for s in safe.types}
     return prune(simplify(gradient(safe, tuple(names.get(s.name, s) for s in symbols), names.get(value.name, value))))
 
@@ -157,7 +169,7 @@ def gradient_graph(graph: Graph, wrt: Any = None) -> Graph:
 def plain_gradient(graph: Graph, wrt: Any = None) -> Graph:
     """The graph of the gradients as differentiation leaves it: of the stabilised program, but not simplified."""
     value, symbols = the_value(graph), wrt_symbols(graph, wrt)
-    return prune(gradient(stabilise_steps(graph, frozenset(symbols))[0], symbols, value))
+    return prune(gradient(safe_to_differentiate(graph, symbols), symbols, value))
 
 
 def derivative_graph(graph: Graph, derive: Callable[[Graph, tuple[Symbol, ...]], Graph], wrt: Any = None) -> Graph:
@@ -167,9 +179,9 @@ def derivative_graph(graph: Graph, derive: Callable[[Graph, tuple[Symbol, ...]],
 
 def called_derivative(graph: Graph, what: str, wrt: Any = None) -> Graph:
     """The graph of what a function's call gives: "jacobian", "hessian", or "objective": values and Jacobians."""
-    value = called_graph(expand_gradients(stabilise(graph)))
+    value = called_graph(expand_gradients(stabilise(graph), stabilise))
     symbols = wrt_symbols(value, wrt)
-    safe, _ = stabilise_steps(value, frozenset(symbols))
+    safe = safe_to_differentiate(value, symbols)
     names = {s.name: s for s in safe.types}
     symbols = tuple(names.get(s.name, s) for s in symbols)
     if what == "hessian":
@@ -247,9 +259,10 @@ def _both(value: Graph, safe: Graph, work: Compilation) -> tuple[Graph | None, t
     try:
         target = the_value(value)
         symbols = wrt_symbols(value)
-        derived = work.run("differentiate", lambda g: gradient(g, symbols, target), safe)
-        whole = derived.replace(outputs=(target, *derived.outputs))
-        return work.shorten(whole), tuple(s.name for s in symbols), None
+        again = any(operation_of(e.expr) in DERIVATIVES for e in safe.equations)
+        whole = safe_to_differentiate(safe, symbols) if again else safe
+        derived = work.run("differentiate", lambda g: gradient(g, symbols, target), whole)
+        return work.shorten(derived.replace(outputs=(target, *derived.outputs))), tuple(s.name for s in symbols), None
     except DerivativeError as error:
         return None, (), str(error)
 

@@ -22,7 +22,7 @@ def primitive(graph: Graph) -> Graph:
     from graphc.differentiate.program import expand_gradients
     from graphc.rewrite import stabilise
 
-    return stabilise(expand_gradients(stabilise(graph)))
+    return stabilise(expand_gradients(stabilise(graph), stabilise))
 
 
 def values_at(graph: Graph, at: Mapping[str, Any], targets: Sequence[Symbol]) -> list[Any]:

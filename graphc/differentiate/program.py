@@ -8,6 +8,7 @@ x_bar for a gradient, x_dot for a direction, dy_dx for a Jacobian, d2y_dx_dz for
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from sympy import Basic, Integer, Symbol
@@ -17,7 +18,7 @@ from graphc.differentiate.jacobian import Jacobians
 from graphc.differentiate.reverse import Adjoints, pull_back, reverse
 from graphc.errors import DerivativeError
 from graphc.graph.builder import Builder
-from graphc.graph.graph import Equation, Graph, Origin, needed, operands
+from graphc.graph.graph import Equation, Graph, Origin, needed, operands, symbols_of
 from graphc.graph.operation import Operation, operation_of
 from graphc.graph.types import Type, shape_text
 from graphc.ops import DERIVATIVES, GRADIENT, JACOBIAN, PULLED, PUSHED
@@ -165,18 +166,39 @@ def _without_unused(graph: Graph, kept: tuple[Symbol, ...]) -> Graph:
 # --- derivatives inside a program ------------------------------------------------------------------------------------
 
 
-def expand_gradients(graph: Graph) -> Graph:
-    """Without `grad(J, W)` and its kin inside: each is replaced by its equations, the first ones first."""
-    if not any(operation_of(e.expr) in DERIVATIVES for e in graph.equations):
-        return graph
-    return _Expansion(graph).run()
+def expand_gradients(graph: Graph, between: Callable[[Graph], Graph] | None = None) -> Graph:
+    """Without `grad(J, W)` and its kin inside: each is replaced by its equations, the first ones first.
+
+    Derivatives of derivatives are taken level by level, each of what `between` makes of the program so far.
+    """
+    while any(operation_of(e.expr) in DERIVATIVES for e in graph.equations):
+        later = _later(graph) if between is not None else frozenset()
+        graph = _Expansion(graph, later).run()
+        if between is not None and later:
+            graph = between(graph)
+    return graph
+
+
+def _later(graph: Graph) -> frozenset[Symbol]:
+    """The derivatives that depend on others."""
+    depend: set[Symbol] = set()
+    later: set[Symbol] = set()
+    for equation in graph.equations:
+        derivative = operation_of(equation.expr) in DERIVATIVES
+        after = any(s in depend for s in symbols_of(equation.expr))
+        if derivative and after:
+            later.add(equation.target)
+        if derivative or after:
+            depend.add(equation.target)
+    return frozenset(later)
 
 
 class _Expansion:
-    """One pass over a program's equations; a reverse sweep is made once for each value and cotangent."""
+    """One pass over a program's equations, but for the derivatives `later`; a reverse sweep is made once for each value
+    and cotangent."""
 
-    def __init__(self, graph: Graph) -> None:
-        self.graph = graph
+    def __init__(self, graph: Graph, later: frozenset[Symbol]) -> None:
+        self.graph, self.later = graph, later
         self.builder = builder = Builder(simplify=True)
         builder.reserve(s.name for s in graph.types)
         builder.reserve(graph.sizes)
@@ -186,7 +208,7 @@ class _Expansion:
         self.variables: dict[tuple[Basic, Basic], tuple[Symbol, ...]] = {}
         for equation in graph.equations:
             operation = operation_of(equation.expr)
-            if operation in (GRADIENT, PULLED):
+            if operation in (GRADIENT, PULLED) and equation.target not in later:
                 key, x = _reverse_key(equation), _variable(equation)
                 self.variables[key] = (*self.variables.get(key, ()), x)
 
@@ -194,7 +216,7 @@ class _Expansion:
         builder, graph = self.builder, self.graph
         for equation in graph.equations:
             operation = operation_of(equation.expr)
-            if operation not in DERIVATIVES:
+            if operation not in DERIVATIVES or equation.target in self.later:
                 builder.add(equation, graph.types[equation.target])
                 continue
             builder.origin = Origin(operation.name, tuple(a for a in operands(equation.expr) if isinstance(a, Symbol)))

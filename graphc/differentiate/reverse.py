@@ -174,7 +174,7 @@ class _Reverse:
 
     def _by_factors(self, equation: Equation, factors: tuple[object, ...], cotangent: Basic) -> None:
         """Elementwise: cotangent times local factor, summed over what was broadcast."""
-        builder, mask = self.builder, self.masks[equation.target]
+        builder, mask = self.builder, self._mask(equation)
         for k, (atom, factor) in enumerate(zip(operands(equation.expr), factors, strict=True)):
             if atom not in self.active:
                 continue
@@ -187,7 +187,7 @@ class _Reverse:
             self._contribute(equation, k, atom, cotangent, local, term)
 
     def _by_terms(self, equation: Equation, terms: tuple[Value | None, ...]) -> None:
-        mask = self.masks[equation.target]
+        mask = self._mask(equation)
         for k, (atom, term) in enumerate(zip(operands(equation.expr), terms, strict=True)):
             if atom in self.active and term is not None:
                 shown = term.atom
@@ -202,7 +202,7 @@ class _Reverse:
             return
         builder = self.builder
         self.result.contributions.append(Contribution(atom, equation, k, cotangent, factor, term))
-        own = self._branch_mask(equation, k) or self.masks[equation.target]
+        own = self._branch_mask(equation, k) or self._mask(equation)
         full = _broadcast_shape(builder, equation, term)
         if full is not None:
             term = full
@@ -210,6 +210,11 @@ class _Reverse:
         if own is not None and builder.type_of(own).shape != builder.types[atom].shape:
             own = None
         self.terms.setdefault(atom, []).append((shaped, own))
+
+    def _mask(self, equation: Equation) -> Basic | None:
+        """Where the target's adjoint can be anything but 0, element by element; a mask ends where elements mix."""
+        operation = operation_of(equation.expr)
+        return self.masks[equation.target] if operation is None or operation.elementwise else None
 
     def _branch_mask(self, equation: Equation, k: int) -> Basic | None:
         """Where the operand of a choice is taken: elsewhere its cotangent is 0 and stays 0, whatever it meets."""

@@ -85,11 +85,19 @@ def vanishing_exponential(builder: Rebuilder, root: Root) -> Made | None:
         if inner is None or inner.coefficient > 0 or len(inner.powers) != 1:
             continue
         ((x, n),) = inner.powers.items()
-        if n < 0 and n % 2 == 0 and powers.get(x, 0) < 0:
+        if n < 0 and n % 2 == 0 and any(_diverges(builder, a, k, x) for a, k in powers.items()):
             made = build(builder, Plan([whole.monomial]))
             quotient = builder.apply(made.operation, made.operands) if isinstance(made, Root) else made
             return Root(where, (equal(builder.value(atom), 0).atom, Integer(0), quotient))
     return None
+
+
+def _diverges(builder: Rebuilder, atom: Basic, e: int, x: Basic) -> bool:
+    """True where a factor is infinite at x = 0."""
+    m = factors(builder, atom)
+    if m is not None and m.powers.get(x, 0) * e < 0:
+        return True
+    return e > 0 and any(m.powers.get(x, 0) < 0 for m in summands(builder, atom) or ())
 
 
 GAMMA = Form(

@@ -198,3 +198,9 @@ def test_the_derivative_of_the_nested_program() -> None:
     found, gradients = point(nested(12), x=x)
     assert found == pytest.approx(value, rel=1e-12)
     assert gradients["x"] == pytest.approx(slope, rel=1e-10)
+
+
+@pytest.mark.parametrize("mixed", ["log_softmax(x)", "softmax(x)", "x[::-1]^2", "W @ exp(x)", "solve(W, x)"])
+def test_a_mask_ends_where_elements_mix(mixed: str) -> None:
+    """An element that is not taken depends on inputs that others, which are taken, depend on as well."""
+    check_gradient(f"input x[3], W[3, 3]; sum(where(x > 0.8, 2, {mixed}))")

@@ -249,6 +249,26 @@ def test_products_share_what_they_have_in_common() -> None:
     assert "common products" in {s.rule.name for s in steps}
 
 
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [("exp(-exp(x))", 1000), ("exp(-exp(-x))", -1000), ("atan(exp(x))", 1000), ("1/(exp(x) - 1)", 1000), ("log(1 + exp(x))", -1000)],
+)  # fmt: skip
+def test_a_derivative_of_a_derivative_in_one_program_is_safe(text: str, at: float) -> None:
+    """Each level is stabilised before the next is taken."""
+    f = graphc.compile(f"input x; J = {text}; g = grad(J, x); h = grad(g, x); output g, h")
+    assert all(v == 0 for v in f(x=at).values())
+    assert graphc.compile(f"input x; J = {text}; g = grad(J, x); output g").grad(x=at) == {"x": 0}
+
+
+def test_trials_are_made_in_long_programs() -> None:
+    """What is found in a short program is found at the end of a long one."""
+    short = "q^2*a^2/(6*pi*j*c^3)"
+    alone = gradients(short, "q a j c")
+    chain = "; ".join(f"u{k + 1} = sin(u{k})" for k in range(300))
+    both = gradients(f"u0 = x; {chain}; {short} + u300", "q a j c")
+    assert len(operations(both)) == len(operations(alone))
+
+
 def test_history_names_the_rules() -> None:
     f = graphc.compile(parse("log(1 + exp(x))*cos(sin(x^2) + 3x^2)"))
     fired = {step.rule.name for stage in f.history for step in stage.steps}
