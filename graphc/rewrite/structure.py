@@ -16,8 +16,9 @@ from graphc.graph.operation import Operation, operation_of
 from graphc.graph.types import Size, product
 from graphc.ops import OPERATIONS, SIZE
 from graphc.ops.composite import logsumexp, norm
-from graphc.ops.contraction import contract, split
+from graphc.ops.contraction import contract, contracted, split
 from graphc.ops.elementwise import divide, multiply, negate
+from graphc.ops.indexing import diagonal
 from graphc.ops.movement import broadcast, reshape, transpose
 from graphc.ops.reduction import largest, prod, smallest, sum_
 from graphc.ops.shape import reduced
@@ -193,6 +194,50 @@ def scalar_out_of_sum(builder: Rebuilder, root: Root) -> Made | None:
     return build(builder, Plan([Monomial(found.coefficient, {**outside, total: 1})]))
 
 
+def sum_of_contraction(builder: Rebuilder, root: Root) -> Made | None:
+    """The sum of a contraction lacks the labels summed: an axis that one operand alone has is summed there."""
+    (atom,), (axes, keepdims) = root.operands, root.statics
+    expr = _defined_by(builder, atom, contract)
+    if expr is None or keepdims or not builder.lonely(atom):
+        return None
+    a, b, result = split(statics(expr)[0])
+    x, y = map(builder.value, operands(expr))
+    return contracted(x, y, a, b, "".join(c for k, c in enumerate(result) if k not in axes)).atom
+
+
+def sum_of_weighted_contraction(builder: Rebuilder, root: Root) -> Made | None:
+    """sum((x @ y)*c) for a c that is the same along axes summed: there x @ y is summed first, which is less to multiply."""
+    (atom,), (axes, keepdims) = root.operands, root.statics
+    expr = _defined_by(builder, atom, multiply)
+    if expr is None or keepdims or not builder.lonely(atom):
+        return None
+    for matrix, weight in (operands(expr), operands(expr)[::-1]):
+        inner = _defined_by(builder, matrix, contract)
+        more = builder.type_of(atom).rank - builder.type_of(weight).rank
+        if inner is None or not builder.lonely(matrix) or builder.type_of(matrix) != builder.type_of(atom):
+            continue
+        if not 0 < more < builder.type_of(atom).rank or not set(range(more)) <= set(axes):
+            continue
+        a, b, result = split(statics(inner)[0])
+        x, y = map(builder.value, operands(inner))
+        total = contracted(x, y, a, b, result[more:]) * builder.value(weight)
+        return Root(sum_, (total.atom,), (tuple(k - more for k in axes if k >= more), False))
+    return None
+
+
+def diagonal_of_contraction(builder: Rebuilder, root: Root) -> Made | None:
+    """The diagonal of x @ y needs none of the other elements: trace(x @ y) = sum(x*y.T)."""
+    expr = _defined_by(builder, root.operands[0], contract)
+    if expr is None or not builder.lonely(root.operands[0]):
+        return None
+    a, b, result = split(statics(expr)[0])
+    row, column = result[-2], result[-1]
+    if (row in a) == (column in a) or (row in b) == (column in b):
+        return None
+    x, y = map(builder.value, operands(expr))
+    return contracted(x, y, a.replace(column, row), b.replace(column, row), result[:-1]).atom
+
+
 def _product_of(builder: Rebuilder, atom: Basic) -> Basic | None:
     expr = builder.inside(atom)
     return expr if expr is not None and operation_of(expr) in (multiply, divide, negate) else None
@@ -213,6 +258,12 @@ STRUCTURE: tuple[Form, ...] = (
          "a contraction reads axes in any order", f"{_N}; x @ t.T.T"),
     Form("sum of a repeated number", (sum_,), sum_of_repeated, "a product", f"{_N}; sum(broadcast(c, (n, 3)), axis=0)"),
     Form("sum of a sum", (sum_,), sum_of_sum, "one pass over the elements", f"{_N}; sum(sum(t, axis=1))"),
+    Form("sum of a contraction", (sum_,), sum_of_contraction, "the result is summed before it is made",
+         "input A[n, 3], B[3, m]; sum(A @ B, axis=0)"),
+    Form("sum of a weighted contraction", (sum_,), sum_of_weighted_contraction, "the result is summed before it is made",
+         "input A[n, 3], B[3, m], c[m]; sum((A @ B)*c)"),
+    Form("diagonal of a product", (diagonal,), diagonal_of_contraction, "one row and column an element, not a matrix",
+         "input A[n, 3], B[3, n]; trace(A @ B)"),
     Form("number out of a sum", (sum_,), scalar_out_of_sum, "one product, not one an element", f"{_N}; sum(c*x)"),
 )  # fmt: skip
 
