@@ -111,13 +111,18 @@ def _cancelled(builder: Rebuilder, root: Root, depths: tuple[int, ...], saved: C
     for depth in depths:
         region = Region()
         found = expanded(builder, root, region, depth)
-        if found is not None:
+        if found is not None and _least(found) < saved(builder, root, region, _atoms(Plan(found))):
             best = plan(found)
             if cost(best) < saved(builder, root, region, _atoms(best)):
                 return _unless_same(builder, build(builder, best), root)
         if not region.cut:
             return None
     return None
+
+
+def _least(found: list[Monomial]) -> int:
+    """Operations that no plan of a polynomial can save: every term is added, every atom is used."""
+    return max(len(found), len({a for m in found for a in m.powers})) - 1
 
 
 def _freed_for_all(builder: Rebuilder, root: Root, region: Region, used: object) -> float:

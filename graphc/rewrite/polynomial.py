@@ -315,8 +315,9 @@ def _scales_of(run: list[Monomial]) -> list[Fraction]:
     sizes = list(dict.fromkeys(abs(m.coefficient) for m in run))
     if len(sizes) == 1:
         return [first if all(m.coefficient == first for m in run) else sizes[0]]
-    sign = Fraction(-1) if all(m.coefficient < 0 for m in run) else Fraction(1)
-    twice = [c for c in sizes if all((d / c).denominator == 1 for d in sizes) and c != 1]
+    sign = Fraction(-1) if all(m.coefficient.numerator < 0 for m in run) else Fraction(1)
+    least = min(sizes)  # what all are multiples of can only be this
+    twice = [least] if least != 1 and all((d / least).denominator == 1 for d in sizes) else []
     return [sign, *(sign * c for c in twice)]
 
 
