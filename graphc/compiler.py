@@ -87,6 +87,10 @@ class Compilation:
         self.history.append(Stage(name, result, time.perf_counter() - start, steps))
         return result
 
+    def stabilised(self, graph: Graph) -> Graph:
+        """A program that is safe at the extremes, its products in their cheapest order."""
+        return self.run("stabilise", stabilise_steps, self.run("order", order_products, graph))
+
     def lower(self, safe: Graph) -> Graph:
         """A stabilised program without derivatives inside, down to primitive operations."""
         return self.shorten(self.run("differentiate", lambda g: expand_gradients(g, stabilise), safe))
@@ -223,7 +227,7 @@ def compile_function(graph: Graph, dtype: str, work: Compilation) -> Artifact:
     """Generate code for a program's value and gradient."""
     value = called_graph(graph)
     leaves = value.leaves()
-    safe = work.run("stabilise", stabilise_steps, value)
+    safe = work.stabilised(value)
     forward = with_types(work.lower(safe), {o: value.types[o] for o in value.outputs})
     both, gradients, refusal = _both(value, safe, work)
     pointwise = is_pointwise(value)
@@ -336,7 +340,7 @@ def compile_training(graph: Graph, dtype: str, optimizer: Any, work: Compilation
     step = work.run("optimize", lambda g: training_graph(g, optimizer), graph)
     kept = (step.outputs[0], *step.metrics)
     learning = focus_updates(step)
-    lowered = work.lower(work.run("stabilise", stabilise_steps, learning))
+    lowered = work.lower(work.stabilised(learning))
     leaves = (*learning.inputs, *learning.params, *learning.states)
     start = time.perf_counter()
     writer = ModuleWriter(dtype, step.sizes)
