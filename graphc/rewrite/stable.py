@@ -43,7 +43,7 @@ from graphc.ops.safe import langevin, log1mexp, logcosh
 from graphc.ops.special import gamma, loggamma
 from graphc.rewrite.arrange import DIRECTION
 from graphc.rewrite.compare import are_opposite, factors, multiple
-from graphc.rewrite.differences import DIFFERENCE, NUMBER
+from graphc.rewrite.differences import CONJUGATE, DIFFERENCE, LATE
 from graphc.rewrite.positive import LOG, LOG1P, LONGER
 from graphc.rewrite.products import EXPONENTIAL, LIMIT, ROOT, TANGENT
 from graphc.rewrite.rule import Match, Rewriting, Rule
@@ -79,6 +79,11 @@ def _opposite(match: Match) -> bool:
 def _half(match: Match) -> bool:
     """y is x/2, however that is spelled."""
     return bool(multiple(match.builder, match.atom("y"), match.atom("x")) == HALF)
+
+
+def _twice(match: Match) -> bool:
+    """y is 2*x, however that is spelled."""
+    return bool(multiple(match.builder, match.atom("y"), match.atom("x")) == 2)
 
 
 def _exact(match: Match) -> bool:
@@ -307,10 +312,12 @@ _LOGARITHMS = (
          "1 + x and 1 - x round to 1 for small x", "log((1 + x)/(1 - x))"),
     Rule("log of (1 - x) over (1 + x)", log((1 - x) / (1 + x)), -2 * atanh(x), None,
          "1 + x and 1 - x round to 1 for small x", "log((1 - x)/(1 + x))"),
-    Rule("inverse hyperbolic sine", log(x + sqrt(x**2 + 1)), asinh(x), None,
-         "the difference of equal numbers for x << 0", "log(x + sqrt(x^2 + 1))"),
+    *(Rule(f"inverse hyperbolic sine{k}", before, asinh(x), None,
+           "the difference of equal numbers for x << 0, 1 + x rounds to 1 for small x", text)
+      for before, k, text in ((log(x + sqrt(x**2 + 1)), "", "log(x + sqrt(x^2 + 1))"),
+                              (log(x + sqrt(x * x + 1)), " by product", "log(x + sqrt(x*x + 1))"))),
     Rule("inverse hyperbolic cosine", log(x + sqrt(x**2 - 1)), acosh(x), None,
-         "x^2 overflows, and loses what x has beyond 1", "log(x + sqrt(x^2 - 1))"),
+         "x^2 overflows, 1 + x rounds to 1 for small x", "log(x + sqrt(x^2 - 1))"),
     Rule("log of gamma", log(gamma(x)), loggamma(x), None, "gamma(x) overflows", "log(gamma(x))"),
     Rule("log of a power", log(x**c), _log_of_power, _whole_exponent, "x^2 overflows", "log(x^2)"),
     Rule("log of -expm1", log(-expm1(x)), log1mexp(x), None, "1 - exp(x) rounds to 1 for x << 0", "log(-expm1(x))"),
@@ -319,6 +326,8 @@ _LOGARITHMS = (
     Rule("log(1 - x)", log(1 - x), log1p(-x), None, "1 - x rounds to 1 for small x", "log(1 - x)"),
     Rule("exp - 1", exp(x) - 1, expm1(x), None, "the difference of equal numbers for small x", "exp(x) - 1"),
     Rule("1 - exp", 1 - exp(x), -expm1(x), None, "the difference of equal numbers for small x", "1 - exp(x)"),
+    Rule("quotient of exp(2*x) - 1 and exp(x) - 1", expm1(y) / expm1(x), exp(x) + 1, _twice, "inf/inf, and 0/0 at 0",
+         "expm1(2*x)/expm1(x)"),
     Rule("1 + expm1", 1 + expm1(x), exp(x), _exact, "the difference of equal numbers for x << 0", "1 + expm1(x)"),
 )  # fmt: skip
 
@@ -349,7 +358,8 @@ STABLE: tuple[Rewriting, ...] = (
 
 # These are for values: a derivative of the formula as written loses nothing, and is shorter.
 PRECISE: tuple[Rewriting, ...] = (
-    NUMBER,
+    LATE,
+    CONJUGATE,
     Rule("difference of squares", x**2 - y**2, (x - y) * (x + y), _used_once,
          "the difference of large numbers where x is near y", "x^2 - y^2"),
 )  # fmt: skip

@@ -1,0 +1,59 @@
+"""Differences of what is nearly equal keep their digits, values and slopes.
+
+In: naive spellings at points where digits are lost.  Out: nothing, or a failed assertion.
+Always holds: the reference is the formula as written, in a thousand digits.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+import graphc
+from tests.exact import derivatives
+
+VALUES = [
+    ("(x + 1)^(1/3) - x^(1/3)", (1e-300, 1e-10, 1.0, 1e12)),
+    ("x^0.3 - (x + 1)^0.3", (1e-10, 1e12)),
+    ("(x + 1)^(-2/3) - x^(-2/3)", (1e-10, 1.0, 1e12)),
+    ("(2x)^0.7 - (2x - 1)^0.7", (0.6, 1e12)),
+    ("1/sqrt(x) - 1/sqrt(x + 1)", (1e-10, 1e12)),
+    ("sqrt(x^2 + 1) - x", (-1e8, 0.0, 1e8)),
+    ("x - sqrt(x^2 - 1)", (-1e8, 1.5, 1e8)),
+    ("3x + sqrt(9*x^2 + x)", (-1e12, 1e12)),
+    ("sqrt(x*x + 1e-6) + x", (-1e6, 0.0, 1e6)),
+    ("(-x + sqrt(x^2 - 4*2*3))/(2*2)", (-1e9, 1e9)),
+    ("log(x + sqrt(x^2 + 1))", (-1e9, -1e-12, 1e-12, 1e9)),
+    ("log(x + sqrt(x^2 - 1))", (1.0 + 2**-40, 1e9)),
+    ("(exp(2x) - 1)/(exp(x) - 1)", (-40.0, 1e-12, 400.0)),
+    ("atanh(x)", (1 - 2**-50, 2**-30)),
+]
+
+
+@pytest.mark.parametrize(("text", "points"), VALUES)
+def test_values(text: str, points: tuple[float, ...]) -> None:
+    f = graphc.compile(text)
+    for x in points:
+        assert f(x=x) == pytest.approx(float(derivatives(text, "x", {"x": x})[0]), rel=4e-15)
+
+
+@pytest.mark.parametrize(
+    ("text", "points"),
+    [
+        ("(x + 1)^(1/3) - x^(1/3)", (1e-10, 1e12)),
+        ("1/sqrt(x) - 1/sqrt(x + 1)", (1e-10, 1e12)),
+        ("log(x + sqrt(x^2 + 1))", (-1e9, 0.0, 1e9)),
+        ("x*log(1 + x)/((1 + x) - 1)", (1e-12, 0.5)),
+        ("(exp(2x) - 1)/(exp(x) - 1)", (0.0, 1e-12, 400.0)),
+        ("log((1 + x)/(1 - x))", (0.0, 0.999999)),
+    ],
+)
+def test_slopes(text: str, points: tuple[float, ...]) -> None:
+    f = graphc.compile(text)
+    for x in points:
+        assert f.grad(x=x)["x"] == pytest.approx(float(derivatives(text, "x", {"x": x})[1]), rel=1e-14)
+
+
+def test_what_learns_is_left_as_it_is() -> None:
+    """Digits count, not time, in a program without parameters only."""
+    assert "where" in str(graphc.simplify("input z, y; sqrt(y^2 + z) - y"))
+    assert "where" not in str(graphc.simplify("input z; param y = 1; sqrt(y^2 + z) - y"))
