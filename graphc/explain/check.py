@@ -205,7 +205,7 @@ class _Checker:
         if type_.kind != "real":
             return self.random.integers(0, 2, size=shape).astype(np.bool_ if type_.kind == "bool" else np.int64)
         if s in self.ranges:
-            return _within(*self.ranges[s], self.random, shape)
+            return within(*self.ranges[s], self.random, shape)
         which = attempt if attempt < len(DRAWS) else self.random.integers(len(DRAWS))
         scale = math.sqrt(max(shape)) if len(shape) > 1 and s in self.graph.params else 1.0
         return DRAWS[which](self.random, shape) / scale
@@ -370,7 +370,7 @@ def _allowed(condition: float | None) -> float:
     return max(FLOATS_GOOD, 2.0**-48 * (condition or 0.0))
 
 
-def _within(low: float, high: float, random: np.random.Generator, shape: tuple[int, ...]) -> Any:
+def within(low: float, high: float, random: np.random.Generator, shape: tuple[int, ...]) -> Any:
     """Numbers of a range: as often its ends, even over the range, and even over the orders of magnitude."""
     drawn = random.uniform(low, high, size=shape)
     kind = random.integers(3)
