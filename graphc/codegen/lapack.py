@@ -83,6 +83,65 @@ def lu_determinant(count: int, n: int, logarithm: int, a: Any, x: Any) -> None:
                 x[k] *= -diagonal if pivots[i] != i + 1 else diagonal
 
 
+def lu_cofactors(count: int, n: int, a: Any, x: Any) -> None:
+    """The matrix of cofactors of a = P^T L U Q^T: (det(P Q) Q adj(U) L^-1 P)^T, with complete pivoting.
+
+    U = [D, u; 0, d] with a number d has adj(U) = det(D) [d D^-1, -D^-1 u; 0, 1]: d is not divided by, and nothing is lost
+    where it is 0.
+    """
+    lu, column, scale = np.empty(n * n, real), np.empty(n, real), np.empty(1, real)
+    rows, columns = np.empty(n, np.int32), np.empty(n, np.int32)
+    for k in range(count):
+        copied(n * n, view(a, k * n * n), lu)
+        eliminated(n, lu, rows, columns, scale)
+        for i in range(n):  # of L^-1 P, a column; of the result, a row
+            for j in range(n):
+                column[j] = real(1) if rows[j] == i else zero
+            for j in range(n):
+                for m in range(j):
+                    column[j] -= lu[j * n + m] * column[m]
+            last = n - 1
+            for j in range(last):
+                column[j] = lu[last * n + last] * column[j] - lu[j * n + last] * column[last]
+            for j in range(last - 1, -1, -1):
+                for m in range(j + 1, last):
+                    column[j] -= lu[j * n + m] * column[m]
+                column[j] = column[j] / lu[j * n + j] if lu[j * n + j] != zero else zero
+            for j in range(n):
+                x[k * n * n + i * n + columns[j]] = scale[0] * column[j]
+
+
+def eliminated(n: int, lu: Any, rows: Any, columns: Any, scale: Any) -> None:
+    """L and U in place, the orders of rows and columns, and the product of all pivots but the last, with their sign."""
+    scale[0] = real(1)
+    for i in range(n):
+        rows[i] = i
+        columns[i] = i
+    for i in range(n - 1):
+        r = i
+        c = i
+        for j in range(i, n):
+            for m in range(i, n):
+                if abs(lu[j * n + m]) > abs(lu[r * n + c]):
+                    r = j
+                    c = m
+        if r != i:
+            for m in range(n):
+                lu[i * n + m], lu[r * n + m] = lu[r * n + m], lu[i * n + m]
+            rows[i], rows[r] = rows[r], rows[i]
+            scale[0] = -scale[0]
+        if c != i:
+            for j in range(n):
+                lu[j * n + i], lu[j * n + c] = lu[j * n + c], lu[j * n + i]
+            columns[i], columns[c] = columns[c], columns[i]
+            scale[0] = -scale[0]
+        scale[0] *= lu[i * n + i]
+        for j in range(i + 1, n):
+            lu[j * n + i] = lu[j * n + i] / lu[i * n + i] if lu[i * n + i] != zero else zero
+            for m in range(i + 1, n):
+                lu[j * n + m] -= lu[j * n + i] * lu[i * n + m]
+
+
 def triangular_solution(count: int, n: int, m: int, upper: int, transposed: int, a: Any, b: Any, x: Any) -> None:
     """x of a @ x = b or a.T @ x = b for a triangular a, with m columns."""
     columns, info = np.empty(n * m, real), np.empty(1, np.int32)

@@ -42,6 +42,18 @@ def lu_determinant(count: int, n: int, logarithm: int, a: Any, x: Any) -> None:
         x[k] = np.linalg.slogdet(matrix)[1] if logarithm else np.linalg.det(matrix)
 
 
+def lu_cofactors(count: int, n: int, a: Any, x: Any) -> None:
+    for k in range(count):
+        _write(_part(x, k, n, n), _cofactors, _part(a, k, n, n))
+
+
+def _cofactors(a: Any) -> Any:
+    """By singular values, which need no inverse."""
+    u, values, v = np.linalg.svd(a)
+    others = [np.prod(np.delete(values, k)) for k in range(len(values))]
+    return np.linalg.det(u) * np.linalg.det(v) * (u * others) @ v
+
+
 def triangular_solution(count: int, n: int, m: int, upper: int, transposed: int, a: Any, b: Any, x: Any) -> None:
     for k in range(count):
         triangle = (np.triu if upper else np.tril)(_part(a, k, n, n))
@@ -70,5 +82,13 @@ def _eigenvectors(a: Any) -> Any:
 
 FUNCTIONS = {
     f.__name__: f
-    for f in (lu_solution, lu_inverse, lu_determinant, triangular_solution, cholesky_factor, symmetric_eigen)
+    for f in (
+        lu_solution,
+        lu_inverse,
+        lu_determinant,
+        lu_cofactors,
+        triangular_solution,
+        cholesky_factor,
+        symmetric_eigen,
+    )
 }

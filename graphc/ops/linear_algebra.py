@@ -3,7 +3,7 @@
 In: nothing.  Out: the records, in `OPERATIONS`.
 Always holds: matrices are the last two axes, what stands before them is repeated over; each derivative is made of
 operations of the table, so that there are derivatives of every order; a matrix that has no inverse, or no Cholesky factor,
-gives NaN (`det` 0, `logdet` -inf), and so do its derivatives.
+gives NaN (`det` 0, `logdet` -inf), and so do its derivatives, but for the first of `det`.
 
 The derivatives are those of Giles (2008), "Collected matrix derivative results for forward and reverse mode algorithmic
 differentiation", and for Cholesky's factor that of Murray (2016), "Differentiation of the Cholesky decomposition".
@@ -127,7 +127,14 @@ def _triangular_pullback(at: Linearization) -> tuple[Value, Value]:
 
 
 def _determinant_pullback(at: Linearization) -> tuple[Value]:
-    return (_each(at.cotangent * at.result) * _turned(inverse(at.operands[0])),)
+    return (_each(at.cotangent) * cofactors(at.operands[0]),)
+
+
+def _cofactors_pullback(at: Linearization) -> tuple[Value]:
+    """(<g, C> C - C g^T C)/det A of C = det A A^-T."""
+    c, rank = at.result, len(at.result.shape)
+    along = _each(sum_(at.cotangent * c, (rank - 2, rank - 1), False))
+    return ((along * c - matmul(matmul(c, _turned(at.cotangent)), c)) / _each(det(at.operands[0])),)
 
 
 def _logdet_pullback(at: Linearization) -> tuple[Value]:
@@ -209,6 +216,13 @@ def _numpy_eigenvectors(numpy: Any, a: Any) -> Any:
     return v * numpy.where(largest < 0, -1, 1)
 
 
+def _numpy_cofactors(numpy: Any, a: Any) -> Any:
+    """By singular values: det(U V) U diag(the product of the other values) V, which needs no inverse."""
+    u, values, v = numpy.linalg.svd(a)
+    others = [numpy.prod(numpy.delete(values, k)) for k in range(len(values))]
+    return numpy.linalg.det(u) * numpy.linalg.det(v) * (u * others) @ v
+
+
 def _numpy_tril(x: Any) -> Any:
     import numpy
 
@@ -263,8 +277,14 @@ solve_triangular: Operation = Operation(
 )  # fmt: skip
 det: Operation = Operation(
     name="det", head=head("det"), parameters=MATRIX, infer=_infer(2), lowering=_routine("lu_determinant", 0),
-    doc="Determinant of a matrix; its derivative is NaN where there is no inverse.", fold=_of_reals("det"),
+    doc="Determinant of a matrix; its second derivative is NaN where there is no inverse.", fold=_of_reals("det"),
     pullback=_determinant_pullback, reference=_numpy(lambda np, a: np.linalg.det(a)), latex="\\det {0}",
+)  # fmt: skip
+cofactors: Operation = Operation(
+    name="cofactors", head=head("cofactors"), parameters=MATRIX, infer=_infer(0), lowering=_routine("lu_cofactors"),
+    doc="Signed minors of a matrix, the derivative of det: det(A)*inverse(A).T where there is an inverse.",
+    fold=_of_reals("cofactors"), pullback=_cofactors_pullback, reference=_numpy(_numpy_cofactors),
+    latex="\\operatorname{{cof}} {0}",
 )  # fmt: skip
 logdet: Operation = Operation(
     name="logdet", head=head("logdet"), parameters=MATRIX, infer=_infer(2), lowering=_routine("lu_determinant", 1),
@@ -305,6 +325,6 @@ eigenvectors: Operation = Operation(
 )  # fmt: skip
 
 OPERATIONS = (
-    inverse, solve, solve_triangular, det, logdet, trace, tril, triu, cholesky, eigenvalues, eigenvectors,
+    inverse, solve, solve_triangular, det, cofactors, logdet, trace, tril, triu, cholesky, eigenvalues, eigenvectors,
 )  # fmt: skip
 _BY_NAME = {o.name: o for o in OPERATIONS}

@@ -36,6 +36,7 @@ VALUES: list[tuple[str, dict[str, Any], Callable[..., Any]]] = [
     ("solve(A, b)", {"A": STACK, "b": STACK[:, 0]}, lambda a, b: np.linalg.solve(a, b[..., None])[..., 0]),
     ("det(A)", {"A": SQUARE}, det),
     ("det(A)", {"A": STACK}, det),
+    ("cofactors(A)", {"A": STACK}, lambda a: det(a)[:, None, None] * np.swapaxes(inv(a), 1, 2)),
     ("logdet(A)", {"A": STACK}, lambda a: np.linalg.slogdet(a)[1]),
     ("trace(A)", {"A": STACK}, lambda a: np.trace(a, axis1=1, axis2=2)),
     ("tril(A)", {"A": STACK[:, :2]}, np.tril),
@@ -186,6 +187,23 @@ def test_singular_matrices_give_nan(dtype: str) -> None:
     one_of_two = graphc.compile("input A[2, n, n]; output v; v = inverse(A)", dtype)(A=[np.eye(2), np.zeros((2, 2))])
     assert np.array_equal(one_of_two[0], np.eye(2))
     assert np.isnan(one_of_two[1]).all()
+
+
+@pytest.mark.parametrize("rank", [0, 1, 2, 3])
+def test_derivative_of_the_determinant_of_a_singular_matrix(rank: int) -> None:
+    """The cofactors, (-1)^(i + j) times the minors: oracle, plain source and jitted code."""
+    for size in (1, 3, 4):
+        matrix = RNG.normal(size=(size, rank)) @ RNG.normal(size=(rank, size))
+        want = np.ones((size, size))
+        for i, j in np.ndindex(size, size) if size > 1 else ():
+            want[i, j] = (-1) ** (i + j) * det(np.delete(np.delete(matrix, i, 0), j, 1))
+        _, gradients = point("input A[n, n]; det(A)", A=matrix)
+        f = graphc.compile("input A[n, n]; output C; C = cofactors(A)")
+        for found in (gradients["A"], f(A=matrix), plain_functions(f.source)["forward"](matrix)):
+            assert np.allclose(found, want, rtol=1e-10, atol=1e-12)
+    assert np.array_equal(
+        graphc.compile("input A[2, n, n]; sum(det(A))").grad(A=np.zeros((2, 1, 1)))["A"], np.ones((2, 1, 1))
+    )
 
 
 def test_whole_numbers_and_programs_of_numbers() -> None:
