@@ -25,6 +25,7 @@ from graphc.errors import DataError, GraphcError
 if TYPE_CHECKING:
     from sympy import Symbol
 
+    from graphc.explain.gradient import Derive, Gradient
     from graphc.graph.graph import Graph
     from graphc.graph.types import Type
 
@@ -111,7 +112,7 @@ def grad(
     """Print the simplified gradient, as formulas or as a program; at a point its numbers too."""
     from graphc.differentiate.program import expand_gradients, the_value
     from graphc.explain.derivation import differentiated
-    from graphc.explain.gradient import formula, simplified_gradient
+    from graphc.explain.gradient import simplified_gradient
 
     graph = program_graph(program)
     given = point(at, graph)
@@ -120,18 +121,55 @@ def grad(
     found = simplified_gradient(whole, variables, value)
     if steps:
         print_steps(whole, value, variables)
-    labels = [f"d{value.name}/d{s.name}" for s in variables]
-    formulas = [formula(found.graph, s) for s in found.graph.outputs] if found.inlined else []
+    print_derivatives(found, [f"d{value.name}/d{s.name}" for s in variables], graph, given)
+
+
+@command
+def jacobian(program: ProgramText, at: At = None, wrt: Wrt = None) -> None:
+    """Print the simplified derivatives dy_dx of each output y for each x, of the shape of y followed by that of x."""
+    from graphc.differentiate.program import jacobian
+
+    all_derivatives(program, at, wrt, jacobian)
+
+
+@command
+def hessian(program: ProgramText, at: At = None, wrt: Wrt = None) -> None:
+    """Print the simplified second derivatives d2J_dx_dz of a value J for each x and z."""
+    from graphc.differentiate.program import hessian
+
+    all_derivatives(program, at, wrt, hessian)
+
+
+def all_derivatives(program: str, at: list[str] | None, wrt: str | None, derive: Derive) -> None:
+    """What `jacobian` and `hessian` print."""
+    from graphc.compiler import wrt_symbols
+    from graphc.differentiate.program import expand_gradients
+    from graphc.explain.gradient import simplified_derivatives
+    from graphc.graph.graph import focus
+
+    graph = program_graph(program)
+    given = point(at, graph)
+    whole = expand_gradients(graph)
+    whole = focus(whole, whole.outputs)
+    found = simplified_derivatives(whole, wrt_symbols(whole, names(wrt)), derive)
+    print_derivatives(found, [s.name for s in found.graph.outputs], graph, given)
+
+
+def print_derivatives(found: Gradient, labels: list[str], graph: Graph, given: Mapping[str, Any] | None) -> None:
+    """A formula a line, or the program where they are long; at a point the numbers too."""
+    from graphc.explain.gradient import formula
+
+    outputs = found.graph.outputs
     numbers: list[str] = []
     if given is not None:
-        numbers = [shown(v) for v in values_at(found.graph, only(found.graph, graph, given), found.graph.outputs)]
+        numbers = [shown(v) for v in values_at(found.graph, only(found.graph, graph, given), outputs)]
     if not found.inlined:
         print(found.graph)
         print("".join(f"\n{a} = {b}" for a, b in zip(labels, numbers, strict=False)), end="\n" * bool(numbers))
         return
     width = max(map(len, labels), default=0)
     for k, label in enumerate(labels):
-        print(f"{label:<{width}} = {formulas[k]}" + (f" = {numbers[k]}" if numbers else ""))
+        print(f"{label:<{width}} = {formula(found.graph, outputs[k])}" + (f" = {numbers[k]}" if numbers else ""))
 
 
 def only(part: Graph, whole: Graph, at: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The gradient that a derivation ends with: simplified, as formulas where they are short.
+"""The gradient that a derivation ends with, and other derivatives: simplified, as formulas where they are short.
 
 In: a graph, its value, what to differentiate for.  Out: `Gradient`.
 Always holds: a formula is shown only if it is complete and at most `LONGEST` (`SHORT`) characters; else the program is,
@@ -7,6 +7,7 @@ whose names mean nothing else than in the program that was differentiated.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 
@@ -21,6 +22,7 @@ from graphc.language.formula import spell
 from graphc.ops.readable import reads_as_part
 from graphc.rewrite import simplify, stabilise_steps
 
+Derive = Callable[[Graph, tuple[Symbol, ...]], Graph]
 LONGEST, SHORT = 200, 72  # characters of a formula; of arrays it is read with less ease
 
 
@@ -35,8 +37,13 @@ class Gradient:
 
 def simplified_gradient(graph: Graph, variables: tuple[Symbol, ...], value: Symbol) -> Gradient:
     """Stabilise, differentiate and simplify, as the compiler does."""
+    return simplified_derivatives(graph, variables, lambda safe, wrt: gradient(safe, wrt, value))
+
+
+def simplified_derivatives(graph: Graph, variables: tuple[Symbol, ...], derive: Derive) -> Gradient:
+    """The same with `jacobian` or `hessian`, whose outputs are more than one for a variable."""
     safe, _ = stabilise_steps(graph, frozenset(variables))
-    found = simplify(gradient(safe, variables, value))
+    found = simplify(derive(safe, variables))
     found = _apart(focus(found, found.outputs), graph)
     return Gradient(found, variables, _short(found))
 

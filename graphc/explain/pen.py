@@ -116,7 +116,9 @@ class Pen:
         return found[1], (rest[1:-1], 0) if _enclosed(rest) else (rest, lowest)
 
     def _turned(self, text: Text) -> str:
-        return self.turned.format(self.closed(text))
+        """The transpose; of a transpose, what that is of."""
+        closed, sign = self.closed(text), self.turned.format("")
+        return closed.removesuffix(sign) if closed.endswith(sign) else self.turned.format(closed)
 
     def matrix_product(self, a: str, b: str) -> Text:
         return f"{a} @ {b}", PRODUCT

@@ -94,6 +94,16 @@ class TestOneExpression:
         text = printed("grad", "param w[2] = 0\nJ = sum(w^2)", "--at", "w=[1, 2]")
         assert text == "dJ/dw = 2*w = [2., 4.]\n"
 
+    def test_jacobian_and_hessian(self):
+        assert printed("hessian", "J = x^2*y", "--at", "x=1,y=2").splitlines() == [
+            "d2J_dx_dx = 2*y = 4.0", "d2J_dx_dy = 2*x = 2.0", "d2J_dy_dx = 2*x = 2.0", "d2J_dy_dy = 0 = 0",
+        ]  # fmt: skip
+        program = "input A[m, n], x[n], b[m]; J = sum((A @ x - b)^2)"
+        assert printed("hessian", program, "--wrt", "x") == "d2J_dx_dx = 2*A.T @ A\n"
+        assert printed("jacobian", "r = x*y; s = sin(x); output r, s", "--wrt", "x") == "dr_dx = y\nds_dx = cos(x)\n"
+        text = printed("jacobian", "input A[n, n]; y = A @ A @ [1, 2]", "--at", "A=[[1, 2], [3, 4]]")
+        assert text.rpartition("dy_dA = ")[2].startswith("[[[ 6., 13.]")
+
     @pytest.mark.parametrize(
         ("program", "at", "value"),
         [
@@ -189,6 +199,8 @@ class TestErrors:
             (["eval", "input x[2], y[2]\nsum(x*y)", "--at", "x=[1,2],y=[1,2,3]"], "y"),
             (["eval", "input x[n], y[n]\nsum(x*y)", "--at", "x=[1,2],y=[1,2,3]"], "y"),
             (["grad", "x", "--wrt", "z"], "z"),
+            (["jacobian", "x", "--wrt", "z"], "z is not in the program"),
+            (["hessian", "r = x; s = x; output r, s"], "several outputs"),
             (["grad", "input x[3]\nx"], "x"),
             (["derive", "x", "--format", "pdf"], "no format pdf"),
             (["check", "sin("], "never closed"),
