@@ -96,6 +96,15 @@ def size_value(size: Size, sizes: Mapping[str, int]) -> int:
     return total
 
 
+def quotient_up(size: Size, divisor: int) -> Size | None:
+    """size/divisor, rounded up, for a positive divisor; None where that is no polynomial: of 2*n + 1 and 2 it is n + 1."""
+    constant = sum(c for names, c in _terms(size) if not names)
+    others = [(names, c) for names, c in _terms(size) if names]
+    if any(c % divisor for _, c in others):
+        return None
+    return _normal([*((names, c // divisor) for names, c in others), ((), -(-constant // divisor))])
+
+
 def surely_different(a: Size, b: Size) -> bool:
     """True where two dimensions differ whatever the sizes are."""
     difference = a - b

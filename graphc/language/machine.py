@@ -22,7 +22,7 @@ from graphc.graph.types import Dim, Type, size_named
 from graphc.language.expression import Code
 from graphc.language.lexer import Source
 from graphc.language.parser import Definition, Statement, parse_statements
-from graphc.ops import ABSOLUTE, ARRAY, CALLS, GATHER, INFIX, PREFIX, SIZE, SUBSCRIPT, TRANSPOSE
+from graphc.ops import ABSOLUTE, ARRAY, CALLS, GATHER, INFIX, PREFIX, RESHAPE, SIZE, SUBSCRIPT, TRANSPOSE
 
 CONSTANTS: dict[str, Any] = {"pi": S.Pi, "e": S.Exp1, "inf": S.Infinity}
 ESCAPE = "math."  # before a function or constant whose name the program has given to something else: math.sum(x)
@@ -275,17 +275,27 @@ class Machine:
             return self._tuple_item(base, slices, values)
         bounds: list[Any] = []
         gathers: list[tuple[int, Basic]] = []
+        added: list[int] = []  # new axes, each by how many indices stand before it
         for parts in slices:
-            if parts is None:
-                value = values.pop(0)
-                if isinstance(value, Symbol) and value not in (S.Pi, S.Exp1):
-                    gathers.append((len(bounds), value))
-                    bounds.append(("slice", None, None, None))
-                else:
-                    bounds.append("..." if value == "..." else _bound(value))
-            else:
+            if parts is not None:
                 bounds.append(("slice", *(_bound(values.pop(0)) if given else None for given in parts)))
+                continue
+            value = values.pop(0)
+            if value is None:
+                added.append(len(bounds))
+            elif isinstance(value, Symbol) and value not in (S.Pi, S.Exp1):
+                gathers.append((len(bounds), value))
+                bounds.append(("slice", None, None, None))
+            else:
+                bounds.append("..." if value == "..." else _bound(value))
         atom = self.atom(base)
+        if not added:
+            return self._part(atom, bounds, gathers, name)
+        part = self._part(atom, bounds, gathers, None) if bounds else atom
+        return self.apply(RESHAPE, (part,), (self._with_axes(atom, part, bounds, gathers, added),), name)
+
+    def _part(self, atom: Basic, bounds: list[Any], gathers: list[tuple[int, Basic]], name: str | None) -> Any:
+        """What is read by bounds, and by an array where there is one."""
         if not gathers:
             return self.apply(SUBSCRIPT, (atom,), (tuple(bounds),), name)
         if len(gathers) > 1:
@@ -299,6 +309,20 @@ class Machine:
             raise ParseError("an array index after other indices", hint="slice first: y = x[0]; y[k]")
         part = self.apply(SUBSCRIPT, (atom,), (tuple(bounds),), None)
         return self.apply(GATHER, (part, k), (axis,), name)
+
+    def _with_axes(
+        self, atom: Basic, part: Basic, bounds: list[Any], gathers: list[tuple[int, Basic]], added: list[int]
+    ) -> tuple[Any, ...]:
+        """The shape of a part with axes of size 1 where `none` stands."""
+        ranks = [1 if isinstance(b, tuple) else 0 for b in bounds]  # axes of the part that an index leaves
+        for place, k in gathers:
+            ranks[place] = self.builder.type_of(k).rank
+        if "..." in bounds:
+            ranks[bounds.index("...")] = self.builder.type_of(atom).rank - len(bounds) + 1
+        shape = list(self.builder.type_of(part).shape)
+        for place in reversed(added):
+            shape.insert(sum(ranks[:place]), 1)
+        return tuple(shape)
 
     def _tuple_item(self, base: tuple[Any, ...], slices: tuple[Any, ...], values: list[Any]) -> Any:
         place = values[0] if slices == (None,) else None

@@ -45,7 +45,7 @@ INFIX: dict[str, Operation] = {o.syntax.split()[1]: o for o in OPERATIONS if o.s
 PREFIX: dict[str, Operation] = {
     o.syntax[:-1].strip(): o for o in OPERATIONS if o.syntax and o.syntax.endswith("a") and o.syntax[0] not in "a["
 }
-SUBSCRIPT, TRANSPOSE, ARRAY = BY_NAME["slice"], BY_NAME["transpose"], BY_NAME["stack"]
+SUBSCRIPT, TRANSPOSE, ARRAY, RESHAPE = (BY_NAME[name] for name in ("slice", "transpose", "stack", "reshape"))
 GATHER, SIZE, GRADIENT, ABSOLUTE = BY_NAME["gather"], program.size_atom, program.grad, BY_NAME["abs"]
 DERIVATIVES, JACOBIAN, PUSHED, PULLED = program.DERIVATIVES, program.jacobian, program.jvp, program.vjp
 AVERAGE = algebra.average

@@ -17,7 +17,7 @@ from graphc.graph.graph import operands
 from graphc.graph.operation import Batching, Linearization, Operation, Parameter, Require, Value, operation_of
 from graphc.graph.types import Size, Type, promote, shape_text
 from graphc.ops.elementwise import head, multiply
-from graphc.ops.indexing import eye
+from graphc.ops.indexing import diagonal, eye
 from graphc.ops.lowering import Contract
 from graphc.ops.movement import transpose
 from graphc.ops.reduction import sum_
@@ -151,9 +151,9 @@ def _einsum(builder: Builder, operands: tuple[Basic, ...], statics: tuple[Any, .
     for part, atom in zip(parts, operands, strict=True):
         if len(part) != builder.type_of(atom).rank:
             raise ShapeError(f"labels {part!r} for {builder.type_of(atom).rank} dimensions")
-        if len(set(part)) != len(part):
-            raise ShapeError(f"label twice in {part!r}", hint="diagonal(x) is the diagonal of a matrix")
-    x, labels = operands[0], parts[0]
+    plain = [_with_diagonals(builder, *pair) for pair in zip(operands, parts, strict=True)]
+    operands, parts = tuple(x for x, _ in plain), [labels for _, labels in plain]
+    x, labels = plain[0]
     for k in range(1, len(operands)):
         later = "".join(parts[k + 1 :]) + result
         kept = "".join(dict.fromkeys(c for c in labels + parts[k] if c in later))
@@ -165,6 +165,17 @@ def _einsum(builder: Builder, operands: tuple[Basic, ...], statics: tuple[Any, .
     x, labels = _presum(builder, x, labels, result)
     order = tuple(labels.index(c) for c in result)
     return builder.bind(name, x if order == tuple(range(len(order))) else builder.apply(transpose, (x,), (order,)))
+
+
+def _with_diagonals(builder: Builder, x: Basic, labels: str) -> tuple[Basic, str]:
+    """A label that stands twice reads a diagonal, which becomes the last axis."""
+    for label in dict.fromkeys(labels):
+        while labels.count(label) > 1:
+            pair = labels.index(label), labels.rindex(label)
+            others = tuple(k for k in range(len(labels)) if k not in pair)
+            x = builder.apply(diagonal, (builder.apply(transpose, (x,), ((*others, *pair),)),))
+            labels = "".join(labels[k] for k in others) + label
+    return x, labels
 
 
 def _einsum_labels(text: Any, count: int) -> tuple[list[str], str]:

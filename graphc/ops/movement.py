@@ -12,7 +12,7 @@ from sympy import Basic, Symbol
 
 from graphc.errors import ParseError, ShapeError
 from graphc.graph.operation import Batching, Linearization, Operation, Parameter, Require, Value
-from graphc.graph.types import Dim, Size, Type, product, promote, shape_text, surely_different
+from graphc.graph.types import Dim, Size, Type, product, promote, quotient_up, shape_text, surely_different
 from graphc.ops.elementwise import head
 from graphc.ops.lowering import Access, Alias, Element
 from graphc.ops.shape import Inferred, axis_number
@@ -218,14 +218,22 @@ def _bound(bound: Any, size: Size, require: Require) -> tuple[Any, ...]:
         return ("range", known.start if len(known) else 0, len(known), step)
     if step == -1 and start is None and stop is None:
         return ("range", size - 1, size, -1)
-    if step != 1:
-        raise ShapeError(f"a slice of the symbolic size {size} has step 1 or is [::-1]", hint="give the size a number")
+    if step < 0:
+        raise ShapeError(f"a slice of the symbolic size {size} backwards is [::-1]", hint="x[::-1][::2]")
     first = 0 if start is None else _from_end(start, size)
     last = size if stop is None else _from_end(stop, size)
     require(first, last, "<=")
     require(last, size, "<=")
     require(0, first, "<=")
-    return ("range", first, last - first, 1)
+    return ("range", first, _steps(last - first, step), step)
+
+
+def _steps(size: Size, step: int) -> Size:
+    """How many steps it takes through a size: size/step, rounded up."""
+    quotient = quotient_up(size, step)
+    if quotient is None:
+        raise ShapeError(f"it is not known how often {step} fits into {size}", hint="give the size a number: x[8]")
+    return quotient
 
 
 def _from_end(place: Size, size: Size) -> Size:
