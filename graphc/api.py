@@ -119,9 +119,10 @@ def check(
     """How accurate a program's value and gradient are; the gradient is compared with finite differences too.
 
     At one point `at`, else at `samples` points drawn at random, of the inputs in `ranges` between their two bounds.
-    Programs of numbers are compared with 50-digit arithmetic and more: `.accuracy` of the value and `.inputs` of each
-    gradient have the worst relative `.error`, the `.bits` that agree and those `.lost`, the `.worst` point and the
-    `.condition` number there; `.ok` is False where a gradient is wrong or an error is more than the condition explains.
+    Programs of numbers and of small arrays are compared with 50-digit arithmetic and more: `.accuracy` of the value and
+    `.inputs` of each gradient have the worst relative `.error` (of an array, to its largest element), the `.bits` that
+    agree and those `.lost`, the `.worst` point and, of numbers, the `.condition` there; `.ok` is False where a gradient is
+    wrong or an error is more than the condition explains.
     Raises DataError where a range fits no input or nothing is finite.
     """
     from graphc.compiler import read

@@ -11,14 +11,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import mpmath
-import numpy as np
 from sympy import Symbol
 
-from graphc.graph.graph import Graph, needed, operands, statics
-from graphc.graph.operation import operation_of
+from graphc.graph.graph import Graph
 from graphc.language.expand import expand
 from graphc.language.reader import parse
-from graphc.run.evaluate import _exact_number, known_statics
+from graphc.run.evaluate import evaluate_arrays_exactly
 
 DIGITS = 1000  # 1 + exp(-1000) is not 1 yet
 STEP = "1e-40"
@@ -28,37 +26,7 @@ BESIDE = "1e-100"
 def evaluate_arrays(graph: Graph, values: Mapping[Symbol, Any], sizes: Mapping[str, int] | None = None) -> Any:
     """The program's value, element by element in mpmath; of arrays, too, composite operations by their definitions."""
     primitive = expand(graph)
-    table: dict[Any, Any] = {s: np.asarray(v, dtype=object) for s, v in values.items()}
-    for equation in needed(primitive, primitive.outputs):
-        table[equation.target] = _applied(equation.expr, table, sizes or {})
-    return table[primitive.outputs[0]]
-
-
-def _applied(expr: Any, table: Mapping[Any, Any], sizes: Mapping[str, int]) -> Any:
-    operation = operation_of(expr)
-    if operation is None:
-        return _atom(expr, table)
-    arguments = [_atom(a, table) for a in operands(expr) if a is not expr]
-    if not operation.elementwise:
-        assert operation.reference is not None
-        return np.asarray(operation.reference(*arguments, *known_statics(statics(expr), sizes)), dtype=object)
-    spread = np.broadcast_arrays(*arguments)
-    result = np.empty(spread[0].shape, dtype=object)
-    for place in np.ndindex(*result.shape):
-        result[place] = _scalar(operation, statics(expr), [a[place] for a in spread])
-    return result
-
-
-def _scalar(operation: Any, fixed: tuple[Any, ...], arguments: list[Any]) -> Any:
-    try:
-        found = operation.exact(mpmath, *fixed, *arguments)
-    except (ZeroDivisionError, ValueError):  # a pole
-        return mpmath.nan
-    return mpmath.nan if isinstance(found, mpmath.mpc) else found
-
-
-def _atom(atom: Any, table: Mapping[Any, Any]) -> Any:
-    return table[atom] if isinstance(atom, Symbol) else np.asarray(_exact_number(atom, mpmath), dtype=object)
+    return evaluate_arrays_exactly(primitive, values, primitive.outputs, mpmath.mp.dps, sizes)[primitive.outputs[0]]
 
 
 def derivatives(text: str, wrt: str, at: Mapping[str, float]) -> list[Any]:

@@ -5,9 +5,9 @@ of the value, and how many bits floating point loses.
 Always holds: the reference is the value alone, as it was written, never a derivative; points where it is not finite are
 left out.
 
-A scalar program is computed in `DIGITS` digits as well, and in more until the result stays: 1 + exp(-400) needs 174 to
-be told from 1.  Differences with a step of 1e-20 then agree with a right formula in some 35 digits, and what floating
-point loses is told apart from what is wrong.
+A program of numbers, or of arrays that are small, is computed in `DIGITS` digits as well, and in more until the result
+stays: 1 + exp(-400) needs 174 to be told from 1.  Differences with a step of 1e-20 then agree with a right formula in
+some 35 digits, and what floating point loses is told apart from what is wrong.
 """
 
 from __future__ import annotations
@@ -29,14 +29,17 @@ from graphc.explain.numbers import arguments
 from graphc.graph.graph import Graph, focus
 from graphc.graph.operation import operation_of
 from graphc.graph.types import size_value
+from graphc.language.expand import expand
 from graphc.ops import HELD
 from graphc.rewrite import simplify, stabilise
-from graphc.run.evaluate import evaluate, evaluate_exactly
+from graphc.run.evaluate import evaluate, evaluate_arrays_exactly, evaluate_exactly
 
 DIGITS = (80, 320, 1280)
 EXACT_STEP = "1e-20"
 STEPS = (1e-3, 1e-4, 1e-5, 1e-6)  # differences that straddle a kink at one step do not at a smaller one
 ELEMENTS = 24  # elements of an array that are compared at a point
+EXACT_ELEMENTS = 2  # and in many digits
+SMALL = 2_000  # elements of all arrays of a program that is computed in many digits
 TRIES = 60  # draws for one point
 SIZES = (3, 7, 16)  # for symbolic sizes; larger where a slice does not fit
 DIFFERENCES_GOOD, FLOATS_GOOD, FORMULA_GOOD = 1e-6, 1e-6, 1e-20
@@ -55,7 +58,8 @@ class Comparison:
 
     `differences`: against differences in float64; `floats`: float64 against many digits; `formula`: the gradient
     against differences, both in many digits; `condition`: the relative condition number at the worst point.  None where
-    there is no such figure: of the value no differences, of programs with arrays nothing but differences.
+    there is no such figure: of the value no differences, of programs with arrays no condition, and of large ones nothing
+    but differences.  The error of an array is relative to its largest element.
     """
 
     name: str
@@ -95,7 +99,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Report:
-    """What a check found: the value's accuracy (None where the program has arrays), and each input's gradient."""
+    """What a check found: the value's accuracy (None where the program has large arrays), and each input's gradient."""
 
     value: str
     points: int
@@ -172,7 +176,8 @@ class _Checker:
         self.value, self.gradient, self.random, self.ranges = value, gradient, random, ranges
         self.compiled = simplify(stabilise(part))  # the value as it is computed
         self.scalar = _is_scalar(graph) and _is_scalar(gradient.graph)
-        self.errors: dict[Symbol, list[tuple[float, float, float]]] = {s: [] for s in gradient.variables}
+        self.primitive = {id(g): expand(g) for g in (part, graph, gradient.graph)}  # they live as long as this
+        self.errors: dict[Symbol, list[tuple[float, float | None, float | None]]] = {s: [] for s in gradient.variables}
         self.places: dict[Symbol, list[str]] = {s: [] for s in gradient.variables}
         self.lost: list[float] = []  # of the value
         self.points: list[dict[Symbol, Any]] = []
@@ -213,7 +218,8 @@ class _Checker:
     def _finite(self, leaves: Mapping[Symbol, Any], sizes: Mapping[str, int]) -> bool:
         """True where value and gradient fit floating-point numbers; whether they are found so is to be checked."""
         if self.scalar:
-            exact = [*self._exactly(self.part, leaves).values(), *self._exactly(self.gradient.graph, leaves).values()]
+            graphs = self.part, self.gradient.graph
+            exact = [v for g in graphs for v in self._exactly(g, leaves, sizes).values()]
             return all(math.isfinite(float(v)) for v in exact)
         value = evaluate(self.part, leaves, (self.value,), sizes)
         gradients = evaluate(self.gradient.graph, leaves, self.gradient.graph.outputs, sizes)
@@ -225,29 +231,48 @@ class _Checker:
         """Compare at one point."""
         outputs = self.gradient.graph.outputs
         found = evaluate(self.gradient.graph, leaves, outputs, sizes)
-        exact = self._exactly(self.gradient.graph, leaves) if self.scalar else {}
+        exact = self._exactly(self.gradient.graph, leaves, sizes) if self._is_exact(sizes) else {}
         self.points.append(dict(leaves))
-        if self.scalar:
+        if exact:
             value = evaluate(self.compiled, leaves, (self.value,), sizes)[self.value]
-            self.lost.append(_rounded_error(value, self._exactly(self.part, leaves)[self.value]))
+            self.lost.append(_rounded_error(value, self._exactly(self.part, leaves, sizes)[self.value]))
         for s, output in zip(self.gradient.variables, outputs, strict=True):
             differences, place = self._against_differences(s, found[output], leaves, sizes)
-            floats = formula = 0.0
-            if self.scalar:
-                floats = _rounded_error(found[output], exact[output])
-                formula = self._exact_error(s, exact[output], leaves)
+            floats = _rounded_error(found[output], exact[output]) if exact else None
+            formula = self._exact_error(s, exact[output], leaves, sizes) if exact else None
             self.errors[s].append((differences, floats, formula))
             self.places[s].append(place)
 
-    def _exactly(self, graph: Graph, leaves: Mapping[Symbol, Any]) -> dict[Symbol, Any]:
+    def _is_exact(self, sizes: Mapping[str, int]) -> bool:
+        """True where there are many digits."""
+        if self.scalar:
+            return True
+        shapes = (t.shape for g in self.primitive.values() for t in g.types.values())
+        elements = sum(math.prod(size_value(d, sizes) for d in shape) for shape in shapes)
+        return elements <= SMALL and all(map(_has_digits, self.primitive.values()))
+
+    def _exactly(self, graph: Graph, leaves: Mapping[Symbol, Any], sizes: Mapping[str, int]) -> dict[Symbol, Any]:
         """The outputs in as many digits as it takes for them to stay; one that is 0 is asked in all."""
         found: dict[Symbol, Any] = {}
         left: tuple[Symbol, ...] = graph.outputs
         for digits in DIGITS:
-            new = evaluate_exactly(graph, _scalars(leaves), left, digits)
-            left = tuple(o for o in left if o not in found or new[o] == 0 or _relative(found[o], new[o]) > FORMULA_GOOD)
+            new = self._in_digits(graph, leaves, left, digits, sizes)
+            left = tuple(o for o in left if not (o in found and _stays(found[o], new[o])))
             found |= new
         return found
+
+    def _in_digits(
+        self,
+        graph: Graph,
+        leaves: Mapping[Symbol, Any],
+        targets: tuple[Symbol, ...],
+        digits: int,
+        sizes: Mapping[str, int],
+    ) -> dict[Symbol, Any]:
+        if self.scalar:
+            return evaluate_exactly(graph, _scalars(leaves), targets, digits)
+        found = evaluate_arrays_exactly(self.primitive[id(graph)], leaves, targets, digits, sizes)
+        return {s: v if v.shape else v.item() for s, v in found.items()}
 
     def _against_differences(
         self, s: Symbol, gradient: Any, leaves: Mapping[Symbol, Any], sizes: Mapping[str, int]
@@ -300,24 +325,38 @@ class _Checker:
         moved[index] += by
         return float(evaluate(self.graph, {**leaves, s: moved}, (self.value,), sizes)[self.value])
 
-    def _exact_error(self, s: Symbol, exact: Any, leaves: Mapping[Symbol, Any]) -> float:
+    def _exact_error(self, s: Symbol, exact: Any, leaves: Mapping[Symbol, Any], sizes: Mapping[str, int]) -> float:
         """The formula against differences; in more digits where the value's own cancellation hides them."""
-        error = math.inf
-        for digits in DIGITS:
-            error = min(error, self._exact_difference(s, exact, _scalars(leaves), digits))
-            if error < FORMULA_GOOD:
-                break
-        return error
+        worst = 0.0
+        for index in self._elements(np.shape(exact))[:EXACT_ELEMENTS]:
+            error = math.inf
+            for digits in DIGITS:
+                element = exact[index] if index else exact
+                error = min(error, self._exact_difference(s, index, element, leaves, sizes, digits))
+                if error < FORMULA_GOOD:
+                    break
+            worst = max(worst, error)
+        return worst
 
-    def _exact_difference(self, s: Symbol, exact: Any, point: Mapping[Symbol, Any], digits: int) -> float:
+    def _exact_difference(
+        self,
+        s: Symbol,
+        index: tuple[int, ...],
+        exact: Any,
+        leaves: Mapping[Symbol, Any],
+        sizes: Mapping[str, int],
+        digits: int,
+    ) -> float:
         import mpmath
 
         with mpmath.workdps(digits):
-            step, here = mpmath.mpf(EXACT_STEP), mpmath.mpf(point[s])
-            low, middle, high = (
-                evaluate_exactly(self.graph, {**point, s: here + k * step}, (self.value,), digits)[self.value]
-                for k in (-1, 0, 1)
-            )
+            step, values = mpmath.mpf(EXACT_STEP), []
+            for k in (-1, 0, 1):
+                moved = np.array(leaves[s], dtype=object)
+                moved[index] = mpmath.mpf(moved[index]) + k * step
+                point = {**leaves, s: moved}
+                values.append(self._in_digits(self.graph, point, (self.value,), digits, sizes)[self.value])
+            low, middle, high = values
             left, right = (middle - low) / step, (high - middle) / step
             if abs(left - right) > mpmath.mpf("1e-10") * max(abs(left), abs(right)):  # a kink
                 return 0.0 if min(left, right, 0) <= exact <= max(left, right, 0) else 1.0
@@ -330,22 +369,24 @@ class _Checker:
     def comparison(self, s: Symbol) -> Comparison:
         """The worst of all points."""
         errors = self.errors[s]
-        key = 1 if self.scalar else 0
-        worst = max(range(len(errors)), key=lambda k: errors[k][key], default=0)
         if not errors:
             return Comparison(s.name, 0.0, None, None, "", True)
-        differences, floats, formula = (max(e[k] for e in errors) for k in range(3))
-        place = self.places[s][worst]
-        if not self.scalar:
+        floats = [e[1] for e in errors if e[1] is not None]
+        formulas = [e[2] for e in errors if e[2] is not None]
+        key = 1 if len(floats) == len(errors) else 0
+        worst = max(range(len(errors)), key=lambda k: errors[k][key] or 0.0)
+        differences, place = max(e[0] for e in errors), self.places[s][worst]
+        if not key:
             return Comparison(s.name, differences, None, None, place, differences < DIFFERENCES_GOOD)
         output = self.gradient.graph.outputs[self.gradient.variables.index(s)]
         condition = self._condition(self.gradient.graph, output, worst)
-        good = floats < _allowed(condition) and formula < FORMULA_GOOD
-        return Comparison(s.name, differences, floats, formula, place, good, condition)
+        good = max(floats) < _allowed(condition) and max(formulas) < FORMULA_GOOD
+        good = good and (self.scalar or differences < DIFFERENCES_GOOD)
+        return Comparison(s.name, differences, max(floats), max(formulas), place, good, condition)
 
     def accuracy(self) -> Comparison | None:
         """The value's worst error of all points."""
-        if not self.scalar:
+        if not self.lost:
             return None
         worst = max(range(len(self.lost)), key=self.lost.__getitem__)
         condition = self._condition(self.part, self.value, worst)
@@ -353,7 +394,7 @@ class _Checker:
         return Comparison(self.value.name, None, error, None, place, error < _allowed(condition), condition)
 
     def _condition(self, graph: Graph, output: Symbol, place: int) -> float | None:
-        found = conditioning(graph)
+        found = conditioning(graph) if self.scalar else None
         return None if found is None else found.at(output, _scalars(self.points[place]), DIGITS)
 
     def _shown(self, leaves: Mapping[Symbol, Any]) -> str:
@@ -361,8 +402,14 @@ class _Checker:
 
 
 def _rounded_error(found: Any, exact: Any) -> float:
-    """The relative error of a float64; none where the exact number rounds to it."""
-    return 0.0 if float(found) == float(exact) else _relative(float(found), exact)
+    """The relative error of float64 numbers, of an array's to its largest; none where exact numbers round to them."""
+    if not np.shape(exact):
+        return 0.0 if float(found) == float(exact) else _relative(float(found), exact)
+    numbers = list(zip(np.ravel(found).tolist(), exact.reshape(-1).tolist(), strict=True))
+    if not all(map(math.isfinite, np.ravel(found).tolist())):
+        return math.inf
+    largest = max((abs(e) for _, e in numbers), default=0)
+    return max((float(abs(f - e) / largest) for f, e in numbers if f != float(e)), default=0.0)
 
 
 def _allowed(condition: float | None) -> float:
@@ -396,6 +443,18 @@ def _held(graph: Graph) -> Graph:
 def _is_scalar(graph: Graph) -> bool:
     records = [operation_of(e.expr) for e in graph.equations]
     return not any(t.shape for t in graph.types.values()) and all(o is None or o.exact is not None for o in records)
+
+
+def _has_digits(graph: Graph) -> bool:
+    """True where all operations, which are primitive, can be computed in many digits."""
+    records = [operation_of(e.expr) for e in graph.equations]
+    return all(o is None or o.exact is not None or not o.elementwise for o in records)
+
+
+def _stays(a: Any, b: Any) -> bool:
+    """True where two results of different precision agree, and are not 0."""
+    pairs = zip(np.ravel(a).tolist(), np.ravel(b).tolist(), strict=True)
+    return all(y != 0 and _relative(x, y) <= FORMULA_GOOD for x, y in pairs)
 
 
 def _scalars(leaves: Mapping[Symbol, Any]) -> dict[Symbol, Any]:

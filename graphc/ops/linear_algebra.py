@@ -229,6 +229,61 @@ def _numpy_tril(x: Any) -> Any:
     return numpy.tril(x)
 
 
+# --- in many digits ----------------------------------------------------------------------------------------------------
+
+
+def _exact(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Matrix by matrix, in mpmath's matrices; NaN in the shape of the last operand where there is no result."""
+
+    def exact(mp: Any, *arguments: Any) -> Any:
+        import numpy
+
+        arrays = [x for x in arguments if isinstance(x, numpy.ndarray)]
+        fixed, stack = arguments[len(arrays) :], arrays[0].shape[:-2]
+        results = []
+        for place in numpy.ndindex(*stack):
+            parts = [x[place] for x in arrays]
+            try:
+                found = function(mp, *(mp.matrix(p.tolist()) for p in parts), *fixed)
+            except (ZeroDivisionError, ValueError):
+                found = mp.nan * mp.matrix(parts[-1].tolist())
+            array = numpy.array(found.tolist() if isinstance(found, mp.matrix) else found, dtype=object)
+            results.append(array.reshape(parts[-1].shape) if len(parts) > 1 else array)
+        return numpy.array(results, dtype=object).reshape((*stack, *results[0].shape))
+
+    return exact
+
+
+def _exact_triangular(mp: Any, a: Any, b: Any, upper: bool, transposed: bool) -> Any:
+    kept = a.copy()
+    for i in range(a.rows):
+        for j in range(i) if upper else range(i + 1, a.rows):
+            kept[i, j] = 0
+    return mp.inverse(kept.T if transposed else kept) * b
+
+
+def _exact_eigenvectors(mp: Any, a: Any) -> Any:
+    v = mp.eigsy((a + a.T) / 2)[1]
+    for j in range(v.cols):
+        if max((v[i, j] for i in range(v.rows)), key=abs) < 0:
+            v[:, j] = -v[:, j]
+    return v
+
+
+def _exact_cofactors(mp: Any, a: Any) -> Any:
+    n, found = a.rows, mp.matrix(a.rows)
+    for i in range(n):
+        for j in range(n):
+            rest = [[a[r, c] for c in range(n) if c != j] for r in range(n) if r != i]
+            found[i, j] = (-1) ** (i + j) * (mp.det(mp.matrix(rest)) if rest else 1)
+    return found
+
+
+def _exact_logdet(mp: Any, a: Any) -> Any:
+    found = mp.det(a)
+    return mp.log(abs(found)) if found else -mp.inf
+
+
 # --- code --------------------------------------------------------------------------------------------------------------
 
 
@@ -261,12 +316,14 @@ inverse: Operation = Operation(
     name="inverse", head=head("inverse"), parameters=MATRIX, others=("inv",), infer=_infer(0),
     doc="Inverse of a matrix; NaN where there is none.", lowering=_routine("lu_inverse"), fold=_of_reals("inverse"),
     pullback=_inverse_pullback, reference=_numpy(lambda np, a: np.linalg.inv(a)), latex="{{{0}}}^{{-1}}",
+    exact=_exact(lambda mp, a: mp.inverse(a)),
 )  # fmt: skip
 solve: Operation = Operation(
     name="solve", head=head("solve"), parameters=SYSTEM, infer=_solve_infer,
     doc="x of A @ x = b, for a vector or a matrix b; NaN where A has no inverse.", lowering=_system("lu_solution"),
     fold=_of_reals("solve"), pullback=_solve_pullback, batch=_solve_batch,
     reference=_numpy(lambda np, a, b: np.linalg.solve(a, b)), latex="{{{0}}}^{{-1}} {1}",
+    exact=_exact(lambda mp, a, b: mp.inverse(a) * b),
 )  # fmt: skip
 solve_triangular: Operation = Operation(
     name="solve_triangular", head=head("solve_triangular"),
@@ -274,22 +331,26 @@ solve_triangular: Operation = Operation(
     infer=_triangular_infer, lowering=_system("triangular_solution"), fold=_of_reals("solve_triangular"),
     doc="x of A @ x = b (transposed: A.T @ x = b) for a triangular A, of which only that triangle is read.",
     pullback=_triangular_pullback, batch=_solve_batch, reference=_numpy(_numpy_triangular),
+    exact=_exact(_exact_triangular),
 )  # fmt: skip
 det: Operation = Operation(
     name="det", head=head("det"), parameters=MATRIX, infer=_infer(2), lowering=_routine("lu_determinant", 0),
     doc="Determinant of a matrix; its second derivative is NaN where there is no inverse.", fold=_of_reals("det"),
     pullback=_determinant_pullback, reference=_numpy(lambda np, a: np.linalg.det(a)), latex="\\det {0}",
+    exact=_exact(lambda mp, a: mp.det(a)),
 )  # fmt: skip
 cofactors: Operation = Operation(
     name="cofactors", head=head("cofactors"), parameters=MATRIX, infer=_infer(0), lowering=_routine("lu_cofactors"),
     doc="Signed minors of a matrix, the derivative of det: det(A)*inverse(A).T where there is an inverse.",
     fold=_of_reals("cofactors"), pullback=_cofactors_pullback, reference=_numpy(_numpy_cofactors),
+    exact=_exact(_exact_cofactors),
     latex="\\operatorname{{cof}} {0}",
 )  # fmt: skip
 logdet: Operation = Operation(
     name="logdet", head=head("logdet"), parameters=MATRIX, infer=_infer(2), lowering=_routine("lu_determinant", 1),
     doc="Logarithm of the determinant's absolute value, without overflow.", fold=_of_reals("logdet"),
     pullback=_logdet_pullback, reference=_numpy(lambda np, a: np.linalg.slogdet(a)[1]),
+    exact=_exact(_exact_logdet),
     latex="\\log \\left|\\det {0}\\right|",
 )  # fmt: skip
 trace: Operation = Operation(
@@ -310,18 +371,20 @@ cholesky: Operation = Operation(
     doc="Lower triangular L of L @ L.T = A, A being the symmetric part; NaN where that is not positive definite.",
     fold=_of_reals("cholesky"), pullback=_cholesky_pullback,
     reference=_numpy(lambda np, a: np.linalg.cholesky((a + a.T) / 2)),
+    exact=_exact(lambda mp, a: mp.cholesky((a + a.T) / 2)),
 )  # fmt: skip
 eigenvalues: Operation = Operation(
     name="eigenvalues", head=head("eigenvalues"), parameters=MATRIX, others=("eigvalsh",), infer=_infer(1),
     doc="Eigenvalues of the symmetric part of a matrix, in ascending order.", fold=_of_reals("eigenvalues"),
     lowering=_routine("symmetric_eigen", 0), pullback=_eigenvalues_pullback,
     reference=_numpy(lambda np, a: np.linalg.eigvalsh((a + a.T) / 2), vector=True),
+    exact=_exact(lambda mp, a: list(mp.eigsy((a + a.T) / 2, eigvals_only=True))),
 )  # fmt: skip
 eigenvectors: Operation = Operation(
     name="eigenvectors", head=head("eigenvectors"), parameters=MATRIX, infer=_infer(0),
     doc="Eigenvectors of the symmetric part of a matrix, a column an eigenvalue, each with its largest element positive.",
     fold=_of_reals("eigenvectors"), lowering=_routine("symmetric_eigen", 1), pullback=_eigenvectors_pullback,
-    reference=_numpy(_numpy_eigenvectors),
+    reference=_numpy(_numpy_eigenvectors), exact=_exact(_exact_eigenvectors),
 )  # fmt: skip
 
 OPERATIONS = (

@@ -66,7 +66,8 @@ def _apply(expr: Basic, table: Mapping[Basic, Any], sizes: Mapping[str, int], dt
 def _operand(atom: Basic, table: Mapping[Basic, Any], dtype: Any) -> Any:
     if isinstance(atom, Symbol):
         return table[atom]
-    return np.asarray(constant_value(atom), np.int64 if atom.is_Integer else dtype)
+    whole = atom.is_Integer and abs(int(atom)) < 1 << 63
+    return np.asarray(constant_value(atom), np.int64 if whole else dtype)
 
 
 def evaluate_exactly(
@@ -93,11 +94,64 @@ def _apply_exactly(expr: Basic, table: Mapping[Basic, Any], mpmath: Any) -> Any:
     if operation is None:
         return arguments[0]
     assert operation.exact is not None, operation.name
+    return _exact_element(operation, statics(expr), arguments, mpmath)
+
+
+def evaluate_arrays_exactly(
+    graph: Graph,
+    values: Mapping[Symbol, Any],
+    targets: Iterable[Symbol],
+    digits: int = 50,
+    sizes: Mapping[str, int] | None = None,
+) -> dict[Symbol, Any]:
+    """The same of programs with arrays, as arrays of numbers of many digits; of primitive operations only."""
+    import mpmath
+
+    targets = tuple(targets)
+    with mpmath.workdps(digits):
+        table: dict[Basic, Any] = {s: _of_many_digits(np.asarray(v), mpmath) for s, v in values.items()}
+        for equation in needed(graph, targets):
+            found = _apply_to_arrays(equation.expr, table, sizes or {}, mpmath)
+            kind = graph.types[equation.target].kind
+            dtypes = {"real": object, "int": np.int64, "bool": np.bool_}
+            table[equation.target] = np.asarray(found, dtype=dtypes[kind])
+        return {t: table[t] for t in targets}
+
+
+def _of_many_digits(array: Any, mpmath: Any) -> Any:
+    if array.dtype.kind in "biu":
+        return array
+    return np.array([mpmath.mpf(v) for v in array.reshape(-1).tolist()], dtype=object).reshape(array.shape)
+
+
+def _apply_to_arrays(expr: Basic, table: Mapping[Basic, Any], sizes: Mapping[str, int], mpmath: Any) -> Any:
+    operation = operation_of(expr)
+    arguments = [
+        table[a] if isinstance(a, Symbol) else np.asarray(_exact_number(a, mpmath), dtype=object)
+        for a in operands(expr)
+        if a is not expr or operation is None
+    ]
+    if operation is None:
+        return arguments[0]
+    fixed = known_statics(statics(expr), sizes)
+    if not operation.elementwise:
+        if operation.exact is not None:
+            return operation.exact(mpmath, *arguments, *fixed)
+        assert operation.reference is not None, operation.name
+        return operation.reference(*arguments, *fixed)
+    spread = np.broadcast_arrays(*arguments)
+    result = np.empty(spread[0].shape, dtype=object)
+    for place in np.ndindex(*result.shape):
+        result[place] = _exact_element(operation, fixed, [a[place] for a in spread], mpmath)
+    return result
+
+
+def _exact_element(operation: Any, fixed: tuple[Any, ...], arguments: list[Any], mpmath: Any) -> Any:
     try:
-        result = operation.exact(mpmath, *statics(expr), *arguments)
+        found = operation.exact(mpmath, *fixed, *arguments)
     except (ZeroDivisionError, ValueError):  # a pole: mpmath raises where floating point gives inf or nan
         return mpmath.nan
-    return mpmath.nan if isinstance(result, mpmath.mpc) else result
+    return mpmath.nan if isinstance(found, mpmath.mpc) else found
 
 
 def _exact_number(atom: Basic, mpmath: Any) -> Any:

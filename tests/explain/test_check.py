@@ -48,6 +48,40 @@ def test_scalar_programs_are_checked_in_many_digits() -> None:
     assert x.worst.startswith("x = ")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        NET,
+        "input x[n, 3]\nJ = logsumexp(x) + sum(std(x, axis=0)) + norm(x) + sum(softmax(x)*x[::-1])",
+        "input A[3, 3], b[3]\nS = A @ A.T + eye(3)\nJ = logdet(S) + b @ solve(S, b) + det(A) + sum(cholesky(S)^2)",
+        "input A[3, 3], b[3]\nJ = sum(eigenvalues(A)^3) + trace(inverse(A + 9eye(3))) + sum(solve_triangular(A + 9eye(3), b))",
+    ],
+)
+def test_programs_of_arrays_are_checked_in_many_digits(text: str) -> None:
+    report = check(parse(text), samples=2)
+    assert report.ok, report.text()
+    assert report.accuracy is not None
+    assert report.accuracy.lost < 12
+    for x in report.inputs:
+        assert x.formula is not None
+        assert x.formula < 1e-30
+        assert x.bits > 40
+
+
+def test_what_floating_point_loses_in_arrays_is_found() -> None:
+    lost = check(parse("input x[3]\nJ = sum((x + 1e12)*(x + 1e12) - 1e24 - 2e12*x)"), ranges={"x": (0.1, 1)}, samples=3)
+    assert lost.accuracy is not None
+    assert lost.accuracy.verdict == "INACCURATE"
+    assert lost.inputs[0].verdict != "WRONG"
+
+
+def test_large_arrays_are_compared_with_differences() -> None:
+    report = check(parse("input x[5000]\nsum(x^2)"), samples=1)
+    assert report.ok
+    assert report.accuracy is None
+    assert report.inputs[0].formula is None
+
+
 def test_one_point() -> None:
     report = check(parse("x^3*y"), at={"x": 2, "y": 0.5})
     assert report.points == 1

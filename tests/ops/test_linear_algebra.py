@@ -18,7 +18,8 @@ import graphc
 from graphc.codegen.plain import plain_functions
 from graphc.errors import ShapeError
 from graphc.graph.graph import prune
-from graphc.run.evaluate import evaluate
+from graphc.language.expand import expand
+from graphc.run.evaluate import evaluate, evaluate_arrays_exactly
 
 RNG = np.random.default_rng(3)
 SQUARE = RNG.normal(size=(3, 3)) + 2 * np.eye(3)
@@ -70,11 +71,14 @@ def _program(body: str, values: dict[str, Any]) -> str:
 
 @pytest.mark.parametrize(("body", "values", "numpy"), VALUES, ids=lambda v: v if isinstance(v, str) else "")
 def test_values(body: str, values: dict[str, Any], numpy: Callable[..., Any]) -> None:
-    """Evaluator, plain source and jitted code, in both precisions."""
+    """Evaluator, many digits, plain source and jitted code, in both precisions."""
     text, want = _program(body, values), numpy(*values.values())
     graph = read(text)
     (oracle,) = evaluate(graph, {s: values[s.name] for s in graph.inputs}, graph.outputs).values()
     assert np.allclose(oracle, want, rtol=1e-11, atol=1e-12)
+    given = {s: values[s.name] for s in graph.inputs}
+    (exact,) = evaluate_arrays_exactly(expand(graph), given, graph.outputs).values()
+    assert np.allclose(np.asarray(exact, float), want, rtol=1e-11, atol=1e-12)
     for dtype, tolerance in (("float64", 1e-11), ("float32", 2e-3)):
         f = graphc.compile(text, dtype)
         found = f(**values)

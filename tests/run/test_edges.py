@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import graphc
+from graphc.run.evaluate import evaluate
 
 
 @pytest.mark.parametrize("text", ["x + 0/0", "0*inf + x", "x + inf - inf", "x*(0/0)"])
@@ -98,3 +99,9 @@ def test_what_is_not_in_the_program_has_no_derivative(wrt: Any) -> None:
     for call in (graphc.grad, graphc.derive):
         with pytest.raises(graphc.GraphcError):
             call("x^2", wrt=wrt)
+
+
+def test_whole_numbers_beyond_64_bits_are_real() -> None:
+    graph = graphc.parse("input x[2]; sum(x + 10^30) - 2^101")
+    (found,) = evaluate(graph, {graph.inputs[0]: np.zeros(2)}, graph.outputs).values()
+    assert found == pytest.approx(2e30 - 2.0**101) == graphc.compile(graph)(x=[0, 0])
