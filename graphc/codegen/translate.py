@@ -89,15 +89,20 @@ class Translator:
     def table(self, name: str) -> Value:
         """A constant array of the module."""
         if name not in self.tables:
-            self.tables[name] = self.constants("int", [int(n) for n in self.traced[name].reshape(-1)])
+            content = bytearray(np.asarray(self.traced[name], np.int64).tobytes())
+            table = self._constant_memory(ir.Constant(ir.ArrayType(TYPES["byte"], len(content)), content))
+            self.tables[name] = Value("int", table.bitcast(TYPES["int"].as_pointer()), True)
         return self.tables[name]
 
     def constants(self, kind: str, numbers: list[Any]) -> Value:
         """Numbers in constant memory."""
-        type_ = ir.ArrayType(TYPES[kind], len(numbers))
-        table = ir.GlobalVariable(self.module, type_, self.module.get_unique_name("table"))
-        table.linkage, table.global_constant, table.initializer = "internal", True, ir.Constant(type_, numbers)
+        table = self._constant_memory(ir.Constant(ir.ArrayType(TYPES[kind], len(numbers)), numbers))
         return Value(kind, table.bitcast(TYPES[kind].as_pointer()), True)
+
+    def _constant_memory(self, content: Any) -> Any:
+        memory = ir.GlobalVariable(self.module, content.type, self.module.get_unique_name("table"))
+        memory.linkage, memory.global_constant, memory.initializer, memory.align = "internal", True, content, 8
+        return memory
 
     # --- traced functions --------------------------------------------------------------------------------------
 
