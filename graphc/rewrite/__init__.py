@@ -18,6 +18,7 @@ from graphc.rewrite.cheap import CHEAP
 from graphc.rewrite.driver import Step, changed, rewrite, rewrite_steps
 from graphc.rewrite.names import drop_dead, kept_symbols
 from graphc.rewrite.order import order_products
+from graphc.rewrite.reciprocals import share_reciprocals
 from graphc.rewrite.rule import Form, Rule
 from graphc.rewrite.sharing import operations, share_products
 from graphc.rewrite.stable import PRECISE, STABLE
@@ -81,9 +82,9 @@ def tidy(graph: Graph, since: Graph | None = None) -> Graph:
     Where only some equations are new `since` another graph in normal form, rules are tried on these.
     """
     if since is graph:
-        return order_products(graph)
+        return share_reciprocals(order_products(graph))
     start = None if since is None else changed(since, graph)
-    return order_products(rewrite(drop_dead(graph), CANONICAL, CHEAP, start=start))
+    return share_reciprocals(order_products(rewrite(drop_dead(graph), CANONICAL, CHEAP, start=start)))
 
 
 __all__ = [
