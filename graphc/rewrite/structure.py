@@ -225,6 +225,34 @@ def sum_of_weighted_contraction(builder: Rebuilder, root: Root) -> Made | None:
     return None
 
 
+def contraction_of_repeated(builder: Rebuilder, root: Root) -> Made | None:
+    """What is repeated along an axis is multiplied once: the result is repeated, or the other operand summed."""
+    a, b, result = split(root.statics[0])
+    for (atom, labels), (other, others) in (
+        ((root.operands[0], a), (root.operands[1], b)),
+        ((root.operands[1], b), (root.operands[0], a)),
+    ):
+        expr = _defined_by(builder, atom, broadcast)
+        if expr is None:
+            continue
+        (source,), shape = operands(expr), builder.type_of(atom).shape
+        before = builder.type_of(source).shape
+        before = (1,) * (len(shape) - len(before)) + before
+        kept = [k for k, (old, new) in enumerate(zip(before, shape, strict=True)) if old == new]
+        if not kept:
+            continue
+        alone = {c for k, c in enumerate(labels) if k not in kept and c not in others}
+        bare = builder.value(builder.apply(reshape, (source,), (tuple(before[k] for k in kept),)))
+        left = "".join(c for c in result if c not in alone)
+        found = contracted(bare, builder.value(other), "".join(labels[k] for k in kept), others, left)
+        full = _shape_of(builder, root.operation, root.operands, root.statics)
+        if not alone or full is None:
+            return found.atom
+        ones = tuple(1 if c in alone else d for c, d in zip(result, full, strict=True))
+        return Root(broadcast, (builder.apply(reshape, (found.atom,), (ones,)),), (full,))
+    return None
+
+
 def diagonal_of_contraction(builder: Rebuilder, root: Root) -> Made | None:
     """The diagonal of x @ y needs none of the other elements: trace(x @ y) = sum(x*y.T)."""
     expr = _defined_by(builder, root.operands[0], contract)
@@ -258,6 +286,8 @@ STRUCTURE: tuple[Form, ...] = (
          "a contraction reads axes in any order", f"{_N}; x @ t.T.T"),
     Form("sum of a repeated number", (sum_,), sum_of_repeated, "a product", f"{_N}; sum(broadcast(c, (n, 3)), axis=0)"),
     Form("sum of a sum", (sum_,), sum_of_sum, "one pass over the elements", f"{_N}; sum(sum(t, axis=1))"),
+    Form("contraction of repeated elements", (contract,), contraction_of_repeated, "each is multiplied once",
+         "input A[n, 3], c[m]; A @ broadcast(c, (3, m))", frozenset({broadcast})),
     Form("sum of a contraction", (sum_,), sum_of_contraction, "the result is summed before it is made",
          "input A[n, 3], B[3, m]; sum(A @ B, axis=0)"),
     Form("sum of a weighted contraction", (sum_,), sum_of_weighted_contraction, "the result is summed before it is made",
