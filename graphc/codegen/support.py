@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import numba
@@ -89,6 +90,30 @@ def vector(function: Callable[..., Any]) -> Any:
     return intrinsic((one, two)[len(inspect.signature(function).parameters) - 1])
 
 
+def _library(name: str, count: int) -> Callable[..., Traced]:
+    """A function of C's library, over traced numbers."""
+
+    def call(*numbers: Any) -> Traced:
+        like = next(n for n in numbers if isinstance(n, Traced))
+        type_, module = like.value.type, like.builder.module
+        signature = ir.FunctionType(type_, [type_] * count)
+        if name in _KNOWN:
+            function = module.declare_intrinsic(f"llvm.{name}", [type_], signature)
+        else:
+            function = cgutils.get_or_insert_function(module, signature, name + "f" * like.single)
+        return like._with(like.builder.call(function, [like._operand(n) for n in numbers]))
+
+    return call
+
+
+# A user's own loop comes with one point at a time: there the C library's functions take less time than ours, which are
+# made for loops over many.  Those that LLVM knows by name it can still vectorise or fold.
+_KNOWN = ("exp", "log", "log2", "log10", "sin", "cos")
+_UNARY = (*_KNOWN, "expm1", "log1p", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh",
+          "erf", "erfc", "cbrt")  # fmt: skip
+_ONE_BY_ONE = {**{n: _library(n, 1) for n in _UNARY}, **{n: _library(n, 2) for n in ("atan2", "hypot")}}
+
+
 def traced(results: int) -> Callable[[Callable[..., Any]], Any]:
     """The intrinsic that puts a function of numbers of one float type into the caller's code, in one piece.
 
@@ -97,6 +122,8 @@ def traced(results: int) -> Callable[[Callable[..., Any]], Any]:
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
+        alone = FunctionType(function.__code__, {**function.__globals__, **_ONE_BY_ONE})
+
         def typed(typing: Any, numbers: Any) -> Any:
             if not (isinstance(numbers, _SAME) and isinstance(numbers.dtype, types.Float)):
                 return None
@@ -105,7 +132,7 @@ def traced(results: int) -> Callable[[Callable[..., Any]], Any]:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             values = cgutils.unpack_tuple(builder, arguments[0])
             given = [Traced(builder, value, has_fused_product()) for value in values]
-            found = [given[0]._operand(value) for value in function(*given)]
+            found = [given[0]._operand(value) for value in alone(*given)]
             return context.make_tuple(builder, signature.return_type, found)
 
         return intrinsic(typed)
