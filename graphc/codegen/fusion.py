@@ -23,7 +23,7 @@ from graphc.graph.graph import Equation, Graph, operands, symbols_of
 from graphc.graph.types import Size
 from graphc.ops.lowering import Access, Alias, Contract, Measure, Reduce, Routine, Scalar
 
-LOOP_LIMIT = 80  # equations in one kernel: Numba's compile time grows faster than a function's length
+LOOP_LIMIT = 80  # equations in one kernel: the values of a longer loop find no registers
 TAIL = 1 << 30  # the place of a kernel's tail among its phases
 
 
