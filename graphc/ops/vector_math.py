@@ -640,20 +640,17 @@ def acos(x: Number) -> Number:
 
 
 def error_function_near_0(x: Number) -> Number:
-    """erf(x) for |x| <= 1/2."""
+    """erf(x) for |x| <= 1."""
     z = x * x
     if x.single:
         return x + x * polynomial(
-            z,
-            0.12837916612625122,
-            -0.37612611055374146,
-            0.11282850801944733,
-            -0.026758259162306786,
-            0.004719160031527281,
-        )
+            z, 0.12837916612625122, -0.3761262595653534, 0.1128358542919159, -0.026853810995817184,
+            0.0051883249543607235, -0.0008010168094187975, 7.85377633292228e-05,
+        )  # fmt: skip
     return x + x * polynomial(
-        z, 0.12837916709551256, -0.37612638903183465, 0.11283791670924812, -0.026866170632715614, 0.005223977370324624,
-        -0.0008548297524307951, 0.0001205332431165968, -1.4845583726825032e-05, 1.4723215481223796e-06,
+        z, 0.12837916709551256, -0.3761263890318352, 0.11283791670944184, -0.026866170643111205, 0.005223977606116405,
+        -0.0008548325929219129, 0.00012055293574155253, -1.4924712251189429e-05, 1.6447130966344287e-06,
+        -1.6206309283477e-07, 1.3710961677092742e-08, -7.779434648420324e-10,
     )  # fmt: skip
 
 
@@ -683,11 +680,26 @@ def complement_far_from_0(a: Number) -> Number:
     return quotient(g, dg, b, db).ldexp(n)
 
 
+def scaled_complement(a: Number) -> Number:
+    """exp(a^2) erfc(a) from 1 on, right to a part of a rounding of erf(a), as a polynomial in 1/(a + 2)."""
+    if a.single:
+        return polynomial(
+            1.0 / (at_most(a, 4.0) + 2.0) - 0.25, 0.25539568066596985, 1.7087434530258179, 3.866516351699829,
+            5.055160999298096, 0.9548233151435852, -7.3856964111328125,
+        )  # fmt: skip
+    return polynomial(
+        1.0 / (at_most(a, 6.0) + 2.0) - 0.22916666666666666, 0.22142954022993164, 1.5541782531938508,
+        3.553742170387201, 4.9446269617053105, 1.6743948265076336, -6.587575402303395, -5.745860829930045,
+        14.875454963966233, 11.799227762063982, -48.63661290533309, -2.6904865344762703, 164.64987084025864,
+        -212.1330791442649,
+    )  # fmt: skip
+
+
 def erf(x: Number) -> Number:
-    """Error function."""
-    a = at_most(abs(x), 10.5 if x.single else 27.5)
-    result = (a < 0.5).select(error_function_near_0(a), 1.0 - complement_far_from_0(a))
-    return or_nan(result.copysign(x), x)
+    """Error function; its exponential is that of its derivative, so that a program computes it once."""
+    a = abs(x)
+    far = 1.0 - exp(x * -x) * scaled_complement(a)  # LLVM writes -(x*x) so
+    return (a < 1.0).select(error_function_near_0(x), far.copysign(x))
 
 
 def erfc(x: Number) -> Number:
