@@ -93,7 +93,7 @@ def tokenize(source: Source) -> list[Token]:
             elif depth and (word == ")" or word == "]"):
                 depth -= 1
         elif kind == "name" and not word.isascii():
-            word = _plain_name(word)
+            word = plain_name(word)
         elif kind == "superscript":
             word = word.translate(_SUPERSCRIPTS)
         elif kind == "number":
@@ -119,7 +119,7 @@ def _check_brackets(source: Source) -> None:
         raise source.error(opened[-1].start(), f"this {opened[-1].group()} is never closed", hint="close it")
 
 
-def _plain_name(word: str) -> str:
+def plain_name(word: str) -> str:
     """θ1 as theta1, x₁ as x1; other letters stay."""
     out = []
     for c in unicodedata.normalize("NFKC", word.translate(_SUBSCRIPTS)):

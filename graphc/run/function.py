@@ -307,14 +307,15 @@ class Function:
                 f"{len(args)} arguments for {len(self.inputs)} inputs", hint=f"the inputs are {', '.join(self.inputs)}"
             )
         given = dict(zip(self.inputs, args))  # noqa: B905
-        for name, value in kwargs.items():
+        for written, value in kwargs.items():
+            name = written if written in self._types else _plain(written)
             if name not in self._types:
                 known = ", ".join(self.inputs)
                 raise DataError(
-                    f"{name} is no input", hint=f"the inputs are {known}" if known else "there are no inputs"
+                    f"{written} is no input", hint=f"the inputs are {known}" if known else "there are no inputs"
                 )
             if name in given:
-                raise DataError(f"{name} is given twice, by position and by name")
+                raise DataError(f"{name} is given twice")
             given[name] = value
         values = []
         for name in self.inputs:
@@ -400,6 +401,13 @@ class Function:
         if entry == "value_and_grad":
             return found[0], tuple(found[1:])
         return found[0] if entry == "forward" and len(found) == 1 else tuple(found)
+
+
+def _plain(name: str) -> str:
+    """A name as the language has it: theta for θ."""
+    from graphc.language.lexer import plain_name
+
+    return plain_name(name)
 
 
 def array_types(dtype: Any) -> dict[str, Any]:

@@ -149,3 +149,13 @@ def test_nothing_is_kept(function: Function) -> None:
     gc.collect()
     assert sys.getallocatedblocks() - before < 50
     assert abs(sys.getrefcount(x.dtype) - references) < 10
+
+
+def test_greek_letters_are_their_names() -> None:
+    f = graphc.compile("cos(θ)*x_1")
+    for _ in range(6):
+        assert f(θ=0.0, x_1=3.0) == f(theta=0.0, x_1=3.0) == f(0.0, 3.0) == 3.0
+    with pytest.raises(DataError, match="theta is given twice"):
+        f(θ=1, theta=1)
+    with pytest.raises(DataError, match="φ is no input"):
+        f(φ=1, x_1=1)
