@@ -127,6 +127,29 @@ ORDINARY: dict[tuple[str, str], str] = {
         for name in ("abs", "ceil", "cos", "exp", "floor", "gamma", "log", "max", "min", "pow", "sin", "tan")
     },
     **{
+        ("codegen", name): "a function of C's library"
+        for name in (
+            "acos",
+            "acosh",
+            "asin",
+            "asinh",
+            "atan",
+            "atan2",
+            "atanh",
+            "cbrt",
+            "cosh",
+            "erf",
+            "erfc",
+            "expm1",
+            "hypot",
+            "log10",
+            "log1p",
+            "log2",
+            "sinh",
+            "tanh",
+        )
+    },
+    **{
         (stage, name): "a function that the package offers"
         for stage in ("__init__", "api", "compiler", "run")
         for name in ("grad", "hessian", "hvp", "jacobian", "jvp", "vjp")
