@@ -131,13 +131,19 @@ def check(
     return check(read(program), at, samples, seed, ranges)
 
 
-def compile(program: Any, dtype: str = "float64") -> Function:
-    """Compile a program to value and gradient.  dtype is float64 or float32."""
+def compile(program: Any, dtype: str = "float64", threads: int | None = None) -> Function:
+    """Compile a program to value and gradient.
+
+    dtype: float64 or float32; threads: how many may share a call of a program of numbers over many points, None for the
+    cores that the process may run on.  The results do not depend on it.  Raises ParseError, ShapeError, DataError.
+    """
     text = _text(program)
-    return _function(program if text is None else text, _width(dtype))
+    return _function(program if text is None else text, _width(dtype), _threads(threads))
 
 
-def _function(program: Any, dtype: str, what: str = "function", wrt: tuple[str, ...] | None = None) -> Function:
+def _function(
+    program: Any, dtype: str, threads: int, what: str = "function", wrt: tuple[str, ...] | None = None
+) -> Function:
     """A program, or derivatives of it, as a function; from the cache where its text was seen before."""
     from graphc.codegen.cache import store_program, stored_program
     from graphc.run.function import Function
@@ -151,8 +157,9 @@ def _function(program: Any, dtype: str, what: str = "function", wrt: tuple[str, 
     return Function(
         artifact,
         lambda: _compiled(program, dtype, what, wrt)[1],
-        lambda what, wrt=None: _function(program, dtype, what, wrt),
+        lambda what, wrt=None: _function(program, dtype, threads, what, wrt),
         work,
+        threads,
     )
 
 
@@ -180,20 +187,24 @@ def train(
     validation: Any = None,
     stop: Any = None,
     callback: Any = None,
+    threads: int | None = None,
 ) -> Run:
     """Train a program's parameters on data.
 
     optimizer: "adam(lr=1e-3)" instead of the program's; batch_size: None is the program's, else the whole set;
     epochs: None is the program's, else 1; params: first values by name; order: indices (epochs, examples);
     validation: a fraction to hold out, or data; stop: a loss, or {"loss": ..., "change": ...};
-    callback(epoch, history) may return True to stop.  Raises DataError, ShapeError, TrainingError.
+    callback(epoch, history) may return True to stop; threads: how many may share a step, None for the cores that the
+    process may run on: sums over a batch are rounded differently for another number, for the same one the bits are the
+    same, and short steps take one thread anyway.  Raises DataError, ShapeError, TrainingError.
     """
     from graphc.training.loop import Settings, Trainer, read_stop
 
     if not isinstance(data, Mapping):
         raise DataError(f"data are a dictionary of arrays by name, not {type(data).__name__}", hint='{"x": X, "t": T}')
     text = _text(program)
-    artifact = training_artifact(program if text is None else text, optimizer, _width(dtype))
+    source, width = (program if text is None else text), _width(dtype)
+    artifact, work = _training(source, optimizer, width)
     said = dict(artifact.training)
     chosen = batch_size if batch_size is not None else said.get("batch")
     loss, change = read_stop(stop)
@@ -205,6 +216,7 @@ def train(
         order=order,
         stop_loss=loss,
         stop_change=change,
+        threads=_threads(threads),
     )
     held = validation if validation is not None else said.get("holdout")
 
@@ -214,35 +226,67 @@ def train(
 
         return complete_leaves(training_graph(read(program), optimizer), leaves, sizes)
 
-    run = Trainer(artifact, data, settings, params, held, complete).run(callback)
-    run.predictor = lambda name, values: predict(program, name, values, dtype)
+    def share() -> Any:
+        return _shared_training(source, optimizer, artifact, work)
+
+    run = Trainer(artifact, data, settings, params, held, complete, share).run(callback)
+    run.predictor = lambda name, values: predict(program, name, values, dtype, threads)
     return run
 
 
 def training_artifact(program: Any, optimizer: str | None, dtype: str) -> Any:
-    """The generated training loop of a program; from the cache where its text was seen before."""
+    """The generated training loop of a program."""
+    return _training(program, optimizer, dtype)[0]
+
+
+def _training(program: Any, optimizer: str | None, dtype: str) -> tuple[Any, Any]:
+    """The same, from the cache where its text was seen before; else also what the compiler left."""
     from graphc.codegen.cache import store_program, stored_program
 
-    text = program if isinstance(program, str) else None
-    key = None if text is None else f"train\0{dtype}\0{optimizer}\0{text}"
+    key = _training_key("train", program, optimizer, dtype)
     if key is not None and (found := stored_program(key)) is not None:
-        return found
-    from graphc.compiler import Compilation, compile_training, read
-
-    graph = read(program)
-    artifact = compile_training(graph, dtype, optimizer, Compilation(graph))
+        return found, None
+    artifact, work = _compiled_training(program, optimizer, dtype)
     if key is not None:
         store_program(key, artifact)
-    return artifact
+    return artifact, work
 
 
-def predict(program: Any, name: str, values: Mapping[str, Any], dtype: str = "float32") -> Any:
+def _shared_training(program: Any, optimizer: str | None, artifact: Any, work: Any) -> Any:
+    """The loop of an artifact for several threads; `work`: what the compiler left if it ran, else None."""
+    from graphc.codegen.cache import store_program, stored_program
+
+    key = _training_key("train together", program, optimizer, artifact.dtype)
+    if key is not None and (found := stored_program(key)) is not None:
+        return found
+    from graphc.compiler import share_training
+
+    shared = share_training(artifact, work or _compiled_training(program, optimizer, artifact.dtype)[1])
+    if key is not None:
+        store_program(key, shared)
+    return shared
+
+
+def _training_key(what: str, program: Any, optimizer: str | None, dtype: str) -> str | None:
+    return f"{what}\0{dtype}\0{optimizer}\0{program}" if isinstance(program, str) else None
+
+
+def _compiled_training(program: Any, optimizer: str | None, dtype: str) -> tuple[Any, Any]:
+    from graphc.compiler import Compilation, compile_training, read
+
+    work = Compilation(read(program))
+    return compile_training(work.graph, dtype, optimizer, work), work
+
+
+def predict(
+    program: Any, name: str, values: Mapping[str, Any], dtype: str = "float32", threads: int | None = None
+) -> Any:
     """Value of one equation of a program, from the inputs and parameters it needs; the rest may be missing or extra."""
     from graphc.compiler import part_for, read
 
     part = part_for(read(program), name)
     needed = {s.name for s in part.leaves()}
-    return compile(part, dtype)(**{k: v for k, v in values.items() if k in needed})
+    return compile(part, dtype, threads)(**{k: v for k, v in values.items() if k in needed})
 
 
 def _text(program: Any) -> str | None:
@@ -259,6 +303,14 @@ def _whole(name: str, value: Any, least: int) -> int:
     if isinstance(value, (str, bytes)) or (not hasattr(value, "__index__") and value != value // 1) or value < least:
         raise DataError(f"{name} is a whole number from {least} on, not {value!r}")
     return int(value)
+
+
+def _threads(asked: Any) -> int:
+    """Threads that may share the work: as many as asked for, else the cores that the process may run on."""
+    from graphc.codegen.team import cores
+    from graphc.codegen.threads import MOST
+
+    return min(cores() if asked is None else _whole("threads", asked, 1), MOST)
 
 
 def _width(dtype: Any) -> str:

@@ -32,6 +32,7 @@ from graphc.codegen.artifact import Artifact, Check, Leaf
 from graphc.codegen.constants import with_numbers
 from graphc.codegen.function import write_entry
 from graphc.codegen.module import ModuleWriter, argument_type
+from graphc.codegen.shared_training import write_shared_training
 from graphc.codegen.training import write_training
 from graphc.differentiate.program import expand_gradients, gradient, hessian, jacobian, the_value
 from graphc.errors import DataError, DerivativeError, ParseError
@@ -354,6 +355,15 @@ def compile_training(graph: Graph, dtype: str, optimizer: Any, work: Compilation
         training=tuple((k, float(v)) for k, v in graph.training),
         data=(graph.data.file, graph.data.columns) if graph.data is not None else None,
     )  # fmt: skip
+
+
+def share_training(artifact: Artifact, work: Compilation) -> Artifact:
+    """The same loop for several threads: of what `compile_training` made in this compilation, a program about batches."""
+    lowered = work.history[-1].graph
+    writer = ModuleWriter(artifact.dtype, lowered.sizes)
+    write_shared_training(writer, lowered.replace(outputs=lowered.outputs[:1]))
+    source = writer.text(_title(work.graph).replace("gradients", "its training"))
+    return replace(artifact, source=source, entries=tuple(writer.entries))
 
 
 def complete_leaves(graph: Graph, leaves: tuple[Leaf, ...], sizes: dict[str, int]) -> tuple[Leaf, ...]:

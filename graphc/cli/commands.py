@@ -249,6 +249,9 @@ def train(
     optimizer: Annotated[str | None, typer.Option("--optimizer", help="For example adam(lr=1e-3).")] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Of initial values, shuffling and holdout.", min=0)] = None,
     dtype: Dtype = None,
+    threads: Annotated[
+        int | None, typer.Option("--threads", help="That share a step; the cores there are.", min=1)
+    ] = None,
     save: Annotated[Path | None, typer.Option("--save", help="Write the parameters to this .npz file.")] = None,
 ) -> None:
     """Train the parameters on data, by the program's data and train statements or these options."""
@@ -274,6 +277,7 @@ def train(
             dtype=width,
             validation=held,
             callback=progress.epoch,
+            threads=threads,
         )
     print_summary(run)
     if save is not None:

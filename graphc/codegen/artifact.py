@@ -44,7 +44,7 @@ class Entry:
     One that LLVM compiles takes `sizes` (or a count of points), inputs, arrays for its `results` (kind and shape) and
     working memory, an array of each kind in `arenas` with so many elements; or, where there are `pieces` of it, as many
     as `placement.placed` finds once sizes are known, and the offsets.  With a `form` (`codegen.call`) Python can call it
-    by its arguments' names.
+    by its arguments' names.  `cost`: of one over points, about how many picoseconds of one core a point takes.
     """
 
     name: str
@@ -54,17 +54,19 @@ class Entry:
     arenas: tuple[tuple[str, Size], ...] = ()
     pieces: tuple[Piece, ...] = ()
     form: str = ""
+    cost: int = 0
 
 
 @dataclass(frozen=True)
 class Layout:
     """What the training loop takes: the size that counts examples, the inputs that have an example a row and those
-    that are whole, the metrics."""
+    that are whole, the metrics; and about how many picoseconds of one core a step takes."""
 
     batch: str | None
     batched: tuple[str, ...]
     whole: tuple[str, ...]
     metrics: tuple[str, ...]
+    work: Size
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,10 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from importlib.machinery import ExtensionFileLoader
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from graphc.codegen.arithmetic import Value
 
 LAPACK = ("getrf", "getrs", "getri", "potrf", "trtrs", "syevd")
 
@@ -83,3 +86,19 @@ def fortran_call(builder: Any, symbol: str, arguments: Iterable[Any], alloca: Ca
     if function is None:
         function = ir.Function(module, ir.FunctionType(ir.VoidType(), [char.as_pointer()] * len(places)), symbol)
     builder.call(function, places)
+
+
+def product_call(builder: Any, arguments: Iterable[Value], alloca: Callable[..., Any]) -> None:
+    """c = alpha op(a) op(b) + beta c for row-major matrices that begin at offsets of memory; a's rows are lda apart."""
+    from graphc.codegen.arithmetic import constant
+
+    ta, tb, m, n, k, alpha, a, ao, lda, b, bo, beta, c, co = arguments
+    b0, a0, c0 = (builder.gep(v.value, [o.value]) for v, o in ((b, bo), (a, ao), (c, co)))
+    letters = (constant("byte", ord("T" if flag.known else "N")).value for flag in (tb, ta))
+    ldb = k if tb.known else n
+    # row-major C = A B is column-major C^T = B^T A^T: operands change places, flags stay
+    fortran_call(
+        builder, "graphc_dgemm" if c.kind == "float64" else "graphc_sgemm",
+        [*letters, n.value, m.value, k.value, alpha.value, b0, ldb.value, a0, lda.value, beta.value, c0, n.value],
+        alloca,
+    )  # fmt: skip

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from graphc.codegen.native import Loaded
 
 _SOURCES = (
-    "support.py", "lapack.py", "native.py", "call.py", "translate.py", "prelude.py", "tracing.py", "plain_number.py", "blas.py", "cache.py",
+    "support.py", "lapack.py", "native.py", "call.py", "translate.py", "prelude.py", "atomic.py", "threads.py", "tracing.py", "plain_number.py", "blas.py", "cache.py",
 )  # fmt: skip
 _MODULES: dict[str, ModuleType] = {}
 _LOADED: dict[tuple[str, Entry, str], Any] = {}

@@ -14,6 +14,7 @@ from sympy import Symbol
 from graphc.codegen.artifact import Entry
 from graphc.codegen.module import DTYPES, ModuleWriter, array_function, bind_sizes, shape_code
 from graphc.codegen.schedule import lowering_of
+from graphc.codegen.sections import cost_of_point
 from graphc.codegen.strips import StripWriter
 from graphc.graph.graph import Graph
 from graphc.ops.lowering import Scalar
@@ -60,7 +61,8 @@ def _write_points(writer: ModuleWriter, name: str, names: list[str], types: list
     results = tuple((graph.types[o].kind, ()) for o in graph.outputs)
     arguments = ("int", *(f"{t}[1]" for t in types), *(f"{kind}[1]" for kind, _ in results))
     form = _form(name, len(results)) if set(arguments[1:]) == {"real[1]"} else ""
-    writer.add_native(Entry(f"{name}_points", arguments, (), results, form=form), ["count", *names, *outputs], lines)
+    entry = Entry(f"{name}_points", arguments, (), results, form=form, cost=cost_of_point(graph))
+    writer.add_native(entry, ["count", *names, *outputs], lines)
 
 
 def _form(name: str, results: int) -> str:

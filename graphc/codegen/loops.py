@@ -49,6 +49,7 @@ class Body:
     sizes: list[str]
     helpers: set[str]
     count: str | None = None  # how often a flat loop runs: an argument, so that one function serves all sizes
+    stride: Size | None = None  # of a kernel that is divided: turns of its outermost loop for a row
 
 
 class LoopWriter:
@@ -71,6 +72,7 @@ class LoopWriter:
         self.helpers: set[str] = set()
         self.names = 0
         self.count: str | None = None
+        self.stride: Size | None = None
         self.flat = False
         self.computed = {e.target for e in kernel.equations}
         self.written = {memory_key(s) for s in self.computed & schedule.stored}
@@ -84,7 +86,7 @@ class LoopWriter:
         inside = [line for phase in self.kernel.phases for line in self._phase(phase)]
         lines = nest(self.rows, inside, self._loop_count)
         lines += self._tail()
-        return Body(lines or ["pass"], list(self.arguments), sorted(self.sizes), self.helpers, self.count)
+        return Body(lines or ["pass"], list(self.arguments), sorted(self.sizes), self.helpers, self.count, self.stride)
 
     # --- reading -----------------------------------------------------------------------------------------------
 
@@ -287,6 +289,9 @@ class LoopWriter:
     def _loop_count(self, axis: int) -> str:
         """A single loop over everything takes its count as an argument; others have it written in."""
         phase = self.phase
+        if self.kernel.divided is not None and axis == 0:
+            self.stride = product(phase.space[1:]) if self.flat else 1
+            return "first, last"
         if self.kernel.rows or len(self.kernel.phases) > 1 or len(self.loops) != 2:
             return self.size(phase.space[axis])
         size = self.space[axis]

@@ -7,6 +7,7 @@ value is written in place where no later kernel reads the old one; sizes stay sy
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 
 from sympy import Basic, Symbol
@@ -22,7 +23,7 @@ USUAL_SIZE = 100  # what a size that is not known counts as where sizes are put 
 
 @dataclass
 class Slot:
-    """A piece of the arena of one kind."""
+    """A piece of the arena of one kind; of "own real" (int, bool) each part of shared work has one."""
 
     kind: str
     size: Size
@@ -59,22 +60,23 @@ def reads(plan: Schedule, kernel: Kernel) -> dict[Symbol, set[int]]:
 
 def plan_memory(schedule: Schedule, given: set[Symbol]) -> Plan:
     """Slots for all stored symbols that are not `given`, for sizes that are not known."""
-    planner = _Planner(schedule, given)
+    planner = _Planner(schedule, given, None)
     planner.run()
     planner.share_slots()
     return planner.plan
 
 
-def plan_pieces(schedule: Schedule, given: set[Symbol]) -> tuple[Plan, list[Piece]]:
-    """The same with a slot for each symbol, and what `placed` needs to let them share memory when sizes are known."""
-    planner = _Planner(schedule, given)
+def plan_pieces(schedule: Schedule, given: set[Symbol], like: Plan | None = None) -> tuple[Plan, list[Piece]]:
+    """The same with a slot for each symbol, and what `placed` needs to let them share memory when sizes are known; in
+    place of each other only as in the plan `like`."""
+    planner = _Planner(schedule, given, like)
     planner.run()
     return planner.plan, planner.own_slots()
 
 
 class _Planner:
-    def __init__(self, schedule: Schedule, given: set[Symbol]) -> None:
-        self.schedule, self.given = schedule, given
+    def __init__(self, schedule: Schedule, given: set[Symbol], like: Plan | None) -> None:
+        self.schedule, self.given, self.like = schedule, given, like
         self.plan = Plan()
         self.forward = forward_targets(schedule)
         self.kernel_reads = [reads(schedule, k) for k in schedule.kernels]
@@ -98,14 +100,36 @@ class _Planner:
                     self.plan.alive[s] = (place, max(self.last.get(s, place), place))
 
     def own_slots(self) -> list[Piece]:
-        """A slot for each symbol."""
-        pieces: list[Piece] = []
+        """A slot for each symbol; in a section, one for those of the same rows that are alive one after the other."""
+        schedule, pieces, until = self.schedule, list[Piece](), dict[tuple[object, ...], dict[int, int]]()
         for s, (start, last) in self.plan.alive.items():
-            slot = Slot(self.schedule.graph.types[s].kind, product(self.schedule.memory_shape(s)))
-            self.plan.slot[s] = len(self.plan.slots)
-            self.plan.slots.append(slot)
-            pieces.append((slot.kind, slot.size, start, last))
+            own, shape = s in schedule.private, schedule.memory_shape(s)
+            kind, inside = ("own " * own) + schedule.graph.types[s].kind, self._in_one_section(start, last)
+            sharing: dict[int, int] = {}
+            if inside and not own:
+                where = (schedule.sections[start], schedule.kernels[start].divided, kind, shape)
+                sharing = until.setdefault(where, {})
+            free = next((k for k, end in sharing.items() if end < start), None)
+            if free is None:
+                free = len(pieces)
+                self.plan.slots.append(Slot(kind, product(shape)))
+                span = (start, last) if own and inside else self._whole_sections(start, last)
+                pieces.append((kind, product(shape), *span))
+            self.plan.slot[s] = free
+            sharing[free] = last
         return pieces
+
+    def _in_one_section(self, start: int, last: int) -> bool:
+        sections = self.schedule.sections
+        return last < len(sections) and sections[start] == sections[last]
+
+    def _whole_sections(self, start: int, last: int) -> tuple[int, int]:
+        """From the first kernel of a section on to the last one of another: nobody knows which thread is where between."""
+        sections = self.schedule.sections
+        if not sections:
+            return start, last
+        end = bisect_right(sections, sections[last]) - 1 if last < len(sections) else last
+        return bisect_left(sections, sections[start]), end
 
     def share_slots(self) -> None:
         """Slots, the largest symbols first (Pisarchyk and Lee 2020): a slot's first symbol says how large it is."""
@@ -142,9 +166,12 @@ class _Planner:
             target = kernel.equations[-1].target
             if onto is None or target in self.plan.in_place or {target, onto} & self.given or self.last[onto] > place:
                 continue
-            if self.kernel_reads[place][onto] == {0}:
+            if self.kernel_reads[place][onto] == {0} and self._allowed(target, onto):
                 self.plan.in_place[target] = onto
                 self.last[onto] = max(place, self.last.get(target, place))
+
+    def _allowed(self, s: Symbol, owner: Symbol) -> bool:
+        return self.like is None or self.like.in_place.get(s) == owner
 
     # --- next values of parameters -----------------------------------------------------------------------------
 
@@ -161,6 +188,8 @@ class _Planner:
     def _in_place(self, owner: Symbol, root: Symbol) -> bool:
         types = self.schedule.graph.types
         if types[owner] != types[root] or root in self.schedule.virtual or root in self.schedule.graph.leaves():
+            return False
+        if root in self.schedule.private or not self._allowed(root, owner):
             return False
         place = next(i for i, k in enumerate(self.schedule.kernels) if any(e.target == root for e in k.equations))
         kernel = self.schedule.kernels[place]

@@ -106,12 +106,17 @@ class ModuleWriter:
 
     # --- kernels -----------------------------------------------------------------------------------------------
 
-    def kernel_call(self, plan: Schedule, kernel: Kernel, memory: dict[str, str], key: Key) -> list[str]:
-        """The call of a kernel; its function is written unless an equal one is there."""
+    def kernel_call(
+        self, plan: Schedule, kernel: Kernel, memory: dict[str, str], key: Key, part: Rows = ("", "")
+    ) -> list[str]:
+        """The call of a kernel; its function is written unless an equal one is there.
+
+        `part`: the first row and the one after the last, of a kernel that is divided.
+        """
         self.equations += len(kernel.equations)
         comment = [f"# {line}" for line in self.comments(plan.graph, kernel)]
         if kernel.product is not None:
-            return comment + self._product_call(plan, kernel, memory, key)
+            return comment + self._product_call(plan, kernel, memory, key, part)
         if kernel.routine:
             return [*comment, self._routine_call(plan, kernel.equations[0], memory, key)]
         body = LoopWriter(plan, kernel, key, self.block_name).write()
@@ -119,6 +124,8 @@ class ModuleWriter:
         name = self.kernel_name(body)
         arguments = [f"s_{s}" for s in body.sizes] + [memory[m] for m in body.memory]
         arguments = [f"np.int64({body.count})", *arguments] if body.count is not None else arguments
+        if body.stride is not None:
+            arguments = [*(_times(row, body.stride) for row in part), *arguments]
         return [*comment, f"{name}({', '.join(arguments)})"]
 
     def block_name(self, text: str) -> str:
@@ -129,26 +136,38 @@ class ModuleWriter:
         """The name of a kernel; it is written unless an equal one is there."""
         arguments = [f"s_{s}" for s in body.sizes] + [f"p{k}" for k in range(len(body.memory))]
         arguments = ["count", *arguments] if body.count is not None else arguments
-        text = f"({', '.join(arguments)}):\n" + "\n".join(f"    {line}" for line in body.lines)
+        arguments = ["first", "last", *arguments] if body.stride is not None else arguments
+        return self.kernel_named(f"({', '.join(arguments)})", body.lines)
+
+    def kernel_named(self, arguments: str, lines: list[str]) -> str:
+        """The name of a kernel of these arguments and lines; it is written unless an equal one is there."""
+        text = f"{arguments}:\n" + "\n".join(f"    {line}" for line in lines)
         return self.kernels.setdefault(text, f"kernel_{len(self.kernels) + 1}")
 
-    def _product_call(self, plan: Schedule, kernel: Kernel, memory: dict[str, str], key: Key) -> list[str]:
+    def _product_call(self, plan: Schedule, kernel: Kernel, memory: dict[str, str], key: Key, part: Rows) -> list[str]:
         p, target = kernel.product, kernel.equations[-1].target
         assert p is not None
         a, b = (memory[key(self._memory_root(plan, s))] for s in (p.a, p.b))
-        c, lines = memory[key(target)], []
+        c, lines, shape, divided = memory[key(target)], [], plan.shape(target), kernel.divided is not None
         if p.onto is not None and key(target) != key(p.onto):
-            lines = [
-                f"for i in range({size_code(product(plan.shape(target)))}):",
-                f"    {c}[i] = {memory[key(p.onto)]}[i]",
-            ]
-        sizes = ", ".join(size_code(d) for d in (p.m, p.n, p.k))
+            row = product(shape[1:])
+            count = f"{_times(part[0], row)}, {_times(part[1], row)}" if divided else size_code(product(shape))
+            lines = [f"for i in range({count}):", f"    {c}[i] = {memory[key(p.onto)]}[i]"]
+        m, n, k, lda = map(size_code, (p.m, p.n, p.k, p.m if p.transpose_a else p.k))
         alpha, beta = (number_code(factor, "real") for factor in (p.alpha, p.beta))
-        call = f"gemm({p.transpose_a}, {p.transpose_b}, {sizes}, {alpha}, "
+        flags = f"{p.transpose_a}, {p.transpose_b}"
         if p.batch == 1:
-            return [*lines, f"{call}{a}, 0, {b}, 0, {beta}, {c}, 0)"]
+            ao, co = "0", "0"
+            if divided:
+                m, co = f"{part[1]} - {part[0]}", _times(part[0], p.n)
+                ao = part[0] if p.transpose_a else _times(part[0], p.k)
+            return [*lines, f"gemm({flags}, {m}, {n}, {k}, {alpha}, {a}, {ao}, {lda}, {b}, 0, {beta}, {c}, {co})"]
         ao, bo, co = (f"i * {size_code(d)}" for d in (p.m * p.k, p.k * p.n, p.m * p.n))
-        return [*lines, f"for i in range({size_code(p.batch)}):", f"    {call}{a}, {ao}, {b}, {bo}, {beta}, {c}, {co})"]
+        return [
+            *lines,
+            f"for i in range({', '.join(part) if divided else size_code(p.batch)}):",
+            f"    gemm({flags}, {m}, {n}, {k}, {alpha}, {a}, {ao}, {lda}, {b}, {bo}, {beta}, {c}, {co})",
+        ]
 
     def _routine_call(self, plan: Schedule, equation: Equation, memory: dict[str, str], key: Key) -> str:
         lowering, atoms = lowering_of(equation), operands(equation.expr)
@@ -290,6 +309,11 @@ def shape_code(shape: tuple[Size, ...]) -> str:
 
 
 Key = Callable[[Symbol], str]
+Rows = tuple[str, str]
+
+
+def _times(row: str, stride: Size) -> str:
+    return row if stride == 1 else f"{row}*{size_code(stride)}"
 
 
 def memory_key(plan: Plan) -> Key:

@@ -15,8 +15,11 @@ from typing import Any
 
 from llvmlite import binding, ir
 
+from graphc.codegen import atomic
 from graphc.codegen import call as by_name
 from graphc.codegen.artifact import Entry
+from graphc.codegen.threads import APART
+from graphc.graph.types import size_value
 
 _LOOP = re.compile(r'^!(\d+) = !\{ !"loop \d+" \}$', re.MULTILINE)
 _PYTHON = (
@@ -39,6 +42,8 @@ def llvm_text(source: str, entry: Entry, dtype: str, prefix: str = "", wrapped: 
         _write_call(translator.module, function, arguments)
     if wrapped and entry.form:
         by_name.write_call(translator.module, function, len(arguments) - 1 - len(entry.results), entry.form)
+    if wrapped and entry.cost:
+        _write_some_points(translator.module, function, entry)
     text, loops = _LOOP.subn(r"!\1 = distinct !{ !\1, !99999 }", str(translator.module))
     return text + ('\n!99999 = !{ !"llvm.loop.unroll.disable" }\n' if loops else "")
 
@@ -98,6 +103,7 @@ class Loaded:
         self._engine.add_object_file(binding.ObjectFileRef.from_data(code))
         self._engine.finalize_object()
         self.call: Callable[..., None] = self._built_in("call", _FASTCALL, b"graphc", None, None)
+        self.some_points: int = self._engine.get_function_address("some_points")
 
     def by_name(self, name: str, doc: str | None, context: tuple[Any, ...]) -> Callable[..., Any] | None:
         """The function of numbers, or of small arrays, by name (`codegen.call`); None where it cannot be."""
@@ -121,7 +127,7 @@ def _bind_python() -> None:
     machine()
     for name in _PYTHON:
         binding.add_symbol(name, ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value)
-    for name, address in {"_Py_NoneStruct": id(None), **by_name.symbols()}.items():
+    for name, address in {"_Py_NoneStruct": id(None), **by_name.symbols(), **atomic.symbols()}.items():
         binding.add_symbol(name, address)
 
 
@@ -163,3 +169,20 @@ def _write_call(module: Any, function: Any, arguments: tuple[tuple[str, bool], .
     none = ir.GlobalVariable(module, _CHAR, "_Py_NoneStruct")
     builder.call(python["Py_IncRef"], [none])
     builder.ret(none)
+
+
+def _write_some_points(module: Any, function: Any, entry: Entry) -> None:
+    """`some_points(start, count, thread, addresses)`: some of the points of arrays; each thread has working memory of its own."""
+    written = ir.Function(module, ir.FunctionType(ir.VoidType(), [_LONG] * 4), "some_points")
+    start, count, thread, table = written.args
+    builder = ir.IRBuilder(written.append_basic_block())
+    addresses = builder.inttoptr(table, _LONG.as_pointer())
+    apart = [_LONG(size_value(length, {}) + APART) for _, length in entry.arenas]
+    arrays = len(function.args) - 1 - len(apart)
+    offsets = [start] * arrays + [builder.mul(thread, length) for length in apart]
+    values = []
+    for k, (argument, offset) in enumerate(zip(function.args[1:], offsets, strict=True)):
+        address = builder.load(builder.gep(addresses, [_LONG(k)]))
+        values.append(builder.gep(builder.inttoptr(address, argument.type), [offset]))
+    builder.call(function, [count, *values])
+    builder.ret_void()

@@ -42,10 +42,12 @@ def _same(function: Any) -> Any:
 
 
 def gemm(
-    ta: bool, tb: bool, m: int, n: int, k: int, alpha: Any, a: Any, ao: int, b: Any, bo: int, beta: Any, c: Any, co: int
-) -> None:
+    ta: bool, tb: bool, m: int, n: int, k: int, alpha: Any, a: Any, ao: int, lda: int, b: Any, bo: int,
+    beta: Any, c: Any, co: int,
+) -> None:  # fmt: skip
     """c = alpha op(a) op(b) + beta c, as the jitted one."""
-    left = a[ao : ao + m * k].reshape((k, m) if ta else (m, k))
+    rows, columns = (k, m) if ta else (m, k)
+    left = np.lib.stride_tricks.as_strided(a[ao:], (rows, columns), (lda * a.itemsize, a.itemsize))
     right = b[bo : bo + k * n].reshape((n, k) if tb else (k, n))
     target = c[co : co + m * n].reshape(m, n)
     target[...] = alpha * ((left.T if ta else left) @ (right.T if tb else right)) + (beta * target if beta else 0)

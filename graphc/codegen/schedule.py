@@ -97,13 +97,17 @@ class Phase:
 
 @dataclass
 class Kernel:
-    """One loop nest: `rows` leading axes are loops around all phases; or one call: a matrix product, or a routine."""
+    """One loop nest: `rows` leading axes are loops around all phases; or one call: a matrix product, or a routine.
+
+    `divided`: the size of the leading axis, of which a call computes only a part.
+    """
 
     rows: int = 0
     phases: list[Phase] = field(default_factory=list)
     tail: Phase = field(default_factory=lambda: Phase(()))
     product: MatrixProduct | None = None
     routine: bool = False
+    divided: Size | None = None
 
     @property
     def called(self) -> bool:
@@ -143,7 +147,9 @@ class Read:
 class Schedule:
     """Kernels in order.  `stored` symbols have memory; `roots` says whose memory an alias reads; `virtual` is computed
     by whoever reads it: rearrangements, and arithmetic with sizes; `row_local` are those
-    that only their own kernel reads, with the number of its rows: memory for one row is enough."""
+    that only their own kernel reads, with the number of its rows: memory for one row is enough.
+
+    Where threads share the work, `sections` has the section of each kernel, and each part its own memory of `private`."""
 
     graph: Graph
     kernels: list[Kernel]
@@ -152,6 +158,8 @@ class Schedule:
     virtual: dict[Symbol, Equation]
     row_local: dict[Symbol, int] = field(default_factory=dict)
     labels: dict[Symbol, LabelledProduct] = field(default_factory=dict)
+    sections: list[int] = field(default_factory=list)
+    private: set[Symbol] = field(default_factory=set)
 
     def root(self, atom: Basic) -> Basic:
         """Whose memory (or which number) an atom stands for."""

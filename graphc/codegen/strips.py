@@ -17,6 +17,7 @@ from graphc.codegen.kinds import number_code
 from graphc.codegen.loops import Body, LoopWriter
 from graphc.codegen.module import DTYPES, ModuleWriter
 from graphc.codegen.schedule import Kernel, Phase, lowering_of, unscheduled
+from graphc.codegen.sections import cost_of_point
 from graphc.graph.graph import Equation, Graph, operands, statics
 from graphc.graph.types import Type, size_named
 from graphc.ops.lowering import Scalar
@@ -162,7 +163,8 @@ class StripWriter:
         arenas = tuple((k, len(m.constants) + m.strips * STRIP) for k, m in self.memory.items())
         found = tuple((self._kind(o), ()) for o in self.outputs)
         kinds = (*map(self._kind, self.leaves), *(kind for kind, _ in (*found, *arenas)))
-        entry = Entry(f"{self.name}_points", ("int", *(f"{kind}[1]" for kind in kinds)), (), found, arenas)
+        types = ("int", *(f"{kind}[1]" for kind in kinds))
+        entry = Entry(f"{self.name}_points", types, (), found, arenas, cost=cost_of_point(self.graph))
         arguments = ["points", *names, *results, *(f"{kind}_memory" for kind in self.memory)]
         self.writer.add_native(entry, arguments, lines + [f"    {line}" for line in inside])
         return entry

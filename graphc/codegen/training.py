@@ -14,9 +14,11 @@ from sympy import Symbol
 from graphc.codegen.artifact import Entry, Layout
 from graphc.codegen.fusion import schedule
 from graphc.codegen.kinds import cast_code, number_code
-from graphc.codegen.memory import forward_targets, is_forward, plan_pieces
+from graphc.codegen.memory import Plan, forward_targets, is_forward, plan_pieces
 from graphc.codegen.module import Key, ModuleWriter, memory_key, used_sizes
+from graphc.codegen.placement import Piece
 from graphc.codegen.schedule import Schedule, lowering_of
+from graphc.codegen.sections import work
 from graphc.graph.graph import Graph
 from graphc.graph.types import Size, product
 from graphc.ops.lowering import Measure
@@ -39,17 +41,19 @@ def batch_size_name(graph: Graph) -> str | None:
 def write_training(writer: ModuleWriter, step: Graph) -> Layout:
     """Add `train` to the module."""
     batch = batch_size_name(step)
-    rows = _Rows(step, batch)
-    _LoopText(writer, step, rows).write("train")
+    rows = RowInputs(step, batch)
+    text = LoopText(writer, step, rows)
+    text.write("train")
     return Layout(
         batch=batch,
         batched=tuple(s.name for s in rows.batched),
         whole=tuple(s.name for s in rows.whole),
         metrics=tuple(s.name for s in step.metrics),
+        work=work(text.plan),
     )
 
 
-class _Rows:
+class RowInputs:
     """Which inputs are given an example a row, and how long a row is."""
 
     def __init__(self, graph: Graph, batch: str | None) -> None:
@@ -69,20 +73,32 @@ class _Rows:
                 self.whole.append(s)
 
 
-class _LoopText:
+class LoopText:
     """The text of `train`."""
 
-    def __init__(self, writer: ModuleWriter, graph: Graph, rows: _Rows) -> None:
+    def __init__(self, writer: ModuleWriter, graph: Graph, rows: RowInputs) -> None:
         self.writer, self.graph, self.rows = writer, graph, rows
         self.plan: Schedule = schedule(graph)
-        self.memory_plan, self.pieces = plan_pieces(self.plan, set(graph.leaves()))
+        self.memory_plan, self.pieces = self._planned()
         self.memory = {f"slot {k}": f"m{k}" for k in range(len(self.pieces))}
-        self.views = [self._view(f"m{k}", k) for k in range(len(self.pieces))]
+        self.views = [self._view(f"m{k}", k) for k, (kind, *_) in enumerate(self.pieces) if kind in KINDS]
+
+    def _planned(self) -> tuple[Plan, list[Piece]]:
+        return plan_pieces(self.plan, set(self.graph.leaves()))
 
     def write(self, name: str) -> None:
         """Add the function to the module."""
-        names, rows = self.writer.names, self.rows
-        sizes = sorted(used_sizes(self.graph) - {rows.batch})
+        arguments, types = self._arguments()
+        lines = self._lines()
+        entry = Entry(name, tuple(types), self._sizes(), pieces=tuple(self.pieces))
+        self.writer.add_native(entry, arguments, lines)
+
+    def _sizes(self) -> tuple[str, ...]:
+        return tuple(sorted(used_sizes(self.graph) - {self.rows.batch}))
+
+    def _arguments(self) -> tuple[list[str], list[str]]:
+        """Names and types."""
+        names, rows, sizes = self.writer.names, self.rows, self._sizes()
         data = [names("d", s.name) for s in (*rows.batched, *rows.whole)]
         arguments = [f"s_{s}" for s in sizes] + [f"{k}_values" for k in KINDS] + [f"{k}_arena" for k in KINDS] + data
         arguments += [
@@ -100,29 +116,35 @@ class _LoopText:
         types = ["int"] * len(sizes) + [f"{k}[1]" for k in KINDS] * 2
         types += [f"{self.graph.types[s].kind}[1]" for s in (*rows.batched, *rows.whole)]
         types += ["int[1]", "int[1]", "bool", "uint[1]", "int", "int", "int", "bool", "bool", "float64[2]"]
-        lines = self._lines()
-        entry = Entry(name, tuple(types), tuple(sizes), pieces=tuple(self.pieces))
-        self.writer.add_native(entry, arguments, lines)
+        return arguments, types
 
     def _lines(self) -> list[str]:
         rows = self.rows
         lines = [f"s_{rows.batch} = batch"] if rows.batch is not None else []
         lines += self._leaf_views()
-        step = self._step()
+        step = self._batch()
         lines += self.views
         lines += ["rows = view(order, 0)", "for epoch in range(epochs):"]
-        lines += ["    if shuffled:", "        shuffle(rows, examples, view(state, 0))"]
+        lines += ["    if shuffled:", *(f"        {line}" for line in self._shuffle())]
         lines += ["    first = epoch * examples if given else 0", "    for start in range(0, examples, batch):"]
         lines += ["        count = batch if batch < examples - start else examples - start"]
         if rows.batch is not None:
             lines.append(f"        s_{rows.batch} = count")
-        lines += [f"        {line}" for line in (*self._gather(), *step)]
+        return lines + [f"        {line}" for line in step]
+
+    def _shuffle(self) -> list[str]:
+        return ["shuffle(rows, examples, view(state, 0))"]
+
+    def _batch(self) -> list[str]:
+        """A step: gather, compute, note loss and metrics, take over next values."""
+        return [*self._gather("count"), *self._step(), *self._end()]
+
+    def _end(self) -> list[str]:
         results = (self.graph.outputs[0], *self.graph.metrics)
         place = f"epoch * {len(results)}"
-        lines += [f"        totals[{place} + {k}] += count * {self._number(s)}" for k, s in enumerate(results)]
-        if self._update_lines:
-            lines += ["        if learning:", *(f"            {line}" for line in self._update_lines)]
-        return lines
+        lines = [f"totals[{place} + {k}] += count * {self._number(s)}" for k, s in enumerate(results)]
+        updates = self._copies(memory_key(self.memory_plan))
+        return [*lines, *(["if learning:"] * bool(updates)), *(f"    {line}" for line in updates)]
 
     def _piece(self, name: str, kind: str, size: Size, first: int) -> str:
         """More memory, from a kernel on to the end of the step; its name."""
@@ -152,13 +174,13 @@ class _LoopText:
             lines.append(f"{self.memory[s.name]} = view({names('d', s.name)}, 0)")
         return lines
 
-    def _gather(self) -> list[str]:
-        """Rows of the batch, in the order of the epoch."""
+    def _gather(self, which: str) -> list[str]:
+        """Rows of the batch, in the order of the epoch; `which`: the arguments of a range over them."""
         lines: list[str] = []
         for s in self.rows.batched:
             size, target, source = size_code(self.rows.length[s]), self.memory[s.name], self.writer.names("e", s.name)
             lines += [
-                "for i in range(count):",
+                f"for i in range({which}):",
                 f"    row = rows[first + start + i] * {size}",
                 f"    place = i * {size}",
                 f"    for j in range({size}):",
@@ -179,7 +201,6 @@ class _LoopText:
                 lines.append("if learning:")
                 learning = True
             lines += [f"    {line}" for line in call]
-        self._update_lines = self._copies(key)
         return lines
 
     def _number(self, s: Symbol) -> str:

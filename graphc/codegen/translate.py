@@ -20,8 +20,9 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
+from graphc.codegen import atomic, threads
 from graphc.codegen.arithmetic import BUILT_IN, FAST, TYPES, Arithmetic, Value, common_kind, constant
-from graphc.codegen.blas import LAPACK, fortran_call
+from graphc.codegen.blas import LAPACK, fortran_call, product_call
 from graphc.codegen.tracing import Traced, has_fused_product
 
 _BYTES = {"float64": 8, "float32": 4, "int32": 4}
@@ -55,6 +56,7 @@ class Translator:
                 self.roles[node.name] = _role(node)
                 self.definitions[node.name] = node
         self.roles |= dict.fromkeys((f.name for f in _prelude()), "kernel")
+        self.roles |= dict.fromkeys((f.name for f in _text("threads.py")), "shared")
         self.traced = _namespace(statements)
         self.fused = has_fused_product()
         self.functions: dict[tuple[str, tuple[tuple[str, bool], ...]], Any] = {}
@@ -67,19 +69,24 @@ class Translator:
         function.linkage = "external"
         return function
 
-    def function(self, name: str, arguments: tuple[tuple[str, bool], ...]) -> Any:
-        """A kernel for arguments of these kinds: one body, which all calls share."""
+    def function(self, name: str, arguments: tuple[tuple[str, bool], ...], shared: bool = False) -> Any:
+        """A kernel for arguments of these kinds: one body, which all calls share.
+
+        `shared`: other threads write to its memory while it runs, so that what its pointers hold may change at any call.
+        """
         if (name, arguments) not in self.functions:
             types = [TYPES[k].as_pointer() if memory else TYPES[k] for k, memory in arguments]
             shown = self.module.get_unique_name(f"{self.prefix}{name}")
-            function = ir.Function(self.module, ir.FunctionType(ir.VoidType(), types), shown)
+            result = getattr(self.definitions[name].returns, "id", None)
+            returned = TYPES[result] if result is not None else ir.VoidType()
+            function = ir.Function(self.module, ir.FunctionType(returned, types), shown)
             function.linkage = "internal"
             function.attributes.add("noinline")
             function.attributes.add("nounwind")
             # Vectors that registers do not hold are kept where a cache line begins: across two lines they cost twice.
             set.add(function.attributes, '"stackrealign"')  # llvmlite knows no attributes in quotes
             for argument, (_, memory) in zip(function.args, arguments, strict=True):
-                if memory:
+                if memory and not shared:
                     argument.add_attribute("noalias")
             self.functions[name, arguments] = function
             given = [Value(k, a, m) for (k, m), a in zip(arguments, function.args, strict=True)]
@@ -148,8 +155,13 @@ class _Shared:
 @cache
 def _prelude() -> list[ast.FunctionDef]:
     """The functions that every module may call."""
-    texts = (Path(__file__).with_name(name).read_text("utf-8") for name in ("prelude.py", "lapack.py"))
-    return [node for text in texts for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)]
+    return [node for name in ("prelude.py", "lapack.py", "threads.py") for node in _text(name)]
+
+
+@cache
+def _text(name: str) -> list[ast.FunctionDef]:
+    statements = ast.parse(Path(__file__).with_name(name).read_text("utf-8")).body
+    return [node for node in statements if isinstance(node, ast.FunctionDef)]
 
 
 def _namespace(statements: list[ast.stmt]) -> dict[str, Any]:
@@ -193,7 +205,8 @@ class _FunctionWriter(Arithmetic):
         self._statements(self.definition.body)
         for place in self.taken:
             self.builder.call(self.declared("free", ir.FunctionType(ir.VoidType(), [place.type])), [place])
-        self.builder.ret_void()
+        if not self.builder.block.is_terminated:
+            self.builder.ret_void()
         ir.IRBuilder(self.entry).branch(body)
 
     # --- statements --------------------------------------------------------------------------------------------
@@ -296,10 +309,13 @@ class _FunctionWriter(Arithmetic):
             jump.set_metadata("llvm.loop", self.module.add_metadata([f"loop {len(self.module.metadata)}"]))
 
     def _Return(self, node: ast.Return) -> None:  # noqa: N802
-        assert self.returns is not None
         assert node.value is not None
         value = self.value(node.value)
-        self.returns.append((self.builder.block, value))
+        if self.returns is None:
+            assert isinstance(self.definition.returns, ast.Name)
+            self.builder.ret(self.cast(value, self.definition.returns.id).value)
+        else:
+            self.returns.append((self.builder.block, value))
         self.builder.position_at_end(self.builder.append_basic_block())
         self.builder.unreachable()
 
@@ -328,6 +344,8 @@ class _FunctionWriter(Arithmetic):
             return found
         if node.id in ("zero", "missing"):
             return constant(self.owner.dtype, 0.0 if node.id == "zero" else math.nan)
+        if isinstance(number := vars(threads).get(node.id), int):
+            return constant("int", number)
         return self.owner.table(node.id)
 
     def _Attribute(self, node: ast.Attribute) -> Value:  # noqa: N802
@@ -394,6 +412,8 @@ class _FunctionWriter(Arithmetic):
         name, owner = _dotted(node.func), self.owner
         if name == "np.empty":
             return self._memory(self.value(node.args[0]), _dotted(node.args[1]))
+        if name == "job":
+            return self._job(_dotted(node.args[1]), [self.value(a) for a in node.args[2:]])
         arguments = [self.value(a) for a in node.args]
         if name == "real" or name in _CASTS:
             return self.cast(arguments[0], owner.dtype if name == "real" else _CASTS[name])
@@ -401,16 +421,18 @@ class _FunctionWriter(Arithmetic):
             memory, start = arguments
             return Value(memory.kind, self.builder.gep(memory.value, [start.value], inbounds=True), True)
         if name == "gemm":
-            return self._gemm(arguments)
+            return product_call(self.builder, arguments, self._alloca)
         if name in LAPACK:
             letter = "d" if any(a.kind == "float64" and a.memory for a in arguments) else "s"
             return fortran_call(self.builder, f"graphc_{letter}{name}", (a.value for a in arguments), self._alloca)
         if name in BUILT_IN or name.startswith(("math.", "np.")):
             return self.mathematics(name.partition(".")[2] or name, arguments)
         role = owner.roles.get(name)
-        if role in ("kernel", "entry"):
+        if role in ("kernel", "entry", "shared"):
             kinds = tuple((a.kind, a.memory) for a in arguments)
-            return self.builder.call(owner.function(name, kinds), [a.value for a in arguments])
+            found = self.builder.call(owner.function(name, kinds, role == "shared"), [a.value for a in arguments])
+            result = getattr(owner.definitions[name].returns, "id", None)
+            return None if result is None else Value(result, found)
         if role in ("helper", "point"):
             return self._inlined(owner.definitions[name], arguments, role == "point")
         if role == "traced" or name in owner.traced:
@@ -418,6 +440,8 @@ class _FunctionWriter(Arithmetic):
             found = owner.run_traced(self.builder, name, [n.value for n in numbers])
             results = tuple(Value(numbers[0].kind, f) for f in found)
             return results if role == "traced" else results[0]
+        if name in atomic.BUILT_IN:
+            return getattr(atomic.Atomic(self.builder, self._alloca), name)(*arguments)
         raise NameError(f"generated code calls {name}, which nothing defines")
 
     def _inlined(self, definition: ast.FunctionDef, arguments: list[Any], fast: bool) -> Any:
@@ -439,6 +463,12 @@ class _FunctionWriter(Arithmetic):
         kind = returns[0][1].kind
         return Value(kind, self._joined(TYPES[kind], [(v.value, block) for block, v in returns]))
 
+    def _job(self, name: str, arguments: list[Value]) -> tuple[Value, Value]:
+        """A function of the team, a thread's number, its first part's, and these arguments; see `atomic`."""
+        kinds = (("int", True), ("int", False), ("int", False), *((a.kind, a.memory) for a in arguments))
+        function = self.owner.function(name, kinds, shared=True)
+        return atomic.Atomic(self.builder, self._alloca).job(function, arguments, threads.STATE)
+
     def _memory(self, length: Value, kind: str) -> Value:
         """Memory that is given back when the function ends."""
         kind = self.owner.dtype if kind == "real" else kind.removeprefix("np.")
@@ -455,20 +485,6 @@ class _FunctionWriter(Arithmetic):
         for value, block in incoming:
             phi.add_incoming(value, block)
         return phi
-
-    def _gemm(self, arguments: list[Value]) -> None:
-        """c = alpha op(a) op(b) + beta c for row-major matrices that begin at offsets of memory."""
-        ta, tb, m, n, k, alpha, a, ao, b, bo, beta, c, co = arguments
-        b0, a0, c0 = (self.builder.gep(v.value, [o.value]) for v, o in ((b, bo), (a, ao), (c, co)))
-        letters = (constant("byte", ord("T" if flag.known else "N")).value for flag in (tb, ta))
-        lda, ldb = (m if ta.known else k), (k if tb.known else n)
-        # row-major C = A B is column-major C^T = B^T A^T: operands change places, flags stay
-        fortran_call(
-            self.builder, "graphc_dgemm" if c.kind == "float64" else "graphc_sgemm",
-            [*letters, n.value, m.value, k.value, alpha.value, b0, ldb.value, a0,
-             lda.value, beta.value, c0, n.value],
-            self._alloca,
-        )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -26,14 +26,15 @@ if TYPE_CHECKING:
 # Results between these sizes are rows of one block, which the C library's allocator keeps for the next call: several
 # blocks it would give back to the system, and each call would pay for fresh pages (three times the time of a call).
 SMALL, LARGE = 1 << 15, 1 << 22
+SHARED_WORK = 100_000_000  # ps of work over points that are worth waking threads for, twice what it takes
 PLAIN_CALLS = 3  # single points answered in plain Python before anything is compiled
 
 
 class Jit:
     """The raw functions.  Numba's take positional arguments in the order of `Function.inputs`."""
 
-    def __init__(self, artifact: Artifact) -> None:
-        self._artifact = artifact
+    def __init__(self, artifact: Artifact, threads: int = 1) -> None:
+        self._artifact, self._threads = artifact, threads
         self.loaded: dict[str, Callable[..., Any]] = {}
 
     def load(self, name: str) -> Callable[..., Any]:
@@ -53,6 +54,30 @@ class Jit:
             function = native(self._artifact.source, entry, self._artifact.dtype).call
             self.loaded[name] = self._with_arenas(function, entry) if entry.arenas else function
         return self.loaded[name]
+
+    def points(self, name: str) -> Callable[..., None]:
+        """An entry over a count of points, their arrays and the results'; by several threads where that is worth it."""
+        alone, entry, threads = self.native(name), self._artifact.entry(name), self._threads
+        enough = SHARED_WORK // entry.cost if threads > 1 and entry.cost else sys.maxsize
+
+        def call(count: int, *arrays: Any) -> None:
+            if count < enough:
+                alone(count, *arrays)
+            else:
+                self._together(entry, count, arrays)
+
+        return call
+
+    def _together(self, entry: Entry, count: int, arrays: tuple[Any, ...]) -> None:
+        from graphc.codegen.cache import native
+        from graphc.codegen.team import lent_team, service
+        from graphc.codegen.threads import APART
+
+        source, dtype, types = self._artifact.source, self._artifact.dtype, array_types(self._artifact.dtype)
+        arenas = [np.empty(self._threads * (size_value(n, {}) + APART), types[kind]) for kind, n in entry.arenas]
+        addresses = np.array([a.ctypes.data for a in (*arrays, *arenas)], np.uint64)
+        with lent_team(self._threads) as team:
+            service("share")(team.memory, count, native(source, entry, dtype).some_points, addresses.ctypes.data)
 
     def by_name(self, name: str, shown: str, results: tuple[str, ...], slow: Callable[..., Any]) -> Callable[..., Any]:
         """An entry of points as a built-in function, for numbers and small arrays by name; all else goes to `slow`."""
@@ -102,11 +127,12 @@ class Function:
     """
 
     def __init__(
-        self, artifact: Artifact, recompile: Callable[[], Any], derived: Callable[..., Function], kept: Any = None
-    ) -> None:
+        self, artifact: Artifact, recompile: Callable[[], Any], derived: Callable[..., Function], kept: Any = None,
+        threads: int = 1,
+    ) -> None:  # fmt: skip
         self.artifact = artifact
         self.inputs = tuple(leaf.name for leaf in artifact.leaves)
-        self.jit = Jit(artifact)
+        self.jit = Jit(artifact, threads)
         self._recompile, self._kept = recompile, kept
         self.derived = derived
         self._types = {leaf.name: Type(leaf.shape, leaf.kind) for leaf in artifact.leaves}
@@ -233,7 +259,7 @@ class Function:
                 if SMALL < first.nbytes < LARGE
                 else [empty(shape, dtype) for _ in range(total)]
             )
-            function = function or self.jit.native(f"{entry}_points")
+            function = function or self.jit.points(f"{entry}_points")
             function(first.size, *values, *results)
             if entry == "value_and_grad":
                 return results[0], results[1:]
@@ -377,7 +403,7 @@ class Function:
         outputs = [np.empty(shape, kinds[k]) for k in self.artifact.output_kinds] if entry != "backward" else []
         gradients = [np.empty(shape, self._dtype) for _ in self._gradients] if entry != "forward" else []
         count = flat[0].size if flat else 1
-        self.jit.native(f"{entry}_points")(count, *flat, *outputs, *gradients)
+        self.jit.points(f"{entry}_points")(count, *flat, *outputs, *gradients)
         self._hasten(entry)
         if not shape:
             outputs, gradients = [o[()] for o in outputs], [g[()] for g in gradients]

@@ -20,13 +20,16 @@ import numpy as np
 from graphc.codegen.artifact import Artifact, Leaf
 from graphc.codegen.cache import native
 from graphc.codegen.placement import placed
+from graphc.codegen.team import Team
+from graphc.codegen.threads import APART
 from graphc.errors import DataError, GraphcError, TrainingError
-from graphc.graph.types import Type, shape_text
+from graphc.graph.types import Type, shape_text, size_value
 from graphc.run.function import array_types, check_sizes
 from graphc.run.initial import draw, known_shape
 from graphc.training.data import as_array, as_arrays, bind_sizes, holdout, plain_array
 
 SLICE_SECONDS = 0.2  # how long the jitted loop runs before progress can be shown
+GRAIN = 20e-6  # seconds of a step that are worth a thread: some of its wake-ups, a hundred hand-overs when it is awake
 Callback = Callable[[int, dict[str, list[float]]], Any]
 
 
@@ -41,6 +44,7 @@ class Settings:
     order: Any = None
     stop_loss: float | None = None
     stop_change: float | None = None
+    threads: int = 1
 
 
 @dataclass
@@ -72,8 +76,11 @@ class Trainer:
     def __init__(
         self, artifact: Artifact, data: Mapping[str, Any], settings: Settings, params: Mapping[str, Any] | None,
         validation: Any, complete: Callable[[tuple[Leaf, ...], dict[str, int]], tuple[Leaf, ...]],
+        share: Callable[[], Artifact],
     ) -> None:  # fmt: skip
+        """`complete` finds first values that only sizes tell, `share` makes the loop for several threads."""
         assert artifact.layout is not None
+        self.share = share
         self.artifact, self.layout, self.settings = artifact, artifact.layout, settings
         self.dtype = np.dtype(artifact.dtype)
         self.leaves = {leaf.name: leaf for leaf in artifact.leaves}
@@ -201,35 +208,62 @@ class Trainer:
         batch = min(self.settings.batch_size or max(count, 1), count) if self.layout.batch is not None else 1
         totals = np.zeros((epochs, 1 + len(self.layout.metrics)))
         sizes = [self.sizes[n] for n in self._entry.sizes]
-        arenas, places = self._arenas(batch)
+        arenas, places, own = self._arenas(batch)
         data = [np.ascontiguousarray(arrays[n]).reshape(-1) for n in (*self.layout.batched, *self.layout.whole)]
         data = [a if a.flags.writeable else a.copy() for a in data]
         shuffled = learning and self.settings.shuffle and not given and batch < count
         self._train(
             *sizes, self.values["real"], self.values["int"], self.values["bool"], *arenas, *data, places, order, given, state, epochs,
-            count, batch, shuffled, learning, totals,
+            count, batch, shuffled, learning, totals, *own,
         )  # fmt: skip
         return totals / count
 
-    def _arenas(self, batch: int) -> tuple[list[Any], Any]:
-        """Working memory for batches of this size, and where each array stands in it."""
+    def _arenas(self, batch: int) -> tuple[list[Any], Any, list[Any]]:
+        """Working memory for batches of this size, where each array stands in it, and what only several threads take:
+        memory of each part, how far apart that is, the team, the number of parts."""
         if batch not in self._working:
             offsets, lengths = placed(self._entry.pieces, {**self.sizes, str(self.layout.batch): batch})
-            types = array_types(self.dtype)
+            types, own = array_types(self.dtype), list[Any]()
             arenas = [np.empty(lengths.get(kind, 0), type_) for kind, type_ in types.items()]
-            self._working[batch] = arenas, np.array(offsets, np.int64)
+            if self.team is not None:
+                parts = self.team.threads
+                apart = {kind: lengths.get(f"own {kind}", 0) + APART for kind in types}
+                own = [np.empty(parts * apart[kind], type_) for kind, type_ in types.items()]
+                own += [*apart.values(), self.team.memory, parts]
+            self._working[batch] = arenas, np.array(offsets, np.int64), own
         return self._working[batch]
+
+    def _threads(self) -> int:
+        """As many threads as are asked for, unless a step is too short: each has `GRAIN` to do in a step."""
+        if self.layout.batch is None or self.count == 0:
+            return 1
+        batch = min(self.settings.batch_size or self.count, self.count)
+        work = size_value(self.layout.work, {**self.sizes, self.layout.batch: batch}) / 1e12
+        return max(1, min(self.settings.threads, int(work / GRAIN), batch))
+
+    @contextmanager
+    def _loop(self) -> Iterator[None]:
+        """The compiled loop, and the threads that share its work where there are several."""
+        threads = self._threads()
+        artifact = self.artifact if threads == 1 else self.share()
+        self._entry, self._working = artifact.entry("train"), dict[int, tuple[list[Any], Any, list[Any]]]()
+        self._train = native(artifact.source, self._entry, artifact.dtype).call
+        with _one_blas_thread("gemm(" in artifact.source):
+            if threads == 1:
+                self.team: Team | None = None
+                yield
+                return
+            with Team(threads) as self.team:
+                yield
 
     def run(self, callback: Callback | None) -> Run:
         """Train."""
-        self._entry, self._working = self.artifact.entry("train"), dict[int, tuple[list[Any], Any]]()
-        self._train = native(self.artifact.source, self._entry, self.artifact.dtype).call
         order, given = self._order()
         state = np.array([np.random.SeedSequence(self.settings.seed).generate_state(1, np.uint64)[0]], np.uint64)
         done, length, reason = 0, 1, "epochs"
         step_by_step = callback is not None or self.held is not None or self._stops()
         try:
-            with _one_blas_thread("gemm(" in self.artifact.source):
+            with self._loop():
                 while done < self.settings.epochs:
                     length = 1 if step_by_step else min(length, self.settings.epochs - done)
                     part = order[done * self.count : (done + length) * self.count] if given else order

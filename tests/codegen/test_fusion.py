@@ -57,8 +57,8 @@ def test_a_small_net_is_one_nest_forwards_and_backwards() -> None:
 
 
 @pytest.mark.parametrize(("optimizer", "call"), [
-    ("sgd(lr=0.1)", "gemm(True, False, 64, 32, (s_n), real(-0.1), f_x, 0, {delta}, 0, real(1.0), f_h_W, 0)"),
-    ("momentum(lr=0.1)", "gemm(True, False, 64, 32, (s_n), real(1.0), f_x, 0, {delta}, 0, real(0.9), f_h_W_m, 0)"),
+    ("sgd(lr=0.1)", "gemm(True, False, 64, 32, (s_n), real(-0.1), f_x, 0, 64, {delta}, 0, real(1.0), f_h_W, 0)"),
+    ("momentum(lr=0.1)", "gemm(True, False, 64, 32, (s_n), real(1.0), f_x, 0, 64, {delta}, 0, real(0.9), f_h_W_m, 0)"),
 ])  # fmt: skip
 def test_the_update_is_part_of_the_product(optimizer: str, call: str) -> None:
     source = _artifact(NET.format(optimizer=optimizer)).source
