@@ -24,8 +24,9 @@ from graphc.ops.lowering import Access, Contract, Reduce, Scalar, Scatter
 
 UNDIVIDED = 4096  # operations of known number that are not worth dividing
 PRIVATE = 1 << 16  # elements of a sum over the rows that a part may have memory for
-CALL_COST, PLAIN_COST = 600, 60  # ps of an operation that calls a function, of any other; vectors of some numbers
-PRODUCT_COST, ELEMENT_COST = 25, 300  # ps of a multiplication in a matrix product, of an operation on an element
+# ps of one core: a multiplication of a matrix product; of elements an operation that calls a function, any other, and
+# what is summed, read at another place and the like, without vectors
+PRODUCT_COST, CALL_COST, PLAIN_COST, LOOP_COST = 25, 600, 60, 300
 
 
 @dataclass
@@ -210,8 +211,13 @@ def _operations(kernel: Kernel) -> Size:
 
 def work(plan: Schedule) -> Size:
     """About how many picoseconds of one core a step takes."""
-    costs = ((k, PRODUCT_COST if k.product is not None else ELEMENT_COST) for k in plan.kernels)
-    return sum((_operations(kernel) * cost for kernel, cost in costs), start=0)
+    return sum((_work(kernel) for kernel in plan.kernels), start=0)
+
+
+def _work(kernel: Kernel) -> Size:
+    if kernel.product is not None:
+        return _operations(kernel) * PRODUCT_COST
+    return sum((product(phase.space) * sum(map(_cost, phase.equations)) for phase in kernel.phases), start=0)
 
 
 def cost_of_point(graph: Graph) -> int:
@@ -221,7 +227,9 @@ def cost_of_point(graph: Graph) -> int:
 
 def _cost(equation: Equation) -> int:
     lowering = lowering_of(equation)
-    if not isinstance(lowering, Scalar) or not lowering.helpers:
+    if not isinstance(lowering, Scalar):
+        return LOOP_COST
+    if not lowering.helpers:
         return PLAIN_COST
     special = lowering.special and lowering.special(operands(equation.expr), statics(equation.expr))
     return CALL_COST if special is None else PLAIN_COST  # a whole power is a few products

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from functools import cached_property
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
 # Results between these sizes are rows of one block, which the C library's allocator keeps for the next call: several
 # blocks it would give back to the system, and each call would pay for fresh pages (three times the time of a call).
 SMALL, LARGE = 1 << 15, 1 << 22
-SHARED_WORK = 100_000_000  # ps of work over points that are worth waking threads for, twice what it takes
+# ps of one core over points that are worth sharing with threads that are awake, and worth waking them
+WORTH_SHARING, WORTH_WAKING = 200_000_000, 400_000_000
+AWAKE = 40e-6  # seconds after a call in which its threads do not sleep yet
 PLAIN_CALLS = 3  # single points answered in plain Python before anything is compiled
 
 
@@ -35,6 +38,7 @@ class Jit:
 
     def __init__(self, artifact: Artifact, threads: int = 1) -> None:
         self._artifact, self._threads = artifact, threads
+        self._ended = 0.0  # when points were last computed that are worth sharing
         self.loaded: dict[str, Callable[..., Any]] = {}
 
     def load(self, name: str) -> Callable[..., Any]:
@@ -55,25 +59,30 @@ class Jit:
             self.loaded[name] = self._with_arenas(function, entry) if entry.arenas else function
         return self.loaded[name]
 
-    def points(self, name: str) -> Callable[..., None]:
-        """An entry over a count of points, their arrays and the results'; by several threads where that is worth it."""
-        alone, entry, threads = self.native(name), self._artifact.entry(name), self._threads
-        enough = SHARED_WORK // entry.cost if threads > 1 and entry.cost else sys.maxsize
+    def enough(self, name: str) -> int:
+        """How many points are worth sharing among threads."""
+        cost = self._cost(name)
+        return int(WORTH_SHARING / cost) if cost and self._threads > 1 else sys.maxsize
 
-        def call(count: int, *arrays: Any) -> None:
-            if count < enough:
-                alone(count, *arrays)
-            else:
-                self._together(entry, count, arrays)
+    def _cost(self, name: str) -> float:
+        """ps of one core a point."""
+        return self._artifact.entry(name).cost * np.dtype(self._artifact.dtype).itemsize / 8
 
-        return call
+    def share(self, name: str, count: int, *arrays: Any) -> None:
+        """An entry of points, by several threads, unless they sleep and it is not worth waking them."""
+        if count * self._cost(name) >= WORTH_WAKING or perf_counter() - self._ended < AWAKE:
+            self._together(name, count, arrays)
+        else:
+            self.native(name)(count, *arrays)
+        self._ended = perf_counter()
 
-    def _together(self, entry: Entry, count: int, arrays: tuple[Any, ...]) -> None:
+    def _together(self, name: str, count: int, arrays: tuple[Any, ...]) -> None:
         from graphc.codegen.cache import native
         from graphc.codegen.team import lent_team, service
         from graphc.codegen.threads import APART
 
-        source, dtype, types = self._artifact.source, self._artifact.dtype, array_types(self._artifact.dtype)
+        source, dtype, entry = self._artifact.source, self._artifact.dtype, self._artifact.entry(name)
+        types = array_types(dtype)
         arenas = [np.empty(self._threads * (size_value(n, {}) + APART), types[kind]) for kind, n in entry.arenas]
         addresses = np.array([a.ctypes.data for a in (*arrays, *arenas)], np.uint64)
         with lent_team(self._threads) as team:
@@ -242,11 +251,12 @@ class Function:
         dtype, count = self._dtype, len(self.artifact.output_kinds) if entry != "backward" else 0
         total, array, empty = count + (len(self._gradients) if entry != "forward" else 0), np.ndarray, np.empty
         function: Callable[..., Any] | None = None
+        enough = 0
         if any(kind != "real" for kind in self.artifact.output_kinds):
             return lambda values: None
 
         def points(values: list[Any]) -> Any:
-            nonlocal function
+            nonlocal function, enough
             first = values[0]
             shape = first.shape
             if not shape:
@@ -259,8 +269,12 @@ class Function:
                 if SMALL < first.nbytes < LARGE
                 else [empty(shape, dtype) for _ in range(total)]
             )
-            function = function or self.jit.points(f"{entry}_points")
-            function(first.size, *values, *results)
+            if function is None:
+                function, enough = self.jit.native(f"{entry}_points"), self.jit.enough(f"{entry}_points")
+            if first.size < enough:
+                function(first.size, *values, *results)
+            else:
+                self.jit.share(f"{entry}_points", first.size, *values, *results)
             if entry == "value_and_grad":
                 return results[0], results[1:]
             return results[0] if total == 1 and entry == "forward" else results
@@ -403,7 +417,11 @@ class Function:
         outputs = [np.empty(shape, kinds[k]) for k in self.artifact.output_kinds] if entry != "backward" else []
         gradients = [np.empty(shape, self._dtype) for _ in self._gradients] if entry != "forward" else []
         count = flat[0].size if flat else 1
-        self.jit.points(f"{entry}_points")(count, *flat, *outputs, *gradients)
+        name, arrays = f"{entry}_points", (*flat, *outputs, *gradients)
+        if count < self.jit.enough(name):
+            self.jit.native(name)(count, *arrays)
+        else:
+            self.jit.share(name, count, *arrays)
         self._hasten(entry)
         if not shape:
             outputs, gradients = [o[()] for o in outputs], [g[()] for g in gradients]

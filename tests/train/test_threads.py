@@ -213,7 +213,8 @@ LONG = "input x\nv0 = x\n" + "\n".join(f"v{k + 1} = sin(v{k}) + {k + 1} * v{k} /
 def test_points_have_the_same_bits_for_any_number_of_threads(
     program: str, dtype: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("graphc.run.function.SHARED_WORK", 1)
+    monkeypatch.setattr("graphc.run.function.WORTH_SHARING", 0)
+    monkeypatch.setattr("graphc.run.function.WORTH_WAKING", 0)
     rng = np.random.default_rng(1)
     for count in (1, 4095, 20_000):
         points = {"x": rng.uniform(-2, 2, count), "k": rng.integers(0, 4, count), "b": rng.uniform(size=count) < 0.5}
@@ -238,7 +239,8 @@ def _in_the_child(results: Any) -> None:
 @pytest.mark.usefixtures("divided")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_forked_process_works_as_its_parent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("graphc.run.function.SHARED_WORK", 1)
+    monkeypatch.setattr("graphc.run.function.WORTH_SHARING", 0)
+    monkeypatch.setattr("graphc.run.function.WORTH_WAKING", 0)
     context = multiprocessing.get_context("fork")
     results: Any = context.SimpleQueue()
     _in_the_child(results)
@@ -250,7 +252,8 @@ def test_a_forked_process_works_as_its_parent(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_calls_from_several_threads_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("graphc.run.function.SHARED_WORK", 1)
+    monkeypatch.setattr("graphc.run.function.WORTH_SHARING", 0)
+    monkeypatch.setattr("graphc.run.function.WORTH_WAKING", 0)
     f = graphc.compile(POINTS[0], threads=2)
     x = np.linspace(-2, 2, 50_000)
     expected, found = f(x=x), []
