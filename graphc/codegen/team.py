@@ -11,7 +11,7 @@ import ctypes
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
@@ -72,12 +72,12 @@ class Team:
         self.memory[LOCK::LINE][:threads] = self._locks
         self._send_home = service("send_home")
         attend = service("attend")
-        self._helpers = [
-            threading.Thread(target=attend, args=(self.memory, k), name=f"graphc {k}", daemon=True)
-            for k in range(1, threads if helpers is None else helpers + 1)
-        ]
-        for helper in self._helpers:
-            helper.start()
+        self._helpers: list[threading.Thread] = []
+        with suppress(RuntimeError):  # the system has no more threads: those that are there do the work
+            for k in range(1, threads if helpers is None else helpers + 1):
+                helper = threading.Thread(target=attend, args=(self.memory, k), name=f"graphc {k}", daemon=True)
+                helper.start()
+                self._helpers.append(helper)
 
     def end(self) -> None:
         """End the other threads; they are gone when this returns."""
@@ -122,7 +122,10 @@ _idle: dict[int, list[Team]] = {}
 def lent_team(threads: int) -> Iterator[Team]:
     """A team that no other call uses meanwhile; its threads sleep until the next call."""
     idle = _idle.setdefault(threads, [])
-    team = idle.pop() if idle else Team(threads)
+    try:
+        team = idle.pop()
+    except IndexError:
+        team = Team(threads)
     try:
         yield team
     finally:

@@ -31,6 +31,7 @@ OPEN, ARRIVING, NUMBER = 1 << 16, (1 << 16) - 1, 1 << 17  # of STATE
 SLICE = 4096  # points of a part, whole pages of every array: a number of vectors, so that no slice has a remainder
 SPIN = 50_000  # ns: some of a thread's wake-ups, so that a sleep at worst doubles a wait
 PATIENCE = 6  # the first thread spends at most this part of its time waiting for others, else it works alone
+SOME_CREDIT = 250_000  # ns: several wake-ups
 LARGEST_CREDIT = 2_000_000  # ns of waiting that a quiet time earns: less than a scheduler's slice
 
 
@@ -115,10 +116,10 @@ def spend(team: Any, start: int) -> None:
 
 
 def earn(team: Any) -> None:
-    """Working alone pays a debt; then the others are called back."""
+    """Working alone pays a debt; with some credit beyond, which pays for waking them, the others are called back."""
     time = now()
     left = load(team, CREDIT) + (time - load(team, SEEN)) // PATIENCE
-    if left >= 0:
+    if left >= SOME_CREDIT:
         store(team, CREDIT, left)
         store(team, SEEN, time)
         store(team, ALONE, 0)
