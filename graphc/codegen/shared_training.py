@@ -64,7 +64,7 @@ class _SharedLoop(LoopText):
 
     def _batch(self) -> list[str]:
         """Sections one after the other; those where something is learned only where it is asked for."""
-        lines: list[str] = []
+        lines = ["if learning:", "    pace(team, thread)"]
         for items in self.sections:
             section = self._section(self._items(items))
             learning = all(self._learns(item) for item in items)

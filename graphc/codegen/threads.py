@@ -23,6 +23,7 @@ LINE = 16  # words between what different threads write: two cache lines, which 
 STATE, CLAIMED, DONE, JOB, MANNERS, THREADS = (LINE * k for k in range(6))
 FIRST, ADDRESS, CLOSURE = JOB, JOB + 1, JOB + 2  # of the job: its first part's number, its function, its arguments
 ALONE, CREDIT, SEEN, LAST = (MANNERS + k for k in range(4))
+TURNS, TURNS_BEFORE, STEPS, START, ALONE_STEP = (MANNERS + k for k in range(4, 9))  # of `pace`
 TAKEN = LINE * 6  # of the first part: the end of the last section in which it was claimed; the next parts follow
 WISH, LOCK = TAKEN + MOST, TAKEN + MOST + 1  # of the first thread; the next ones follow a LINE apart
 IDLE, ASIDE = -1, -2  # wishes besides a number of parts: a job; the end of the first thread's working alone
@@ -33,6 +34,8 @@ SPIN = 50_000  # ns: some of a thread's wake-ups, so that a sleep at worst doubl
 PATIENCE = 6  # the first thread spends at most this part of its time waiting for others, else it works alone
 SOME_CREDIT = 250_000  # ns: several wake-ups
 LARGEST_CREDIT = 2_000_000  # ns of waiting that a quiet time earns: less than a scheduler's slice
+WINDOW, SETTLING = 1_000_000, 4  # ns in which a step's time is taken; first steps together, which do not count
+PENALTY = 10_000_000  # ns of waiting that are due where others only hinder: `PATIENCE` times that alone
 
 
 # --- sections and parts ----------------------------------------------------------------------------------------------
@@ -109,10 +112,16 @@ def spend(team: Any, start: int) -> None:
     end = now()
     earned = load(team, CREDIT) + (start - load(team, SEEN)) // PATIENCE
     left = min(earned, LARGEST_CREDIT) - (end - start)
+    owe(team, left, end)
+
+
+def owe(team: Any, left: int, time: int) -> None:
+    """The first thread's credit at a time; with a debt it works alone."""
     store(team, CREDIT, left)
-    store(team, SEEN, end)
+    store(team, SEEN, time)
     if left < 0:
         store(team, ALONE, 1)
+        add(team, TURNS, 1)
 
 
 def earn(team: Any) -> None:
@@ -123,8 +132,31 @@ def earn(team: Any) -> None:
         store(team, CREDIT, left)
         store(team, SEEN, time)
         store(team, ALONE, 0)
+        add(team, TURNS, 1)
         rouse(team, ASIDE)
         rouse(team, IDLE)
+
+
+def pace(team: Any, thread: int) -> None:
+    """Before each step of training: the first thread takes the time of steps alone and together, and works alone for a
+    while where that is faster, because the cores are far apart or busy."""
+    if thread == 0:
+        time, turns, steps = now(), load(team, TURNS), load(team, STEPS) + 1
+        if turns == 0:
+            owe(team, -SOME_CREDIT, time)  # a team begins alone, to know what that takes
+        if turns != load(team, TURNS_BEFORE):
+            store(team, TURNS_BEFORE, turns)
+            steps = 0 if load(team, ALONE) != 0 else -SETTLING
+        taken = time - load(team, START)
+        if steps >= 2 and taken >= WINDOW:
+            each, steps = taken // steps, 0
+            if load(team, ALONE) != 0:
+                store(team, ALONE_STEP, each)
+            elif 0 < load(team, ALONE_STEP) < each:
+                owe(team, -PENALTY, time)
+        if steps == 0:
+            store(team, START, time)
+        store(team, STEPS, steps)
 
 
 def rouse(team: Any, wish: int) -> None:
@@ -172,6 +204,7 @@ def together(team: Any, address: int, closure: int) -> None:
     store(team, ADDRESS, address)
     store(team, CLOSURE, closure)
     store(team, SEEN, now())
+    store(team, STEPS, -1)
     store(team, STATE, (load(team, STATE) // NUMBER + 1) * NUMBER + OPEN)
     if load(team, ALONE) == 0:
         rouse(team, IDLE)
