@@ -79,6 +79,13 @@ class Rebuilder(Builder):
             self._remember(key, target)
         return known or target
 
+    def add(self, equation: Equation, type_: Type) -> None:
+        """Take over an equation at the end; where another computes the same, as an alias of that."""
+        super().add(equation, type_)
+        self.place[equation.target] = len(self.place)
+        if equation.origin.span is not None:
+            self.written.add(equation.target)
+
     def begin(self, equation: Equation) -> None:
         """An equation is to be made anew: what is made until `end` stands before it, and may not need it."""
         target = self.current = equation.target

@@ -66,6 +66,7 @@ class _Sharing:
             old.know(equation, graph.types[equation.target])
         used = {s for e in graph.equations if operation_of(e.expr) not in PRODUCTS for s in symbols_of(e.expr)}
         self.read: dict[Symbol, Product] = {}
+        self.plain: set[Symbol] = set()  # products of their own operands: as they are, if nothing is taken out
         self.given: dict[Pair, Symbol] = {}
         differences: dict[tuple[Basic, Basic], Symbol] = {}
         for equation in graph.equations:
@@ -82,7 +83,10 @@ class _Sharing:
             if equation.origin.span is not None and not _is_exact(m):
                 self._give(old, s, equation.expr)
             elif s in used or s in self.kept:
-                self.read[s] = _product(_turned(old, m, differences), s in self.kept)
+                turned = _turned(old, m, differences)
+                self.read[s] = _product(turned, s in self.kept)
+                if turned.powers.keys() <= set(map(old.look, operands(equation.expr))):
+                    self.plain.add(s)
 
     def _give(self, old: Rebuilder, s: Symbol, expr: Basic) -> None:
         """What the program's text multiplies or divides is there for all that come later."""
@@ -99,7 +103,7 @@ class _Sharing:
         """Pairs that occur more than once become tokens of their own, the most frequent first; True if there are any."""
         joined = False
         self.pairs: dict[Basic, Pair] = {}
-        self.products = {s: Product(p.sign, dict(p.powers)) for s, p in self.read.items()}
+        self.products = {s: Product(p.sign, p.powers) for s, p in self.read.items()}
         where: dict[Pair, dict[Symbol, None]] = {}
         queue: list[tuple[int, bool, int, Pair]] = []
         whole: set[Pair] = set()
@@ -164,24 +168,27 @@ class _Sharing:
         return drop_dead(builder.graph(graph, updates=updates), self.kept), tuple(self.steps)
 
     def _visit(self, equation: Equation) -> None:
-        builder, target, operation = self.builder, equation.target, operation_of(equation.expr)
-        builder.origin = equation.origin
-        made: Made
-        if target in self.products:
-            builder.origin = Origin(PRODUCT_SHARING.name, (target,))
-            made = build(builder, Plan([self._monomial(self.products[target])]))
-        elif operation is None:
-            made = self.image.get(equation.expr, equation.expr)
+        builder, target, expr = self.builder, equation.target, equation.expr
+        operation, old = operation_of(expr), operands(expr)
+        product = self.products.get(target)
+        untouched = product is None or (target in self.plain and product == self.read[target])
+        if untouched and self.image.keys().isdisjoint(old):
+            builder.add(equation, self.graph.types[target])
         else:
-            made = Root(operation, tuple(self.image.get(a, a) for a in operands(equation.expr)), statics(equation.expr))
-        if isinstance(made, Root):
-            atom = builder.apply(made.operation, made.operands, made.statics, target.name)
-        else:
-            atom = builder.bind(target.name, made)
-        self.image[target] = atom if target in self.kept else builder.resolve(atom)
-        atom = builder.resolve(atom)
-        if target in self.products and (after := builder.definition(atom)) not in (None, equation.expr):
-            self.steps.append(Step(PRODUCT_SHARING, target, equation.expr, after or atom))
+            builder.origin = equation.origin if product is None else Origin(PRODUCT_SHARING.name, (target,))
+            atoms = tuple(self.image.get(a, a) for a in old)
+            made: Made = atoms[0] if operation is None else Root(operation, atoms, statics(expr))
+            if product is not None:
+                made = build(builder, Plan([self._monomial(product)]))
+            if isinstance(made, Root):
+                builder.apply(made.operation, made.operands, made.statics, target.name)
+            else:
+                builder.bind(target.name, made)
+        now = builder.resolve(target)
+        if now is not target and target not in self.kept:
+            self.image[target] = now
+        if product is not None and (after := builder.definition(now)) not in (None, expr):
+            self.steps.append(Step(PRODUCT_SHARING, target, expr, after or now))
 
     def _monomial(self, product: Product) -> Monomial:
         result = Monomial(Fraction(product.sign))
