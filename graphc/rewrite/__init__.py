@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from sympy import Basic, Symbol
+from sympy import Symbol
 
 from graphc.graph.graph import Graph, needed
 from graphc.rewrite.arrange import CANCEL_ALL
 from graphc.rewrite.canonical import CANONICAL
 from graphc.rewrite.cheap import CHEAP
-from graphc.rewrite.driver import Step, changed, rewrite, rewrite_steps
+from graphc.rewrite.driver import Step, changed, promising_steps, rewrite, rewrite_steps
 from graphc.rewrite.names import drop_dead, kept_symbols
 from graphc.rewrite.order import order_products
 from graphc.rewrite.reciprocals import share_reciprocals
@@ -41,13 +41,13 @@ def simplify(graph: Graph) -> Graph:
 
 def simplify_steps(graph: Graph) -> tuple[Graph, tuple[Step, ...]]:
     """The same with its steps."""
-    short, steps = rewrite_steps(drop_dead(graph), STABLE, CANONICAL, CHEAP)
+    short, steps, promising = promising_steps(drop_dead(graph), STABLE, CANONICAL, CHEAP)
     short = drop_dead(short)
-    before, start = None, None
+    before = None
     while short is not before:
         before = short
-        short, more = _if_shorter(before, _shared(before, start))
-        start, steps = changed(before, short), steps + more
+        short, more, promising = _if_shorter(before, _shared(before, promising))
+        steps += more
     result, last = rewrite_steps(short, PRECISE, first=PRECISE)
     return drop_dead(result), steps + last
 
@@ -55,25 +55,28 @@ def simplify_steps(graph: Graph) -> tuple[Graph, tuple[Step, ...]]:
 Result: TypeAlias = tuple[Graph, tuple[Step, ...]]
 
 
-def _shared(graph: Graph, start: frozenset[Basic] | None) -> Result:
-    """Products shared, after all that share a fraction have multiplied it out near `start`, or not: what is shorter."""
+def _shared(graph: Graph, promising: frozenset[Symbol]) -> Result:
+    """Products shared, after all that share a fraction have multiplied it out, or not: what is shorter.
+
+    `promising`: where that may be shorter.
+    """
     found = [share_products(graph)]
     rules = (STABLE, CANONICAL, (CANCEL_ALL, *CHEAP))
-    everywhere, steps = rewrite_steps(graph, *rules, first=(CANCEL_ALL,), start=start)
+    everywhere, steps = rewrite_steps(graph, *rules, first=(CANCEL_ALL,), start=promising) if promising else (graph, ())
     if steps:
         other, more = share_products(drop_dead(everywhere))
         found.append((other, steps + more))
     return min(found, key=lambda f: operations(f[0]))
 
 
-def _if_shorter(graph: Graph, trial: Result) -> Result:
+def _if_shorter(graph: Graph, trial: Result) -> tuple[Graph, tuple[Step, ...], frozenset[Symbol]]:
     """What a trial made, in normal form, where it has fewer operations; else the graph as it was."""
     other, steps = trial
     if operations(other) >= operations(graph):
-        return graph, ()
-    tidied, more = rewrite_steps(other, STABLE, CANONICAL, CHEAP, start=changed(graph, other))
+        return graph, (), frozenset()
+    tidied, more, promising = promising_steps(other, STABLE, CANONICAL, CHEAP, start=changed(graph, other))
     tidied = drop_dead(tidied)
-    return (tidied, steps + more) if operations(tidied) <= operations(other) else (other, steps)
+    return (tidied, steps + more, promising) if operations(tidied) <= operations(other) else (other, steps, promising)
 
 
 def tidy(graph: Graph, since: Graph | None = None) -> Graph:

@@ -96,28 +96,44 @@ def collected_sum(builder: Rebuilder, root: Root) -> Made | None:
 
 
 def cancelled(builder: Rebuilder, root: Root) -> Made | None:
-    """A region of sums and products multiplied out, where terms then cancel and that saves operations."""
-    return _cancelled(builder, root, (1, 3), freed)
+    """A region of sums and products multiplied out, where terms then cancel and that saves operations.
+
+    Where it would if all that share a part of the region did so, that is noted in the builder.
+    """
+    if is_inner(builder, ARITHMETIC):
+        return None
+    for depth in (1, 3):
+        region = Region()
+        found = expanded(builder, root, region, depth)
+        best = None if found is None else _shorter(builder, root, region, found, freed)
+        if best is not None:
+            return _unless_same(builder, build(builder, best), root)
+        if not region.cut:
+            break
+    if found is not None and _shorter(builder, root, region, found, _freed_for_all) is not None:
+        assert builder.current is not None
+        builder.promising.add(builder.current)
+    return None
 
 
 def cancelled_for_all(builder: Rebuilder, root: Root) -> Made | None:
     """The same, where it saves operations if all that share a part of the region do so."""
-    return _cancelled(builder, root, (3,), _freed_for_all)
-
-
-def _cancelled(builder: Rebuilder, root: Root, depths: tuple[int, ...], saved: Callable[..., float]) -> Made | None:
     if is_inner(builder, ARITHMETIC):
         return None
-    for depth in depths:
-        region = Region()
-        found = expanded(builder, root, region, depth)
-        if found is not None and _least(found) < saved(builder, root, region, _atoms(Plan(found))):
-            best = plan(found)
-            if cost(best) < saved(builder, root, region, _atoms(best)):
-                return _unless_same(builder, build(builder, best), root)
-        if not region.cut:
-            return None
-    return None
+    region = Region()
+    found = expanded(builder, root, region, 3)
+    best = None if found is None else _shorter(builder, root, region, found, _freed_for_all)
+    return None if best is None else _unless_same(builder, build(builder, best), root)
+
+
+def _shorter(
+    builder: Rebuilder, root: Root, region: Region, found: list[Monomial], saved: Callable[..., float]
+) -> Plan | None:
+    """The plan of a polynomial, where it has fewer operations than it saves."""
+    if _least(found) >= saved(builder, root, region, _atoms(Plan(found))):
+        return None
+    best = plan(found)
+    return best if cost(best) < saved(builder, root, region, _atoms(best)) else None
 
 
 def _least(found: list[Monomial]) -> int:

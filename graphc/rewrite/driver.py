@@ -57,6 +57,17 @@ def rewrite_steps(
     Where the graph has been rewritten before, `first` are the rules that it has not met, or `start` the symbols that
     have changed since: all rules are then tried only near what is new.
     """
+    return promising_steps(graph, *rules, opaque=opaque, first=first, start=start)[:2]
+
+
+def promising_steps(
+    graph: Graph,
+    *rules: tuple[Rewriting, ...],
+    opaque: frozenset[Symbol] = frozenset(),
+    first: tuple[Rewriting, ...] | None = None,
+    start: frozenset[Basic] | None = None,
+) -> tuple[Graph, tuple[Step, ...], frozenset[Symbol]]:
+    """The same with the `promising` symbols of the builder: a rule that it was tried without may fire there."""
     index = index_of(rules)
     work = Worklist(graph, opaque)
     steps: list[Step] = []
@@ -73,7 +84,7 @@ def rewrite_steps(
             active = work.claim_names()
             if not active:
                 break
-    return work.graph(), tuple(steps)
+    return work.graph(), tuple(steps), frozenset(work.builder.promising)
 
 
 def changed(old: Graph, new: Graph) -> frozenset[Basic]:

@@ -29,7 +29,8 @@ class Rebuilder(Builder):
     `current` is the symbol that is being rebuilt (`as_written`: from the program's text), `seen` what was looked at
     for it.  `opaque` symbols have no definition for the rules.  `consumer` is the operation that uses a symbol used
     once; `written` holds the symbols that the program's text defines, `place` orders all by definition.  `present` are
-    the operations of the graph; `roots` and `products` remember what was taken apart.  `learns`: the program has
+    the operations of the graph; `roots` and `products` remember what was taken apart.  `promising` are the
+    symbols of regions in which terms cancel, at a gain if all that share them are rewritten.  `learns`: the program has
     parameters.
     """
 
@@ -47,6 +48,7 @@ class Rebuilder(Builder):
         self.roots: dict[Basic, Root | None] = {}
         self.products: dict[bool, Any] = {}
         self.learns = False
+        self.promising: set[Symbol] = set()
         self.twins: list[Symbol] = []
         self._keys: dict[Symbol, Key] = {}
         self._here = math.inf
@@ -93,6 +95,7 @@ class Rebuilder(Builder):
         self.as_written = equation.origin.span is not None
         self.seen, self.products, self.equations = set(), {}, []
         self._here = self.place[target]
+        self.promising.discard(target)
         self._drop_key(target)
 
     def as_it_is(self, equation: Equation) -> bool:
@@ -132,6 +135,7 @@ class Rebuilder(Builder):
         self._drop_key(s)
         self._reserved.discard(s.name)
         self.written.discard(s)
+        self.promising.discard(s)
         for table in (self._definitions, self.roots, self.uses, self.consumer, self.place):
             table.pop(s, None)
 
