@@ -26,11 +26,23 @@ Key: TypeAlias = tuple[Hashable, ...]  # head, arguments, shape and kind
 _SYMBOLS: dict[str, Symbol] = {}
 
 
+class _Name(Symbol):  # type: ignore[misc]
+    """A graph's symbol: one object a name, so that it is equal to itself alone and hashed without a Python call."""
+
+    __slots__ = ()
+    __hash__ = object.__hash__
+    __eq__ = object.__eq__
+    __ne__ = object.__ne__
+
+    def __reduce_ex__(self, protocol: object) -> tuple[Any, ...]:
+        return symbol, (self.name,)
+
+
 def symbol(name: str) -> Symbol:
     """The real symbol of a name; one object a name."""
     found = _SYMBOLS.get(name)
     if found is None:
-        found = _SYMBOLS[name] = Symbol(name, real=True)
+        found = _SYMBOLS[name] = _Name(name, real=True)
     return found
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sympy import Basic
+from sympy import Basic, Symbol
 
 from graphc.errors import GraphcError
 from graphc.graph.graph import Equation, Graph, needed, operands, statics
@@ -19,10 +19,10 @@ from graphc.ops.sympy_table import expression_of
 
 def to_sympy(graph: Graph) -> Any:
     """The output of a scalar program as a SymPy expression; several outputs as a dictionary by name."""
-    table: dict[Basic, Any] = {}
+    table: dict[Basic, Any] = {s: Symbol(s.name, real=True) for s in graph.leaves()}
     for equation in needed(graph, graph.outputs):
         table[equation.target] = _expression(graph, equation, table)
-    found = {s.name: table.get(s, s) for s in graph.outputs}
+    found = {s.name: table[s] for s in graph.outputs}
     return found if len(found) > 1 else next(iter(found.values()))
 
 

@@ -6,7 +6,9 @@ Always holds: SymPy never rewrites a node.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import pickle
 from typing import Any
 
 import pytest
@@ -203,6 +205,11 @@ def test_the_checker_finds_faults() -> None:
     for words, graph in faults:
         with pytest.raises(AssertionError, match=words):
             validate(graph)
+
+
+def test_a_name_is_one_symbol() -> None:
+    x = symbol("x")
+    assert all(s is x for s in (symbol("x"), copy.deepcopy(x), pickle.loads(pickle.dumps(x))))
 
 
 def test_errors_have_a_place_and_a_caret() -> None:
