@@ -8,6 +8,7 @@ order of its terms; a region that the user wrote changes only where that saves o
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from fractions import Fraction
 
 from sympy import Basic, Integer, Number, Rational, Symbol
@@ -37,6 +38,7 @@ from graphc.rewrite.polynomial import (
     Plan,
     Powers,
     Region,
+    collect,
     cost,
     operands_of,
     plan,
@@ -68,7 +70,7 @@ def ordered_product(builder: Rebuilder, root: Root) -> Made | None:
         if whole is None:
             return None
         found, region = whole.monomial, whole.region
-        saved = freed(builder, root, region, found.powers) - cost(Plan([found]))
+        saved = freed(builder, root, region, found.powers.keys()) - cost(Plan([found]))
         sign = found.coefficient == -1  # signs are free: they end in a difference, or in the next product's coefficient
         if saved > 0 or (saved + sign >= 0 and not deep and not _as_written(builder, region)):
             return _unless_same(builder, build(builder, Plan([found]), _shared(builder)), root)
@@ -89,10 +91,8 @@ def collected_sum(builder: Rebuilder, root: Root) -> Made | None:
     found = terms(builder, root, region)
     if found is None or (len(found) < 2 and root.operation is negate):
         return None
-    best = plan(found)
-    if cost(best) >= freed(builder, root, region, _atoms(best)):
-        return None
-    return _unless_same(builder, build(builder, best), root)
+    best = _shorter(builder, root, region, collect(found), freed)
+    return None if best is None else _unless_same(builder, build(builder, best), root)
 
 
 def cancelled(builder: Rebuilder, root: Root) -> Made | None:
@@ -129,11 +129,12 @@ def cancelled_for_all(builder: Rebuilder, root: Root) -> Made | None:
 def _shorter(
     builder: Rebuilder, root: Root, region: Region, found: list[Monomial], saved: Callable[..., float]
 ) -> Plan | None:
-    """The plan of a polynomial, where it has fewer operations than it saves."""
-    if _least(found) >= saved(builder, root, region, _atoms(Plan(found))):
+    """The plan of a polynomial of collected terms, where it has fewer operations than it saves."""
+    limit = saved(builder, root, region, {a for m in found for a in m.powers})
+    if _least(found) >= limit:
         return None
     best = plan(found)
-    return best if cost(best) < saved(builder, root, region, _atoms(best)) else None
+    return best if cost(best) < limit else None
 
 
 def _least(found: list[Monomial]) -> int:
@@ -141,7 +142,7 @@ def _least(found: list[Monomial]) -> int:
     return max(len(found), len({a for m in found for a in m.powers})) - 1
 
 
-def _freed_for_all(builder: Rebuilder, root: Root, region: Region, used: object) -> float:
+def _freed_for_all(builder: Rebuilder, root: Root, region: Region, used: AbstractSet[Basic]) -> float:
     """Equations of a region, each counted by the share of its uses that lie in the region."""
     return 1 + sum(
         min(n / max(builder.uses.get(a, 1), 1), 1) for a, n in region.visits.items() if a not in builder.kept
@@ -159,16 +160,7 @@ def _as_written(builder: Rebuilder, region: Region) -> bool:
     return builder.as_written and all(a in builder.written for a in region.visits)
 
 
-def _atoms(value: Plan) -> set[Basic]:
-    found: set[Basic] = set()
-    for m in value.terms:
-        found.update(m.powers)
-        for inner in m.extra:
-            found |= _atoms(inner)
-    return found
-
-
-def freed(builder: Rebuilder, root: Root, region: Region, used: object) -> int:
+def freed(builder: Rebuilder, root: Root, region: Region, used: AbstractSet[Basic]) -> int:
     """How many equations go when a region is replaced: its root, and what only freed equations use."""
     arrived: dict[Basic, int] = {}
     total, todo = 0, [root.operands]
@@ -180,7 +172,7 @@ def freed(builder: Rebuilder, root: Root, region: Region, used: object) -> int:
                 continue
             if atom in region.visits:
                 todo.append(operands_of(builder, atom))
-            elif atom not in used and builder.inside(atom) is not None:  # type: ignore[operator]
+            elif atom not in used and builder.inside(atom) is not None:
                 total += 1
     return total
 
