@@ -70,6 +70,7 @@ class Builder:
         self.origin = Origin("given")
         self._consed: dict[Key, Symbol] = {}
         self._definitions: dict[Symbol, Basic] = {}
+        self._aliases: dict[Symbol, Basic] = {}  # the definitions that are atoms
         self._reserved = set(reserved)
         self._prefix = prefix
         self._count = 0
@@ -104,7 +105,7 @@ class Builder:
             if known is not equation.target:
                 equation = Equation(equation.target, known, equation.origin)
         self.types[equation.target] = type_
-        self._definitions[equation.target] = equation.expr
+        self._define(equation.target, equation.expr)
         self.equations.append(equation)
         self._reserved.add(equation.target.name)
 
@@ -181,9 +182,16 @@ class Builder:
         target = symbol(name if name is not None else self.fresh())
         self.types[target] = type_
         self._reserved.add(target.name)
-        self._definitions[target] = expr
+        self._define(target, expr)
         self.equations.append(Equation(target, expr, self.origin))
         return target
+
+    def _define(self, s: Symbol, expr: Basic) -> None:
+        self._definitions[s] = expr
+        if isinstance(expr, (Symbol, Number)):
+            self._aliases[s] = expr
+        else:
+            self._aliases.pop(s, None)
 
     def _known(self, key: Key) -> Symbol | None:
         """The symbol that has an expression already."""
@@ -220,8 +228,8 @@ class Builder:
 
     def _key(self, expr: Basic, type_: Type) -> Key:
         """What equal operations have in common: aliases resolved, operands of a commutative one in one order."""
-        definitions, arguments = self._definitions, expr.args
-        if any(isinstance(definitions.get(a), (Symbol, Number)) for a in arguments if isinstance(a, Symbol)):
+        arguments = expr.args
+        if self._aliases:
             arguments = tuple(self.resolve(a) if isinstance(a, Symbol) else a for a in arguments)
         operation = operation_of(expr)
         if operation is not None and operation.commutative and hash(arguments[1]) < hash(arguments[0]):
@@ -232,11 +240,8 @@ class Builder:
 
     def resolve(self, atom: Basic) -> Basic:
         """What an alias stands for."""
-        while isinstance(atom, Symbol):
-            definition = self._definitions.get(atom)
-            if not isinstance(definition, (Symbol, Number)):
-                return atom
-            atom = definition
+        while isinstance(atom, Symbol) and atom in self._aliases:
+            atom = self._aliases[atom]
         return atom
 
     def graph(self, like: Graph, **changes: Any) -> Graph:

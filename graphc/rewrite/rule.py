@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeAlias, Union
 
-from sympy import Basic, Number, Symbol
+from sympy import Basic, Symbol
 
 from graphc.graph.builder import Builder, Key
 from graphc.graph.graph import Equation, Origin, symbols_of
@@ -64,7 +64,7 @@ class Rebuilder(Builder):
         """An equation of the graph, to look into."""
         target = equation.target
         self.types[target] = type_
-        self._definitions[target] = equation.expr
+        self._define(target, equation.expr)
         self.place[target] = len(self.place)
         if equation.origin.span is not None:
             self.written.add(target)
@@ -136,14 +136,14 @@ class Rebuilder(Builder):
         self._reserved.discard(s.name)
         self.written.discard(s)
         self.promising.discard(s)
-        for table in (self._definitions, self.roots, self.uses, self.consumer, self.place):
+        for table in (self._definitions, self._aliases, self.roots, self.uses, self.consumer, self.place):
             table.pop(s, None)
 
     def define(self, s: Symbol, expr: Basic) -> None:
         """Another right-hand side of the same value for a symbol."""
         self._drop_key(s)
         self.roots.pop(s, None)
-        self._definitions[s] = expr
+        self._define(s, expr)
         if operation_of(expr) is not None:
             self._remember(self._key(expr, self.types[s]), s)
 
@@ -189,11 +189,10 @@ class Rebuilder(Builder):
         if not isinstance(atom, Symbol):
             return atom
         self.seen.add(atom)
-        definition = self._definitions.get(atom)
-        while isinstance(definition, (Symbol, Number)) and atom not in self.opaque:
-            atom = definition
+        aliases = self._aliases
+        while atom in aliases and atom not in self.opaque:
+            atom = aliases[atom]
             self.seen.add(atom)
-            definition = self._definitions.get(atom)
         return atom
 
     def inside(self, atom: Basic) -> Basic | None:
