@@ -54,13 +54,14 @@ Pass = Callable[[Graph], Union[Graph, tuple[Graph, tuple[Any, ...]]]]
 def uncollected() -> Iterator[None]:
     """Without the collector of cycles: it would walk all equations again and again (a third of the time of long
     programs), and equations form no cycles."""
-    enabled = gc.isenabled()
+    if not gc.isenabled():  # another thread's compilation may have switched it off, and switches it on again
+        yield
+        return
     gc.disable()
     try:
         yield
     finally:
-        if enabled:
-            gc.enable()
+        gc.enable()
 
 
 @dataclass(frozen=True)

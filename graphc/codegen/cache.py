@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from graphc.codegen.native import Loaded
 
 _SOURCES = (
-    "support.py", "lapack.py", "native.py", "call.py", "translate.py", "prelude.py", "atomic.py", "threads.py", "tracing.py", "plain_number.py", "blas.py", "cache.py",
+    "support.py", "lapack.py", "native.py", "call.py", "translate.py", "arithmetic.py", "prelude.py", "atomic.py",
+    "threads.py", "tracing.py", "plain_number.py", "blas.py", "cache.py",
 )  # fmt: skip
 _MODULES: dict[str, ModuleType] = {}
 _LOADED: dict[tuple[str, Entry, str], Any] = {}
@@ -193,12 +194,12 @@ def _module(source: str, folder: Path) -> ModuleType:
     if name in _MODULES:
         return _MODULES[name]
     file = folder / "module.py"
-    with contextlib.suppress(OSError):
-        if not file.exists() or file.read_bytes() != source.encode():
+    if _content(file) != source.encode():
+        with contextlib.suppress(OSError):
             _write(file, source.encode())
-    if not file.exists():
+    if _content(file) != source.encode():  # nothing can be kept there
         file = Path(tempfile.mkdtemp(prefix="graphc-")) / "module.py"
-        file.write_text(source)
+        file.write_bytes(source.encode())
     spec = importlib.util.spec_from_file_location(name, file)
     assert spec is not None
     assert spec.loader is not None
@@ -211,6 +212,12 @@ def _module(source: str, folder: Path) -> ModuleType:
         sys.dont_write_bytecode = keep
     _MODULES[name] = module
     return module
+
+
+def _content(file: Path) -> bytes | None:
+    with contextlib.suppress(OSError):
+        return file.read_bytes()
+    return None
 
 
 def _files(stored: Path, entry: str) -> list[Path]:

@@ -25,7 +25,6 @@ _TYPE, _TUPLE_SIZE, _TUPLE_ITEMS, _NUMBER = 8, 16, 24, 16  # where objects, tupl
 _DATA, _RANK, _SHAPE, _DESCRIPTION, _FLAGS = 16, 24, 32, 56, 64
 _CONTIGUOUS_AND_ALIGNED = 0x101
 FLAGS = 0x0082  # METH_FASTCALL and METH_KEYWORDS
-FORMS = ("value", "results", "value and results")
 
 # the context of a call, a tuple: the function for all else, then these, the inputs' names, the results' names
 _SLOW, _DTYPE, _ARRAY, _WIDE, _NAMES = 0, 1, 2, 3, 4

@@ -96,12 +96,17 @@ class ModuleWriter:
 
     def add_function(self, name: str, arguments: list[str], lines: list[str], types: list[str]) -> None:
         """An entry that Numba compiles, for its users."""
-        self.functions.append(_definition(name, arguments, lines))
-        self.entries.append(Entry(name, tuple(types)))
+        self._add(Entry(name, tuple(types)), arguments, lines)
 
     def add_native(self, entry: Entry, arguments: list[str], lines: list[str]) -> None:
         """An entry that LLVM compiles."""
-        self.functions.append("@entry\n" + _definition(entry.name, arguments, lines))
+        self._add(entry, arguments, lines, "@entry\n")
+
+    def _add(self, entry: Entry, arguments: list[str], lines: list[str], decorator: str = "") -> None:
+        """The types are part of the text: the cache finds machine code by the text alone."""
+        body = "\n".join(f"    {line}" for line in lines or ["pass"])
+        types = f"  # {', '.join(entry.arguments)}" if entry.arguments else ""
+        self.functions.append(f"{decorator}def {entry.name}({', '.join(arguments)}):{types}\n{body}")
         self.entries.append(entry)
 
     # --- kernels -----------------------------------------------------------------------------------------------
@@ -223,10 +228,6 @@ class ModuleWriter:
         body = "\n".join(f"    {line}" for line in [*taken, *lines, f"return ({', '.join(results)},)"])
         self.functions.append(f"@point\ndef {name}_point(numbers):\n{body}")
         self.helpers |= writer.helpers
-
-
-def _definition(name: str, arguments: list[str], lines: list[str]) -> str:
-    return f"def {name}({', '.join(arguments)}):\n" + "\n".join(f"    {line}" for line in lines or ["pass"])
 
 
 def argument_type(type_: Type) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from graphc.codegen import prelude
 from graphc.codegen.plain_lapack import FUNCTIONS
 from graphc.codegen.plain_number import traced, vector
 
@@ -59,14 +60,9 @@ def view(array: Any, start: int) -> Any:
 
 
 def shuffle(order: Any, count: int, state: Any) -> None:
-    """Fisher and Yates's shuffle with splitmix64, as the jitted one."""
-    mask = (1 << 64) - 1
-    for i in range(count - 1, 0, -1):
-        state[0] = z = (int(state[0]) + 0x9E3779B97F4A7C15) & mask
-        z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & mask
-        z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & mask
-        j = (z ^ (z >> 31)) % (i + 1)
-        order[i], order[j] = order[j], order[i]
+    """As the jitted one, whose whole numbers of 64 bits wrap around."""
+    with np.errstate(over="ignore"):
+        prelude.shuffle(order, count, state)
 
 
 def plain_functions(source: str) -> dict[str, Any]:

@@ -45,6 +45,7 @@ def kernel(function: Callable[..., Any]) -> Any:
 def entry(function: Callable[..., Any]) -> Any:
     """The intrinsic that calls a function which LLVM compiles, and links its text to the caller's."""
     file, name = Path(function.__code__.co_filename), function.__name__
+    source = file.read_text("utf-8")  # now: the file may be gone when the function is compiled
     dtype = function.__globals__["real"].__name__
     kinds = {types.float64: "float64[1]", types.float32: "real[1]", types.int64: "int[1]", types.uint8: "bool[1]"}
 
@@ -53,7 +54,7 @@ def entry(function: Callable[..., Any]) -> Any:
 
         def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
             prefix = f"graphc_{file.parent.name}_"
-            text = llvm_text(file.read_text("utf-8"), Entry(name, listed), dtype, prefix)
+            text = llvm_text(source, Entry(name, listed), dtype, prefix)
             library = context.codegen().create_library(prefix + name)
             library.add_llvm_module(binding.parse_assembly(text))
             library.finalize()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import subprocess
@@ -9,6 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from graphc.codegen import cache
 
 RUN = """
 import json, sys
@@ -113,3 +116,67 @@ def test_a_cache_that_cannot_be_kept_is_one_warning(tmp_path: Path) -> None:
     found, errors = _run(tmp_path / "file" / "cache")
     _check(found)
     assert errors.count("Warning") == 1
+
+
+def test_kinds_of_inputs_are_told_apart(tmp_path: Path) -> None:
+    run = """
+import json, sys
+import numpy as np
+import graphc
+found = []
+for kind, type_ in (("bool", bool), ("int", int), ("real", float)):
+    f = graphc.compile(f"input k: {kind}\\noutput y\\ny = k")
+    y = f(k=np.array([1, 0, 1], type_))
+    found.append((y.tolist(), str(y.dtype)))
+print(json.dumps(found))
+"""
+    for _ in range(2):
+        found, _ = _run(tmp_path, run)
+        assert found == [[[True, False, True], "bool"], [[1, 0, 1], "int64"], [[1.0, 0.0, 1.0], "float64"]]
+
+
+LEAVES_ITS_FOLDER = """
+import json, shutil, sys
+import numpy as np
+import graphc
+from graphc.config import cache_folder
+f = graphc.compile("input A[n, n], b[n]\\noutput y\\ny = sum(solve(A, b)^2)")
+given = np.eye(3)*2, np.ones(3)
+found = [f.jit.forward(*given)]
+shutil.rmtree(cache_folder())
+found += [f.jit.value_and_grad(*given)[0], f(*given), f.value_and_grad(*given)[0]]
+print(json.dumps(found))
+"""
+
+
+def test_functions_outlive_their_folder(tmp_path: Path) -> None:
+    assert _run(tmp_path, LEAVES_ITS_FOLDER)[0] == [0.75] * 4
+
+
+def test_folders_where_files_should_be(tmp_path: Path) -> None:
+    for program in (RUN, ARRAYS):
+        _run(tmp_path, program)
+        for file in _files(tmp_path):
+            file.unlink()
+            file.mkdir()
+        _check(_run(tmp_path, program)[0])
+    assert not _files(tmp_path)
+
+
+def test_the_fingerprint_covers_what_translates() -> None:
+    """All files of ours that machine code is made by; what they only take types from is not among them."""
+    known = {"artifact"}
+    left, seen = ["native", "translate", "support"], set[str]()
+    while left:
+        seen.add(name := left.pop())
+        tree = ast.parse((Path(cache.__file__).with_name(f"{name}.py")).read_text())
+        modules = [m for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for m in _modules(node)]
+        left += {m for m in modules if m not in seen | known}
+    assert {f"{name}.py" for name in seen} <= set(cache._SOURCES)
+
+
+def _modules(node: ast.ImportFrom) -> list[str]:
+    """The modules of code generation that a statement imports."""
+    if node.module == "graphc.codegen":
+        return [alias.name for alias in node.names]
+    return [node.module.rpartition(".")[2]] if (node.module or "").startswith("graphc.codegen.") else []
