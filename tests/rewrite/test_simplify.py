@@ -249,6 +249,12 @@ def test_products_share_what_they_have_in_common() -> None:
     assert "common products" in {s.rule.name for s in steps}
 
 
+def test_all_that_share_a_fraction_multiply_it_out() -> None:
+    short, steps = simplify_steps(gradient(parse("2*x*y/(x + y)"), tuple(map(symbol, "xy"))))
+    assert "cancelling terms everywhere" in {s.rule.name for s in steps}
+    assert len(short.equations) <= 7
+
+
 @pytest.mark.parametrize(
     ("text", "at"),
     [("exp(-exp(x))", 1000), ("exp(-exp(-x))", -1000), ("atan(exp(x))", 1000), ("1/(exp(x) - 1)", 1000), ("log(1 + exp(x))", -1000)],
