@@ -95,10 +95,13 @@ def product_call(builder: Any, arguments: Iterable[Value], alloca: Callable[...,
     ta, tb, m, n, k, alpha, a, ao, lda, b, bo, beta, c, co = arguments
     b0, a0, c0 = (builder.gep(v.value, [o.value]) for v, o in ((b, bo), (a, ao), (c, co)))
     letters = (constant("byte", ord("T" if flag.known else "N")).value for flag in (tb, ta))
-    ldb = k if tb.known else n
+    one = constant("int", 1).value  # the least step from a row to the next, also where there is none
+    lda, ldb, ldc = (
+        builder.select(builder.icmp_signed(">", d.value, one), d.value, one) for d in (lda, k if tb.known else n, n)
+    )
     # row-major C = A B is column-major C^T = B^T A^T: operands change places, flags stay
     fortran_call(
         builder, "graphc_dgemm" if c.kind == "float64" else "graphc_sgemm",
-        [*letters, n.value, m.value, k.value, alpha.value, b0, ldb.value, a0, lda.value, beta.value, c0, n.value],
+        [*letters, n.value, m.value, k.value, alpha.value, b0, ldb, a0, lda, beta.value, c0, ldc],
         alloca,
     )  # fmt: skip

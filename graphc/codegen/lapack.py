@@ -2,7 +2,8 @@
 
 In: counts, sizes and flags as numbers, matrices as memory.  Out: results are written to memory.
 Always holds: operands are not changed; `count` matrices stand one after the other; where there is no result it is NaN.
-LAPACK's matrices are column-major: what it is given is the transpose, which each function takes into account.
+LAPACK's matrices are column-major: what it is given is the transpose, which each function takes into account; `step`,
+from a column to the next, must be positive also where there is none.
 The names without a definition here are routines of LAPACK, `np.empty` is working memory until the function ends.
 """
 
@@ -41,14 +42,15 @@ def filled(count: int, array: Any) -> None:
 
 def lu_solution(count: int, n: int, m: int, a: Any, b: Any, x: Any) -> None:
     """x of a @ x = b, with m columns."""
+    step = max(n, 1)
     lu, columns = np.empty(n * n, real), np.empty(n * m, real)
     pivots, info = np.empty(n, np.int32), np.empty(1, np.int32)
     for k in range(count):
         copied(n * n, view(a, k * n * n), lu)
         turned(n, m, view(b, k * n * m), columns)
-        getrf(n, n, lu, n, pivots, info)
+        getrf(n, n, lu, step, pivots, info)
         if info[0] == 0:
-            getrs("T", n, m, lu, n, pivots, columns, n, info)
+            getrs("T", n, m, lu, step, pivots, columns, step, info)
         else:
             filled(n * m, columns)
         turned(m, n, columns, view(x, k * n * m))
@@ -56,24 +58,26 @@ def lu_solution(count: int, n: int, m: int, a: Any, b: Any, x: Any) -> None:
 
 def lu_inverse(count: int, n: int, a: Any, x: Any) -> None:
     """The inverse of a."""
+    step = max(n, 1)
     length = max(32 * n, 1)
     pivots, info, work = np.empty(n, np.int32), np.empty(1, np.int32), np.empty(length, real)
     for k in range(count):
         inverse = view(x, k * n * n)
         copied(n * n, view(a, k * n * n), inverse)
-        getrf(n, n, inverse, n, pivots, info)
+        getrf(n, n, inverse, step, pivots, info)
         if info[0] == 0:
-            getri(n, inverse, n, pivots, work, length, info)
+            getri(n, inverse, step, pivots, work, length, info)
         else:
             filled(n * n, inverse)
 
 
 def lu_determinant(count: int, n: int, logarithm: int, a: Any, x: Any) -> None:
     """The determinant of a, or the logarithm of its absolute value."""
+    step = max(n, 1)
     lu, pivots, info = np.empty(n * n, real), np.empty(n, np.int32), np.empty(1, np.int32)
     for k in range(count):
         copied(n * n, view(a, k * n * n), lu)
-        getrf(n, n, lu, n, pivots, info)
+        getrf(n, n, lu, step, pivots, info)
         x[k] = zero if logarithm else real(1)
         for i in range(n):
             diagonal = lu[i * n + i]
@@ -144,10 +148,13 @@ def eliminated(n: int, lu: Any, rows: Any, columns: Any, scale: Any) -> None:
 
 def triangular_solution(count: int, n: int, m: int, upper: int, transposed: int, a: Any, b: Any, x: Any) -> None:
     """x of a @ x = b or a.T @ x = b for a triangular a, with m columns."""
+    step = max(n, 1)
     columns, info = np.empty(n * m, real), np.empty(1, np.int32)
     for k in range(count):
         turned(n, m, view(b, k * n * m), columns)
-        trtrs("L" if upper else "U", "N" if transposed else "T", "N", n, m, view(a, k * n * n), n, columns, n, info)
+        trtrs(
+            "L" if upper else "U", "N" if transposed else "T", "N", n, m, view(a, k * n * n), step, columns, step, info
+        )
         if info[0] != 0:
             filled(n * m, columns)
         turned(m, n, columns, view(x, k * n * m))
@@ -155,11 +162,12 @@ def triangular_solution(count: int, n: int, m: int, upper: int, transposed: int,
 
 def cholesky_factor(count: int, n: int, a: Any, x: Any) -> None:
     """The lower triangular x of x @ x.T = (a + a.T)/2."""
+    step = max(n, 1)
     info = np.empty(1, np.int32)
     for k in range(count):
         factor = view(x, k * n * n)
         symmetric(n, view(a, k * n * n), factor)
-        potrf("U", n, factor, n, info)
+        potrf("U", n, factor, step, info)
         if info[0] != 0:
             filled(n * n, factor)
         else:
@@ -170,12 +178,13 @@ def cholesky_factor(count: int, n: int, a: Any, x: Any) -> None:
 
 def symmetric_eigen(count: int, n: int, vectors: int, a: Any, x: Any) -> None:
     """Eigenvalues of (a + a.T)/2, ascending, or its eigenvectors as columns, the largest element of each positive."""
+    step = max(n, 1)
     length, whole_length = 1 + 6 * n + 2 * n * n, 3 + 5 * n
     values, matrix, work = np.empty(n, real), np.empty(n * n, real), np.empty(length, real)
     whole, info = np.empty(whole_length, np.int32), np.empty(1, np.int32)
     for k in range(count):
         symmetric(n, view(a, k * n * n), matrix)
-        syevd("V" if vectors else "N", "U", n, matrix, n, values, work, length, whole, whole_length, info)
+        syevd("V" if vectors else "N", "U", n, matrix, step, values, work, length, whole, whole_length, info)
         if info[0] != 0:
             filled(n, values)
             filled(n * n, matrix)

@@ -246,3 +246,15 @@ def test_errors(text: str, words: list[str]) -> None:
         read(text)
     for word in words:
         assert word in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["inverse(A)", "cholesky(A)", "eigenvalues(A)", "det(A)", "logdet(A)", "solve(A, A)", "cofactors(A)",
+                                  "solve_triangular(A, A)", "eigenvectors(A)"])  # fmt: skip
+def test_matrices_without_rows(text: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """LAPACK says on standard output what it does not like."""
+    f = graphc.compile(f"input A[n, n]\noutput y\ny = {text}")
+    empty = np.zeros((0, 0))
+    wanted = {"det(A)": 1.0, "logdet(A)": 0.0}.get(text)
+    found = f(A=empty)
+    np.testing.assert_array_equal(found, np.zeros_like(found) if wanted is None else wanted)
+    assert capfd.readouterr() == ("", "")
