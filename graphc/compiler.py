@@ -10,7 +10,7 @@
     expand         Graph -> Graph of primitive operations            language.expand
     tidy           Graph -> shorter Graph of primitive operations    rewrite
     generate       Graphs -> source text                             codegen
-    run            source text -> jitted functions                   codegen.cache, run, train
+    run            source text -> compiled functions                 codegen.cache, run, training
 
 In: a program.  Out: an `Artifact`, and the history of how it came about.
 Always holds: every stage leaves (name, graph, seconds, steps) in the history; the artifact alone is enough to run.

@@ -1,5 +1,6 @@
 """Code generation: a graph becomes one module of source text.
 
-schedule (which loops) -> memory (which buffers) -> loops and module (source text) -> cache (a jitted function).
-`support` is what the generated module imports; nothing it needs imports SymPy.
+schedule (which loops) -> memory (which buffers) -> loops and module (source text) -> translate (LLVM text) -> native
+(machine code) -> cache (a function, kept).  `support` is what the text imports where Numba compiles it for its users.
+Nothing from `translate` on imports SymPy.
 """

@@ -1,7 +1,7 @@
 """Generated modules run as plain Python.
 
 In: a module's text.  Out: its functions, over NumPy scalars and arrays.
-Always holds: no Numba and no SymPy; the same text as the jitted one, so that the two can be compared, and a first
+Always holds: no compiler and no SymPy; the same text as the compiled one, so that the two can be compared, and a first
 point answered before anything is compiled.
 """
 
@@ -46,7 +46,7 @@ def gemm(
     ta: bool, tb: bool, m: int, n: int, k: int, alpha: Any, a: Any, ao: int, lda: int, b: Any, bo: int,
     beta: Any, c: Any, co: int,
 ) -> None:  # fmt: skip
-    """c = alpha op(a) op(b) + beta c, as the jitted one."""
+    """c = alpha op(a) op(b) + beta c; a's rows are lda apart."""
     rows, columns = (k, m) if ta else (m, k)
     left = np.lib.stride_tricks.as_strided(a[ao:], (rows, columns), (lda * a.itemsize, a.itemsize))
     right = b[bo : bo + k * n].reshape((n, k) if tb else (k, n))
@@ -60,7 +60,7 @@ def view(array: Any, start: int) -> Any:
 
 
 def shuffle(order: Any, count: int, state: Any) -> None:
-    """As the jitted one, whose whole numbers of 64 bits wrap around."""
+    """The same shuffle; its whole numbers of 64 bits wrap around."""
     with np.errstate(over="ignore"):
         prelude.shuffle(order, count, state)
 

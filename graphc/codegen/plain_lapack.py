@@ -1,7 +1,7 @@
 """What `lapack` offers, for modules that are run as plain Python.
 
 In: counts, sizes and flags as numbers, matrices as flat arrays.  Out: functions that write their results to memory.
-Always holds: no Numba here; the same signatures and the same results as the jitted functions.
+Always holds: no Numba here; the same signatures as `lapack`, and the same results up to rounding.
 """
 
 from __future__ import annotations

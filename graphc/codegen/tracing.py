@@ -20,8 +20,8 @@ from llvmlite import binding, ir
 from graphc.codegen.plain_number import two_over_pi
 
 _INT, _LONG = ir.IntType(32), ir.IntType(64)
-# Numba adds the caller's flags to every instruction that has none.  `contract` lets a product and a sum be one fused
-# operation; `arcp` says nothing about products and sums: it keeps them as they are written.
+# Numba, where it compiles the caller, adds the caller's flags to every instruction that has none.  `contract` lets a
+# product and a sum be one fused operation; `arcp` says nothing about products and sums: it keeps them as they are written.
 _FUSED, _ALONE = ("contract",), ("arcp",)
 # A quotient by a constant is a product; by a number it is not: the reciprocal of a subnormal number overflows.
 _RECIPROCAL = ("contract", "arcp")
