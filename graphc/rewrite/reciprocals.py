@@ -95,8 +95,10 @@ def _of_product(atoms: tuple[Basic, ...], least: tuple[float, ...]) -> float:
 
 def _of_power(atoms: tuple[Basic, ...], least: tuple[float, ...]) -> float:
     a, n = least[0], atoms[1]
-    if n.is_Integer and n > 0 and a > 0:
-        return float(a ** min(int(n), 64)) if a < 1 else a
+    if n.is_Integer and n > 0 and a >= 1:
+        return a
+    if n.is_Integer and 0 < n <= 64 and a > 0:
+        return float(a ** int(n))
     return 0.0 if a >= 0 or (n.is_Integer and n % 2 == 0) else -math.inf
 
 

@@ -22,9 +22,9 @@ def quotients(graph: graphc.Graph) -> int:
 
 
 BOUNDED = ["1 + x^2", "x*x + y^4 + 0.5", "cosh(x) + abs(y)", "1 + exp(x)", "sqrt(1 + x^2)", "max(x, 0.25)", "2 + hypot(x, y)",
-           "(1 + x^2)*(3 + y^2)", "(1 + x^2)^3", "1 + abs(x)/(1 + y^2)", "where(x > y, 1 + x^2, 2)"]  # fmt: skip
+           "(1 + x^2)*(3 + y^2)", "(1 + x^2)^3", "(1 + x^2)^99", "(0.9 + x^2)^9", "1 + abs(x)/(1 + y^2)", "where(x > y, 1 + x^2, 2)"]  # fmt: skip
 FREE = ["x", "x*y", "x^2", "x^2 + y^2", "exp(x)", "1 + x", "sqrt(x)", "1 - x^2", "x^3 + 1", "hypot(x, y)", "min(x, 1)", "1e-30 + x^2",
-        "1 + x*y", "where(x > y, 1, x)", "sigmoid(x)"]  # fmt: skip
+        "1 + x*y", "where(x > y, 1, x)", "sigmoid(x)", "(0.9 + x^2)^9999"]  # fmt: skip
 
 
 @pytest.mark.parametrize("divisor", BOUNDED)
