@@ -125,9 +125,7 @@ norm: Operation = Operation(
 def _weight_infer(types: tuple[Type, ...], statics: tuple[Any, ...], require: Require) -> Inferred:
     (k,) = statics
     if not isinstance(k, int) or not 0 <= k < len(types):
-        raise ParseError(
-            f"softmax_weight counts its operands from 0 to {len(types) - 1}, not {k}", hint="softmax_weight(0, a, b, c)"
-        )
+        raise ParseError(f"operands are counted from 0 to {len(types) - 1}, not {k}", hint="softmax_weight(0, a, b, c)")
     return shaped("real")(types, statics, require)
 
 

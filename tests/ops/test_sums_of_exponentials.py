@@ -77,7 +77,7 @@ def test_a_sum_that_is_spelt_out_is_one_operation() -> None:
 
 @pytest.mark.parametrize("text", ["softmax_weight(3, x, y, z)", "softmax_weight(-1, x, y, z)"])
 def test_an_operand_that_is_not_there(text: str) -> None:
-    with pytest.raises(ParseError, match="counts its operands from 0 to 2"):
+    with pytest.raises(ParseError, match="operands are counted from 0 to 2"):
         graphc.parse(text)
 
 
