@@ -185,7 +185,7 @@ class Trainer:
                 )
             places[leaf.name] = (leaf.kind, sum(a.size for a in flat[leaf.kind]), shape)
             flat[leaf.kind].append(np.asarray(value).reshape(-1))
-        types = {"real": self.dtype, "int": np.dtype(np.int64), "bool": np.dtype(np.bool_)}
+        types = array_types(self.dtype)
         values = {k: np.concatenate(v) if v else np.empty(0, types[k]) for k, v in flat.items()}
         return {k: np.ascontiguousarray(v, types[k]) for k, v in values.items()}, places
 
@@ -210,7 +210,6 @@ class Trainer:
         sizes = [self.sizes[n] for n in self._entry.sizes]
         arenas, places, own = self._arenas(batch)
         data = [np.ascontiguousarray(arrays[n]).reshape(-1) for n in (*self.layout.batched, *self.layout.whole)]
-        data = [a if a.flags.writeable else a.copy() for a in data]
         shuffled = learning and self.settings.shuffle and not given and batch < count
         self._train(
             *sizes, self.values["real"], self.values["int"], self.values["bool"], *arenas, *data, places, order, given, state, epochs,
