@@ -23,7 +23,7 @@ LINE = 16  # words between what different threads write: two cache lines, which 
 STATE, CLAIMED, DONE, JOB, MANNERS, THREADS = (LINE * k for k in range(6))
 FIRST, ADDRESS, CLOSURE = JOB, JOB + 1, JOB + 2  # of the job: its first part's number, its function, its arguments
 ALONE, CREDIT, SEEN, LAST = (MANNERS + k for k in range(4))
-TURNS, TURNS_BEFORE, STEPS, START, ALONE_STEP = (MANNERS + k for k in range(4, 9))  # of `pace`
+TURNS, TURNS_BEFORE, STEPS, START, ALONE_STEP, SLOWER = (MANNERS + k for k in range(4, 10))  # of `pace`
 TAKEN = LINE * 6  # of the first part: the end of the last section in which it was claimed; the next parts follow
 WISH, LOCK = TAKEN + MOST, TAKEN + MOST + 1  # of the first thread; the next ones follow a LINE apart
 IDLE, ASIDE = -1, -2  # wishes besides a number of parts: a job; the end of the first thread's working alone
@@ -35,7 +35,8 @@ PATIENCE = 6  # the first thread spends at most this part of its time waiting fo
 SOME_CREDIT = 250_000  # ns: several wake-ups
 LARGEST_CREDIT = 2_000_000  # ns of waiting that a quiet time earns: less than a scheduler's slice
 WINDOW, SETTLING = 1_000_000, 4  # ns in which a step's time is taken; first steps together, which do not count
-PENALTY = 10_000_000  # ns of waiting that are due where others only hinder: `PATIENCE` times that alone
+OFTEN = 4  # windows in a row in which steps together are slower than alone: one may be any disturbance
+PENALTY = 5_000_000  # ns of waiting that are due where others only hinder: `PATIENCE` times that alone
 
 
 # --- sections and parts ----------------------------------------------------------------------------------------------
@@ -152,8 +153,11 @@ def pace(team: Any, thread: int) -> None:
             each, steps = taken // steps, 0
             if load(team, ALONE) != 0:
                 store(team, ALONE_STEP, each)
-            elif 0 < load(team, ALONE_STEP) < each:
+            slower = load(team, SLOWER) + 1 if 0 < load(team, ALONE_STEP) < each else 0
+            if slower >= OFTEN:
                 owe(team, -PENALTY, time)
+                slower = 0
+            store(team, SLOWER, slower)
         if steps == 0:
             store(team, START, time)
         store(team, STEPS, steps)
