@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,9 @@ _NEW_ARRAY, _NEW_ARRAY_PLACE = "PyArray_NewFromDescr", 94  # its place in NumPy'
 
 
 def symbols() -> dict[str, int]:
-    """Addresses that the code asks for."""
+    """Addresses that the code asks for; none where it is not possible."""
+    if not is_possible():
+        return {}
     found = {name: ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value for name in _API}
     import numpy
 
@@ -52,6 +55,12 @@ def symbols() -> dict[str, int]:
     place = ctypes.sizeof(ctypes.c_void_p) * _NEW_ARRAY_PLACE
     found[_NEW_ARRAY] = ctypes.c_void_p.from_address(table + place).value
     return {**{k: int(v or 0) for k, v in found.items()}, "PyFloat_Type": id(float), "PyLong_Type": id(int)}
+
+
+@cache
+def is_possible() -> bool:
+    """Whether this Python has all functions that the code calls (from 3.11 on), and objects as it reads them."""
+    return all(hasattr(ctypes.pythonapi, name) for name in _API) and layout_is_known()
 
 
 def layout_is_known() -> bool:

@@ -40,7 +40,7 @@ def llvm_text(source: str, entry: Entry, dtype: str, prefix: str = "", wrapped: 
     function = translator.entry(entry.name, arguments)
     if wrapped:
         _write_call(translator.module, function, arguments)
-    if wrapped and entry.form:
+    if wrapped and entry.form and by_name.is_possible():
         by_name.write_call(translator.module, function, len(arguments) - 1 - len(entry.results), entry.form)
     if wrapped and entry.cost:
         _write_some_points(translator.module, function, entry)
@@ -107,7 +107,7 @@ class Loaded:
 
     def by_name(self, name: str, doc: str | None, context: tuple[Any, ...]) -> Callable[..., Any] | None:
         """The function of numbers, or of small arrays, by name (`codegen.call`); None where it cannot be."""
-        if not self._engine.get_function_address("call_points") or not _layout_is_known():
+        if not self._engine.get_function_address("call_points"):
             return None
         return self._built_in("call_points", by_name.FLAGS, name.encode(), doc.encode() if doc else None, context)
 
@@ -117,9 +117,6 @@ class Loaded:
         create = ctypes.pythonapi.PyCFunction_NewEx
         create.restype, create.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p]
         return create(ctypes.byref(method), context, None)  # type: ignore[no-any-return]
-
-
-_layout_is_known = cache(by_name.layout_is_known)
 
 
 @cache

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import gc
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 import graphc
-from graphc.codegen.call import LARGEST, layout_is_known
+from graphc.codegen import call as by_name
+from graphc.codegen.call import LARGEST, is_possible, layout_is_known
 from graphc.errors import DataError
 from graphc.run.function import PLAIN_CALLS, Function
 
@@ -49,8 +51,22 @@ def same(found: Any, wanted: Any) -> None:
 
 def test_it_is_machine_code(function: Function) -> None:
     assert layout_is_known()
-    assert type(function.value_and_grad) is type(function.grad) is type(len)
+    assert is_possible() == (sys.version_info >= (3, 11))
+    assert (type(function.value_and_grad) is type(function.grad) is type(len)) == is_possible()
     assert function.grad.__doc__ == Function.grad.__doc__
+
+
+def test_where_it_cannot_be_the_general_way_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRAPHC_CACHE", str(tmp_path))
+    monkeypatch.setattr(by_name, "is_possible", lambda: False)
+    f = graphc.compile(TEXT + " + 0.125")
+    x = np.ones(3)
+    for _ in range(PLAIN_CALLS):
+        f._any_call("forward")(x=1, y=1)
+    for _ in range(2):
+        same(f.value_and_grad(x=x, y=x), expected(f, x, x))
+        same(f.value_and_grad(x=0.5, y=2), expected(f, 0.5, 2))
+    assert type(f.value_and_grad) is not type(len)
 
 
 @pytest.mark.parametrize(
@@ -131,6 +147,7 @@ def test_several_outputs() -> None:
     assert {k: v.tolist() for k, v in f(wx=np.ones(2), speed=np.ones(2)).items()} == {"s": [2, 2], "p": [1, 1]}
 
 
+@pytest.mark.skipif(not is_possible(), reason="the general way answers, and what it keeps is Python's")
 def test_nothing_is_kept(function: Function) -> None:
     x, numbers = np.ones(50, function.artifact.dtype), (0.123456789, 7.25)
 
