@@ -139,17 +139,11 @@ class _Writer:
         incoming.append((found, builder.block))
         builder.branch(ready)
         builder.position_at_end(ready)
-        values = []
-        for k in range(self.inputs):
-            phi = builder.phi(_OBJECT)
-            for ones, block in incoming:
-                phi.add_incoming(ones[k], block)
-            values.append(phi)
-        return values
+        return [self._joined(*((ones[k], block) for ones, block in incoming)) for k in range(self.inputs)]
 
     def _named(self, names: Any, given: Any, k: int, name: Any) -> Any:
         """The argument of a name: Python keeps one object for each name in a text, most often in the inputs' order."""
-        builder, block = self.builder, self.builder.block
+        builder = self.builder
         straight = self._same(self._item(names, k), name)
         search, after = (self.function.append_basic_block() for _ in range(2))
         first = self._at(given, k)
@@ -163,10 +157,7 @@ class _Writer:
         searched = builder.block
         builder.branch(after)
         builder.position_at_end(after)
-        phi = builder.phi(_OBJECT)
-        phi.add_incoming(first, block)
-        phi.add_incoming(found, searched)
-        return phi
+        return self._joined((first, block), (found, searched))
 
     # --- numbers -----------------------------------------------------------------------------------------------
 
@@ -204,10 +195,7 @@ class _Writer:
         last = builder.block
         builder.branch(after)
         builder.position_at_end(after)
-        phi = builder.phi(_DOUBLE)
-        phi.add_incoming(number, floating)
-        phi.add_incoming(converted, last)
-        return phi
+        return self._joined((number, floating), (converted, last))
 
     # --- arrays ------------------------------------------------------------------------------------------------
 
@@ -288,6 +276,13 @@ class _Writer:
         after = self.function.append_basic_block()
         self.builder.cbranch(condition, after, self.slow)
         self.builder.position_at_end(after)
+
+    def _joined(self, *incoming: tuple[Any, Any]) -> Any:
+        """A value by the block from which control comes."""
+        phi = self.builder.phi(incoming[0][0].type)
+        for value, block in incoming:
+            phi.add_incoming(value, block)
+        return phi
 
     def _same(self, a: Any, b: Any) -> Any:
         return self.builder.icmp_unsigned("==", a, b)

@@ -200,10 +200,7 @@ class _Expansion:
     def __init__(self, graph: Graph, later: frozenset[Symbol]) -> None:
         self.graph, self.later = graph, later
         self.builder = builder = Builder(simplify=True)
-        builder.reserve(s.name for s in graph.types)
-        builder.reserve(graph.sizes)
-        for leaf in graph.leaves():
-            builder.types[leaf] = graph.types[leaf]
+        builder.take_leaves(graph)
         self.swept: dict[tuple[Basic, Basic], Adjoints] = {}
         self.variables: dict[tuple[Basic, Basic], tuple[Symbol, ...]] = {}
         for equation in graph.equations:

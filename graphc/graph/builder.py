@@ -89,12 +89,16 @@ class Builder:
         """Names that generated names must not take."""
         self._reserved.update(names)
 
-    def adopt(self, graph: Graph) -> None:
-        """Start from the symbols and equations of a graph."""
+    def take_leaves(self, graph: Graph) -> None:
+        """Start from what a graph is given; all its names are taken."""
         self.reserve(s.name for s in graph.types)
         self.reserve(graph.sizes)
         for leaf in graph.leaves():
             self.types[leaf] = graph.types[leaf]
+
+    def adopt(self, graph: Graph) -> None:
+        """Start from the symbols and equations of a graph."""
+        self.take_leaves(graph)
         for equation in graph.equations:
             self.add(equation, graph.types[equation.target])
 

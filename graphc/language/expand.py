@@ -31,9 +31,7 @@ def expand(graph: Graph) -> Graph:
     if not any(is_composite(operation_of(e.expr)) for e in graph.equations):
         return graph
     builder = Builder(simplify=True)
-    builder.reserve(s.name for s in graph.types)
-    for leaf in graph.leaves():
-        builder.types[leaf] = graph.types[leaf]
+    builder.take_leaves(graph)
     for equation in graph.equations:
         operation = operation_of(equation.expr)
         if is_composite(operation):

@@ -44,9 +44,7 @@ def order_products(graph: Graph) -> Graph:
     if not chained:
         return graph
     builder = Builder()
-    builder.reserve(s.name for s in graph.types)
-    for leaf in graph.leaves():
-        builder.types[leaf] = graph.types[leaf]
+    builder.take_leaves(graph)
     for equation in graph.equations:
         found = None
         if operation_of(equation.expr) is contract and equation.target not in chained:

@@ -51,9 +51,7 @@ def share_reciprocals(graph: Graph) -> Graph:
     if not chosen:
         return graph
     builder = Builder()
-    builder.reserve(s.name for s in graph.types)
-    for leaf in graph.leaves():
-        builder.types[leaf] = graph.types[leaf]
+    builder.take_leaves(graph)
     for equation in graph.equations:
         if operation_of(equation.expr) is divide and operands(equation.expr)[1] in chosen:
             a, b = operands(equation.expr)
