@@ -164,6 +164,9 @@ class Plain:
         (a1, a2), (b1, b2) = self.halves(), b.halves()
         return rounded, ((a1 * b1 - rounded) + a1 * b2 + a2 * b1) + a2 * b2
 
+    def less_product(self, other: Plain, factor: float) -> Plain:
+        return (self.wide() - other.wide() * float(np.float32(factor))).like(self)
+
     def halves(self) -> tuple[Plain, Plain]:
         upper = self._real(self._bits() & self._whole(-(1 << 12) if self.single else -(1 << 27)))
         return upper, self - upper
@@ -176,6 +179,9 @@ class Plain:
     def bit(self, k: int) -> Truth:
         return Truth(self._integer() & (1 << k) != 0, self)
 
+    def negated(self, n: Plain) -> Plain:
+        return n.bit(1).select(-self, self)
+
     def _integer(self) -> Any:
         return np.where(np.abs(self.value) < 2.0**31, self.value, 0).astype(np.int32)
 
@@ -185,7 +191,7 @@ class Plain:
     def exp2(self) -> Plain:
         return Plain(np.ldexp(self.value.dtype.type(1), self._integer()))
 
-    def frexp(self) -> tuple[Plain, Plain]:
+    def frexp(self, normal: bool = False) -> tuple[Plain, Plain]:
         m, k = np.frexp(self.value)
         low = m < self.value.dtype.type(0.5**0.5)
         return Plain(np.where(low, m + m, m)), Plain((k - low).astype(self.value.dtype))

@@ -204,6 +204,14 @@ class Traced:
         (a1, a2), (b1, b2) = self.halves(), b.halves()
         return rounded, ((a1 * b1 - rounded) + a1 * b2 + a2 * b1) + a2 * b2
 
+    def less_product(self, other: Traced, factor: float) -> Traced:
+        """self - other * factor, rounded once, in single precision."""
+        if self.fused:
+            result = self.builder.fma((-other).value, self._operand(factor), self.value)
+            result.fastmath = _NoFlags()
+            return self._with(result)
+        return (self.wide() - other.wide() * float(np.float32(factor))).like(self)
+
     def halves(self) -> tuple[Traced, Traced]:
         """Upper half of the digits, and the rest: products of such halves are exact."""
         kept = -(1 << 12) if self.single else -(1 << 27)
@@ -222,10 +230,21 @@ class Traced:
     def _real(self, bits: Any) -> Traced:
         return self._with(self.builder.bitcast(bits, self.value.type))
 
-    def _shifted(self, whole: Any) -> Any:
-        """A 32-bit number moved to the exponent's place."""
-        wide = whole if self.single else self.builder.sext(whole, _LONG)
-        return self.builder.shl(wide, ir.Constant(self._whole, 23 if self.single else 52))
+    @property
+    def _place(self) -> int:
+        """Where the exponent begins."""
+        return 23 if self.single else 52
+
+    @property
+    def _bias(self) -> int:
+        return 127 if self.single else 1023
+
+    def _constant(self, whole: int) -> Any:
+        return ir.Constant(self._whole, whole)
+
+    def _last_bits(self, offset: float = 0.0) -> Any:
+        """A whole number whose last bits are those of self + offset: 1.5 2^52 added moves a unit to the last place."""
+        return (self + (1.5 * 2.0**self._place + offset))._bits()
 
     def copysign(self, other: Traced) -> Traced:
         """|self| with the other's sign."""
@@ -234,39 +253,43 @@ class Traced:
         return self._real(self.builder.or_(magnitude, self.builder.and_(other._bits(), sign)))
 
     def bit(self, k: int) -> Truth:
-        """Bit k of a whole number below 2^31, in two's complement."""
-        whole = self.builder.fptosi(self.value, _INT)
-        kept = self.builder.and_(whole, ir.Constant(_INT, 1 << k))
-        return Truth(self.builder.icmp_signed("!=", kept, ir.Constant(_INT, 0)), self)
+        """Bit k of a whole number below 2^22 (2^51), in two's complement."""
+        kept = self.builder.and_(self._last_bits(), self._constant(1 << k))
+        return Truth(self.builder.icmp_signed("!=", kept, self._constant(0)), self)
+
+    def negated(self, n: Traced) -> Traced:
+        """-self where bit 1 of n is 1, for n as in `bit`."""
+        sign = 31 if self.single else 63
+        moved = self.builder.shl(n._last_bits(), self._constant(sign - 1))
+        return self._real(self.builder.xor(self._bits(), self.builder.and_(moved, self._constant(1 << sign))))
 
     def ldexp(self, n: Traced) -> Traced:
-        """self * 2^n for whole n, |n| < 2000 (or 250), in two steps: overflow and subnormal results are rounded once."""
-        whole = self.builder.fptosi(n.value, _INT)
-        half = self.builder.ashr(whole, ir.Constant(_INT, 1))
-        return self * self._power(half) * self._power(self.builder.sub(whole, half))
+        """self * 2^n for whole n from -1150 to 1039 (-190 to 135) and |self| < 2, not subnormal where n > 0.
+
+        In two steps, down by more and up again or the reverse: overflow and subnormal results are rounded once.
+        """
+        lower, upper = (64.0, -8.0) if self.single else (128.0, -16.0)
+        low = n <= 0.0
+        scaled = self * (n + low.select(n.real(lower), upper)).exp2()
+        return scaled * low.select(n.real(2.0**-lower), 2.0**-upper)
 
     def exp2(self) -> Traced:
-        """2^self for a whole number that is a normal number's exponent."""
-        return self._power(self.builder.fptosi(self.value, _INT))
+        """2^self for a whole number that is a normal number's exponent; 0 for one less, infinity for one more."""
+        return self._real(self.builder.shl(self._last_bits(self._bias), self._constant(self._place)))
 
-    def _power(self, whole: Any) -> Traced:
-        bias = ir.Constant(_INT, 127 if self.single else 1023)
-        return self._real(self._shifted(self.builder.add(whole, bias)))
-
-    def frexp(self) -> tuple[Traced, Traced]:
-        """m from sqrt(1/2) to sqrt(2) and whole k with self = m * 2^k, for finite self > 0."""
-        small = self < (2.0**-126 if self.single else 2.0**-1022)
-        lift = 24.0 if self.single else 54.0
-        scaled = small.select(self * 2.0**lift, self)
-        bits, place = scaled._bits(), 23
-        upper = bits
-        if not self.single:
-            upper, place = self.builder.trunc(self.builder.lshr(bits, ir.Constant(_LONG, 32)), _INT), 20
-        root = ir.Constant(_INT, 0x3F3504F3 if self.single else 0x3FE6A09E)  # the leading digits of sqrt(1/2)
-        k = self.builder.ashr(self.builder.sub(upper, root), ir.Constant(_INT, place))
-        exponent = self._with(self.builder.sitofp(k, self.value.type))
-        lifted = self._with(self.builder.select(small.value, self._operand(lift), self._operand(0.0)))
-        return self._real(self.builder.sub(bits, self._shifted(k))), exponent - lifted
+    def frexp(self, normal: bool = False) -> tuple[Traced, Traced]:
+        """m from sqrt(1/2) to sqrt(2) and whole k with self = m * 2^k, for finite self > 0, which may be `normal`."""
+        b, place, bias = self.builder, self._place, self._bias
+        root = 0x3F3504F3 if self.single else 0x3FE6A09E667F3BCD  # the digits of sqrt(1/2)
+        small = self < 2.0 ** (1 - bias)
+        lift = 0.0 if normal else place + 2.0
+        bits = (self if normal else small.select(self * 2.0**lift, self))._bits()
+        moved = b.add(bits, self._constant((bias << place) - root))
+        m = self._real(b.add(b.and_(moved, self._constant((1 << place) - 1)), self._constant(root)))
+        # the exponent as the last bits of a number that is 2^52 larger
+        large = self._real(b.or_(b.lshr(moved, self._constant(place)), self.real(2.0**place)._bits()))
+        offset = self.real(2.0**place + bias)
+        return m, large - (offset if normal else small.select(offset + lift, offset))
 
     # --- what is seldom needed ---------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from typing import Any
 from graphc.errors import ParseError
 from graphc.graph.operation import Linearization, Operation, Parameter, Require, Value
 from graphc.graph.types import Type
-from graphc.ops.elementwise import add, equal, exp, head, log1p, maximum, where
+from graphc.ops.elementwise import add, equal, exp, greater, head, log1p, where
 from graphc.ops.reduction import AXES, axes_text, infer_reduction, kept, show_axes, sum_
 from graphc.ops.shape import Inferred, axes_tuple
 from graphc.ops.shape import elementwise as shaped
@@ -136,24 +136,35 @@ def _weight_pullback(at: Linearization) -> tuple[Any, ...]:
     return tuple(shared * (1 - y) if j == k else -shared * softmax_weight(j, *xs) for j in range(len(xs)))
 
 
-def _powers(xs: tuple[Value, ...]) -> tuple[Value, list[Value], Value, Value]:
-    """The largest, all e^(x - largest), the sum of those below 1, and how many are 1: infinities are equal, too."""
-    top = reduce(maximum, xs)
-    equals = [equal(x, top) for x in xs]
-    powers = [exp(where(e, 0, x - top)) for e, x in zip(equals, xs, strict=True)]
-    rest = reduce(add, (where(e, 0, p) for e, p in zip(equals, powers, strict=True)))
-    return top, powers, rest, reduce(add, (where(e, p, 0) for e, p in zip(equals, powers, strict=True)))
+def _below(xs: tuple[Value, ...]) -> tuple[Value, list[Value], list[Value], Value]:
+    """The largest; e^(x - largest) of all but it, their sum, and which operands were the largest when they came.
+
+    The largest so far and an operand change places where the operand is larger: what is left over is never the
+    largest, one exponential fewer than operands.  Infinities are equal to each other.
+    """
+    top, came, left = xs[0], [], []
+    for x in xs[1:]:
+        larger = greater(x, top)
+        left.append(where(larger, top, x))
+        came.append(larger)
+        top = where(larger, x, top)
+    powers = [exp(where(equal(x, top), 0, x - top)) for x in left]
+    return top, powers, came, reduce(add, powers)
 
 
 def _log_of_powers(*xs: Value) -> Value:
-    top, _, rest, ties = _powers(xs)
-    return top + log1p(rest + (ties - 1))  # type: ignore[no-any-return]
+    top, _, _, rest = _below(xs)
+    return top + log1p(rest)  # type: ignore[no-any-return]
 
 
 def _weight(*arguments: Any) -> Value:
+    """The power of the largest is 1; back through the changes of places, each power finds its operand."""
     *xs, k = arguments
-    _, powers, rest, ties = _powers(tuple(xs))
-    return powers[k] / (rest + ties)  # type: ignore[no-any-return]
+    _, powers, came, rest = _below(tuple(xs))
+    largest: Any = 1
+    for j in range(len(xs) - 1, max(k, 1) - 1, -1):
+        own, largest = where(came[j - 1], largest, powers[j - 1]), where(came[j - 1], powers[j - 1], largest)
+    return (own if k else largest) / (1 + rest)  # type: ignore[no-any-return]
 
 
 def _weight_reference(k: int, *xs: Any) -> Any:
