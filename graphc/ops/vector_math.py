@@ -17,12 +17,20 @@ Number = Any  # codegen.tracing.Traced or codegen.plain_number.Plain: operators,
 Parts = tuple[Number, Number]  # a number and what is to be added to it
 
 
-def polynomial(x: Number, *coefficients: float) -> Number:
-    """Horner's rule, the lowest power first."""
+def horner(x: Number, *coefficients: float) -> Number:
+    """A polynomial, the lowest power first."""
     total = coefficients[-1]
     for c in reversed(coefficients[:-1]):
         total = total * x + c
     return total
+
+
+def polynomial(x: Number, *coefficients: float) -> Number:
+    """The lowest power first; long ones as even and odd powers apart, two chains of half the length."""
+    if len(coefficients) < 8:
+        return horner(x, *coefficients)
+    z = x * x
+    return horner(z, *coefficients[1::2]) * x + horner(z, *coefficients[::2])
 
 
 # --- choice and parts of a number ----------------------------------------------------------------------------------
