@@ -74,6 +74,7 @@ class Plain:
     """Floating-point numbers of one type."""
 
     __array_ufunc__ = None  # NumPy's numbers leave operations with it to it
+    known: float | None = None
 
     def __init__(self, value: Any) -> None:
         self.value = value

@@ -87,6 +87,11 @@ class Traced:
         """Whether it has 24 bits, else 53."""
         return isinstance(self.value.type, ir.FloatType)
 
+    @property
+    def known(self) -> float | None:
+        """The number, where it is known when the code is written."""
+        return float(self.value.constant) if isinstance(self.value, ir.Constant) else None
+
     def _with(self, value: Any) -> Traced:
         return Traced(self.builder, value, self.fused)
 

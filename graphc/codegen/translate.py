@@ -144,9 +144,9 @@ class _Shared:
         self.owner, self.function = owner, function
 
     def __call__(self, *arguments: Any) -> Any:
-        """The call of its one piece, where all arguments are numbers of one type; else it is traced on the spot."""
+        """The call of its one piece, where no argument is known and all are of one type; else it is traced on the spot."""
         first = arguments[0]
-        if not all(isinstance(a, Traced) and a.single == first.single for a in arguments):
+        if not all(isinstance(a, Traced) and a.known is None and a.single == first.single for a in arguments):
             return self.function(*arguments)
         piece = self.owner.piece(self.function, first.value.type, len(arguments))
         return first._with(first.builder.call(piece, [a.value for a in arguments]))

@@ -418,8 +418,35 @@ def log2_parts(m: Number) -> tuple[Number, Number]:
     return result, error
 
 
+def known_power(x: Number, y: float) -> Number:
+    """x^y for a whole number or half of one: squaring and a root, the roundings of the products made good."""
+    digits, h, rest = f"{int(abs(y)):b}", x.real(1.0), x.real(0.0)
+    if digits != "0":
+        h = x
+    for digit in digits[1:]:
+        square, error = h.product(h)
+        h, rest = square, error + (h + h) * rest
+        if digit == "1":
+            product, error = h.product(x)
+            h, rest = product, error + x * rest
+    if y != int(y):
+        root = x.square_root()
+        product, error = h.product(root)
+        h, rest = product, error + root * rest
+    result, better = h, h + rest
+    if y < 0.0:
+        result = 1.0 / h
+        better = result - result * (result * rest)
+    return ((abs(result) > 0.0) & (abs(result) < math.inf)).select(better, result)
+
+
 def power(x: Number, y: Number) -> Number:
-    """x^y = 2^(y log2|x|), with the sign and the special values of C's pow (ISO C, annex F)."""
+    """x^y = 2^(y log2|x|), with the sign and the special values of C's pow (ISO C, annex F).
+
+    Powers that the code knows to be whole numbers, or halves of them, are products and roots.
+    """
+    if y.known is not None and 2.0 * y.known == int(2.0 * y.known) and 0.5 <= abs(y.known) <= 64.0:
+        return known_power(x, y.known)
     a, w = abs(x).wide(), y.wide()
     m, k = a.frexp()
     w = at_most(at_least(w, -(2.0**70)), 2.0**70)  # beyond, the result is 0, 1 or inf whatever y

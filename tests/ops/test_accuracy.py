@@ -165,6 +165,26 @@ def test_error_in_units_of_the_last_place(operation: Operation, request: pytest.
         assert float(now) <= float(then) + 0.1, f"{operation.name}: {now} units, docs/accuracy.md says {then}"
 
 
+@pytest.mark.parametrize("dtype", WIDTHS)
+@pytest.mark.parametrize("exponent", [5, 6, 7, 12, 33, 64, -5, -12, 1.5, 2.5, 7.5, -1.5])
+def test_powers_known_to_the_code(exponent: float, dtype: str) -> None:
+    points = grid(dtype)
+    got, tiny = graphc.compile(f"x^({exponent})", dtype=dtype)(points), float(np.finfo(WIDTHS[dtype]).tiny)
+    with mpmath.workdps(50):
+        for x, value in zip(points, got, strict=True):
+            power = mpmath.mpf(float(x)) ** exponent
+            want = power if isinstance(power, mpmath.mpf) else mpmath.nan
+            if exponent < 0 and not tiny < abs(want) < 0.25 / tiny:
+                continue  # the reciprocal of a subnormal number or an overflow
+            assert error(want, value, dtype, abs(want)) <= LIMIT, f"{x}^{exponent} is {value!r}"
+    if exponent == int(exponent):
+        special = np.array(special_values(dtype), WIDTHS[dtype])
+        with np.errstate(all="ignore"):
+            want = special**exponent
+        value = graphc.compile(f"x^({exponent})", dtype=dtype)(special)
+        np.testing.assert_allclose(value, want, rtol=8 * np.finfo(special.dtype).eps, atol=tiny)
+
+
 # --- special values ------------------------------------------------------------------------------------------------
 
 
