@@ -7,7 +7,8 @@ memory, they are read in place through their index.
 
 Three ways to join, the first that is legal: the phase of an operand, at the same index; the kernel of the latest
 operand, as a later phase of the same rows (a row-wise softmax with its loss and gradient is one pass over the row);
-any later kernel that has a phase of the same space.  Afterwards an elementwise equation that only one other phase reads
+any later kernel that has a phase of the same space.  A function of a number of a short row gets a loop over all rows of
+its own: there one vector holds the numbers of many rows, while inside of a row the next loop would wait for it.  Afterwards an elementwise equation that only one other phase reads
 moves there, unless more than one array would have to be stored instead of its result.
 """
 
@@ -20,10 +21,11 @@ from sympy import Basic, Symbol
 from graphc.codegen.products import Accumulation, Users, accumulation, labelled, matrix_product
 from graphc.codegen.schedule import Kernel, Phase, Read, Schedule, accumulates, is_number, kept_axes, lowering_of
 from graphc.graph.graph import Equation, Graph, operands, symbols_of
-from graphc.graph.types import Size
+from graphc.graph.types import Size, product
 from graphc.ops.lowering import Access, Alias, Contract, Measure, Reduce, Routine, Scalar
 
 LOOP_LIMIT = 80  # equations in one kernel: the values of a longer loop find no registers
+SHORT_ROW = 24  # elements: up to here a loop over a row waits longer for a function of one number than it runs
 TAIL = 1 << 30  # the place of a kernel's tail among its phases
 
 
@@ -46,6 +48,7 @@ class _Scheduler:
         self.kept: dict[Symbol, int] = {}
         self.reads: dict[Symbol, list[Read]] = {}
         self.by_space: dict[tuple[Size, ...], list[int]] = {}
+        self.apart: set[int] = set()  # kernels of one loop over rows, which get no other phases
 
     def run(self) -> Schedule:
         placed = self._computed()
@@ -134,7 +137,10 @@ class _Scheduler:
         reads, kept = self.plan.reads(equation), kept_axes(equation, self.plan)
         labels = self.plan.labels.get(equation.target)
         limit = 1 if labels is not None and labels.sums else kept if phase.alone else len(phase.space)
-        kernel, place = self._join(phase, reads, limit)
+        of_rows = self._is_function_of_rows(equation, phase, reads)
+        kernel, place = (self._new_kernel(limit), 0) if of_rows else self._join(phase, reads, limit)
+        if of_rows:
+            self.apart.add(kernel)
         target = self.plan.kernels[kernel]
         if place == TAIL:
             target.tail.equations.append(equation)
@@ -186,8 +192,24 @@ class _Scheduler:
             fit = self._fit(kernel, phase, [], limit)
             if fit is not None and fit[1] < len(self.plan.kernels[kernel].phases):
                 return kernel, fit[1]
-        self.plan.kernels.append(Kernel(rows=limit))
-        return len(self.plan.kernels) - 1, 0
+        return self._new_kernel(limit), 0
+
+    def _new_kernel(self, rows: int) -> int:
+        self.plan.kernels.append(Kernel(rows=rows))
+        return len(self.plan.kernels) - 1
+
+    def _is_function_of_rows(self, equation: Equation, phase: Phase, reads: list[Read]) -> bool:
+        """A function of a number of each row of the kernel that computes its operands, where rows are short."""
+        lowering = lowering_of(equation)
+        latest = max((self.place[r.symbol][0] for r in reads if r.symbol in self.place), default=-1)
+        if not isinstance(lowering, Scalar) or not lowering.helpers or latest < 0 or latest in self.apart:
+            return False
+        kernel = self.plan.kernels[latest]
+        rows = kernel.rows
+        if not rows or kernel.called or is_number(phase.space) or not is_number(phase.space[rows:]):
+            return False
+        inside = [product(p.space[rows:]) for p in kernel.phases]
+        return all(isinstance(size, int) and size <= SHORT_ROW for size in inside) and any(d != 1 for d in inside)
 
     def _tail(self, latest: int) -> int:
         """The kernel whose tail computes a single number: the one that computes its operands, else the next."""
@@ -220,7 +242,7 @@ class _Scheduler:
                 there = target.phases[place]
                 if there.space == phase.space and not there.alone and (rows or (place == 0 == len(target.phases) - 1)):
                     return min(rows, target.rows), place
-        return (min(rows, target.rows), len(target.phases)) if rows else None
+        return (min(rows, target.rows), len(target.phases)) if rows and kernel not in self.apart else None
 
     def _same_index(self, read: Read, phase: Phase, source: Phase) -> bool:
         s = read.symbol

@@ -447,8 +447,10 @@ class LoopWriter:
     def _reduce(self, equation: Equation, lowering: Reduce, atom: Basic) -> None:
         kind = self.types[equation.target].kind
         value = cast_code(self._read(atom, self.index), self._kind(atom), kind)
+        template = lowering.combination(kind)
+        self.helpers |= {name for name in lowering.helpers if name in template}
         self._sum_up(
-            equation, identity(lowering, kind), lambda so_far: lowering.combine.format(so_far, value),
+            equation, identity(lowering, kind), lambda so_far: template.format(so_far, value),
             self._kept_index(equation),
         )  # fmt: skip
 

@@ -64,6 +64,7 @@ def optimised(module: Any, straight: bool = True) -> Any:
     builder = binding.create_pass_builder(machine(), options)
     builder.getModulePassManager().run(module, builder)
     _inline_seldom_cases(module, builder)
+    _keep_short_rows(module, builder)
     return module
 
 
@@ -75,6 +76,16 @@ def _inline_seldom_cases(module: Any, builder: Any) -> None:
     passes.add_simplify_cfg_pass()
     passes.add_instruction_combine_pass()
     passes.run(module, builder)
+
+
+def _keep_short_rows(module: Any, builder: Any) -> None:
+    """A short row is one vector with a mask: what a loop stores of it and the next one reads stays in registers.
+
+    Processors do not forward a masked store to a load; LLVM does, in passes that it runs only before it vectorises.
+    """
+    for function in module.functions:
+        if not function.is_declaration and "@llvm.masked.store" in str(function):
+            builder.getFunctionPassManager().run(function, builder)
 
 
 @cache

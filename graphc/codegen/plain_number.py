@@ -145,6 +145,12 @@ class Plain:
     def rint(self) -> Plain:
         return Plain(np.rint(self.value))
 
+    def maximum(self, other: Plain | float) -> Plain:
+        return Plain(np.maximum(self.value, self._operand(other)))
+
+    def minimum(self, other: Plain | float) -> Plain:
+        return Plain(np.minimum(self.value, self._operand(other)))
+
     def square_root(self) -> Plain:
         return Plain(np.sqrt(self.value))
 

@@ -239,4 +239,5 @@ def combination(plan: Schedule, s: Symbol) -> str:
     """How two parts of a sum are put together, a template of both."""
     equation = next(e for kernel in plan.kernels for e in kernel.equations if e.target == s)
     lowering = lowering_of(equation)
-    return lowering.combine if isinstance(lowering, Reduce) else "{0} + {1}"
+    kind = plan.graph.types[s].kind
+    return lowering.combination(kind) if isinstance(lowering, Reduce) else "{0} + {1}"

@@ -35,8 +35,12 @@ def has_fused_product() -> bool:
     return platform.machine().lower() in ("aarch64", "arm64")
 
 
-class _NoFlags(frozenset[str]):
+class _Flags(ir.instructions.FastMathFlags):  # type: ignore[misc]
     """Flags of a call, closed: with `reassoc` a fused product that gives the error of a rounded one would be 0."""
+
+    def __init__(self, flags: tuple[str, ...] = ()) -> None:
+        super().__init__()
+        self.update(flags)
 
     def add(self, flag: str) -> None:
         """Nothing is added."""
@@ -104,11 +108,13 @@ class Traced:
         """A constant of the same type."""
         return self._with(self._operand(number))
 
-    def _call(self, name: str) -> Traced:
-        """An intrinsic of LLVM."""
-        function = self.builder.module.declare_intrinsic(name, [self.value.type])
-        result = self.builder.call(function, [self.value])
-        result.fastmath = _NoFlags()
+    def _call(self, name: str, *others: Traced | float, flags: tuple[str, ...] = ()) -> Traced:
+        """An intrinsic of LLVM, of numbers of one type."""
+        values = [self.value, *(self._operand(o) for o in others)]
+        type_ = ir.FunctionType(self.value.type, [v.type for v in values])
+        function = self.builder.module.declare_intrinsic(name, [self.value.type], type_)
+        result = self.builder.call(function, values)
+        result.fastmath = _Flags(flags)
         return self._with(result)
 
     # --- arithmetic and comparison -----------------------------------------------------------------------------
@@ -173,6 +179,14 @@ class Traced:
         """The nearest whole number, halves to even."""
         return self._call("llvm.rint")
 
+    def maximum(self, other: Traced | float) -> Traced:
+        """The larger, NaN if one is; LLVM vectorises it also where it finds the largest of many."""
+        return self._call("llvm.maximum", other, flags=("nsz",))
+
+    def minimum(self, other: Traced | float) -> Traced:
+        """The smaller, NaN if one is."""
+        return self._call("llvm.minimum", other, flags=("nsz",))
+
     def square_root(self) -> Traced:
         """Square root, correctly rounded."""
         return self._call("llvm.sqrt")
@@ -204,7 +218,7 @@ class Traced:
         rounded = self._arithmetic("fmul", self.value, b.value, _ALONE)
         if self.fused:
             error = self.builder.fma(self.value, b.value, (-rounded).value)
-            error.fastmath = _NoFlags()
+            error.fastmath = _Flags()
             return rounded, self._with(error)
         (a1, a2), (b1, b2) = self.halves(), b.halves()
         return rounded, ((a1 * b1 - rounded) + a1 * b2 + a2 * b1) + a2 * b2
@@ -213,7 +227,7 @@ class Traced:
         """self - other * factor, rounded once, in single precision."""
         if self.fused:
             result = self.builder.fma((-other).value, self._operand(factor), self.value)
-            result.fastmath = _NoFlags()
+            result.fastmath = _Flags()
             return self._with(result)
         return (self.wide() - other.wide() * float(np.float32(factor))).like(self)
 
@@ -307,7 +321,7 @@ class Traced:
         """
         rare = rare_function(self.builder.module, self.value.type, self.fused, bound, function)
         call = self.builder.call(rare, [self.value, result.value])
-        call.fastmath = _NoFlags()
+        call.fastmath = _Flags()
         return self._with(call)
 
     def large_angle(self) -> tuple[Traced, Traced, Traced]:

@@ -59,11 +59,18 @@ class Reduce(Lowering):
     """Elements along some axes are combined: `accumulator = combine(accumulator, element)`.
 
     The first static argument holds the axes.  `arguments`: the result is the place of the winner ({0} wins over {1}).
+    `whole` is the template for whole numbers where it differs, `helpers` are as for `Scalar`.
     """
 
     identity: str
     combine: str
     arguments: bool = False
+    whole: str | None = None
+    helpers: tuple[str, ...] = ()
+
+    def combination(self, kind: str) -> str:
+        """The template for numbers of a kind."""
+        return self.whole if kind == "int" and self.whole else self.combine
 
 
 @dataclass(frozen=True)

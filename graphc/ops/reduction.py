@@ -127,13 +127,13 @@ prod: Operation = Operation(
 largest: Operation = Operation(
     name="reduce_max", spelling="max", head=head("reduce_max"), parameters=AXES, infer=infer_reduction(),
     doc="Largest along axes; ties share the gradient equally.",
-    lowering=Reduce("-inf", "({0} if ({0} >= {1} or {0} != {0}) else {1})"), pullback=_extremum_pullback,
+    lowering=Reduce("-inf", "larger_({0}, {1})", whole="max({0}, {1})", helpers=("larger_",)), pullback=_extremum_pullback,
     reference=_numpy("max"), show=show_axes("max"), latex="\\max {0}",
 )  # fmt: skip
 smallest: Operation = Operation(
     name="reduce_min", spelling="min", head=head("reduce_min"), parameters=AXES, infer=infer_reduction(),
     doc="Smallest along axes; ties share the gradient equally.",
-    lowering=Reduce("inf", "({0} if ({0} <= {1} or {0} != {0}) else {1})"), pullback=_extremum_pullback,
+    lowering=Reduce("inf", "smaller_({0}, {1})", whole="min({0}, {1})", helpers=("smaller_",)), pullback=_extremum_pullback,
     reference=_numpy("min"), show=show_axes("min"), latex="\\min {0}",
 )  # fmt: skip
 argmax: Operation = Operation(

@@ -43,12 +43,12 @@ def choose(condition: Any, a: Number, b: Number) -> Number:
 
 def larger(a: Number, b: Number) -> Number:
     """The larger; NaN wins."""
-    return ((a >= b) | (a != a)).select(a, b)
+    return a.maximum(b)
 
 
 def smaller(a: Number, b: Number) -> Number:
     """The smaller; NaN wins."""
-    return ((a <= b) | (a != a)).select(a, b)
+    return a.minimum(b)
 
 
 def signum(x: Number) -> Number:

@@ -38,10 +38,18 @@ def _artifact(text: str) -> Artifact:
 
 @pytest.mark.parametrize(("optimizer", "kernels"), [("sgd(lr=0.1)", 5), ("momentum(lr=0.1)", 6), ("adam(lr=0.1)", 5)])
 def test_a_softmax_with_loss_metric_and_gradient_is_one_pass_over_the_rows(optimizer: str, kernels: int) -> None:
-    source = _artifact(NET.format(optimizer=optimizer)).source
+    source = _artifact(NET.replace("10", "40").format(optimizer=optimizer)).source
     assert source.count("@kernel") == kernels
-    rows = next(part for part in source.split("@kernel") if "exp_(" in part)
+    rows = next(part for part in source.split("@kernel") if "larger_(" in part)
     assert rows.count("range((s_n))") == 1  # maximum, exponentials, loss, accuracy, gradient, bias's gradient
+
+
+def test_a_function_of_a_number_of_a_short_row_is_a_loop_over_all_rows() -> None:
+    parts = _artifact(NET.format(optimizer="sgd(lr=0.1)")).source.split("@kernel")
+    logarithm = next(part for part in parts if "log1p_(" in part)
+    assert logarithm.count("for ") == 1
+    assert "range(count)" in logarithm
+    assert next(part for part in parts if "larger_(" in part).count("range((s_n))") == 1  # maximum, sums, gradients
 
 
 def test_what_only_a_row_needs_has_memory_for_one_row() -> None:
@@ -51,9 +59,16 @@ def test_what_only_a_row_needs_has_memory_for_one_row() -> None:
 
 
 def test_a_small_net_is_one_nest_forwards_and_backwards() -> None:
-    source = _artifact(SMALL).source
+    source = _artifact(SMALL.replace("sigmoid", "")).source
     assert "gemm(" not in source
     assert sum("range((s_n))" in part for part in source.split("@kernel")) == 1
+
+
+def test_the_sigmoid_of_a_small_net_is_computed_for_all_rows() -> None:
+    source = _artifact(SMALL).source
+    assert "gemm(" not in source
+    kernels = source.split("@entry")[0].split("@kernel")[1:]
+    assert ["range((s_n))" in part for part in kernels][:3] == [True, False, True]
 
 
 @pytest.mark.parametrize(("optimizer", "call"), [
