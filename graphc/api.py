@@ -39,9 +39,10 @@ def from_sympy(expr: Any) -> Graph:
 
 def grad(program: Any, wrt: Any = None) -> Graph:
     """The graph whose outputs are the gradients of a program's value, not simplified; DerivativeError if there are none."""
-    from graphc.compiler import plain_gradient, read
+    from graphc.compiler import derivative_graph, read
+    from graphc.differentiate.program import gradient
 
-    return plain_gradient(read(program), wrt)
+    return derivative_graph(read(program), gradient, wrt)
 
 
 def jvp(program: Any, wrt: Any = None) -> Graph:

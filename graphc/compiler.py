@@ -34,7 +34,14 @@ from graphc.codegen.function import write_entry
 from graphc.codegen.module import ModuleWriter, argument_type
 from graphc.codegen.shared_training import write_shared_training
 from graphc.codegen.training import write_training
-from graphc.differentiate.program import expand_gradients, gradient, hessian, jacobian, the_value
+from graphc.differentiate.program import (
+    expand_gradients,
+    gradient,
+    hessian,
+    jacobian,
+    safe_to_differentiate,
+    the_value,
+)
 from graphc.errors import DataError, DerivativeError, ParseError
 from graphc.graph.graph import Graph, Origin, focus, operands, prune, statics
 from graphc.graph.operation import operation_of
@@ -145,17 +152,6 @@ def _named(graph: Graph, name: str) -> Symbol:
     raise DerivativeError(f"{name} is not in the program", hint=f"it has {names}" if names else None)
 
 
-def safe_to_differentiate(graph: Graph, wrt: tuple[Symbol, ...]) -> Graph:
-    """Stabilised, and without derivatives inside, each level of which is stabilised too."""
-
-    def prepared(g: Graph) -> Graph:
-        return stabilise_steps(g, frozenset(wrt))[0]
-
-    safe = prepared(graph)
-    whole = expand_gradients(safe, prepared)
-    return safe if whole is safe else prepared(whole)
-
-
 @uncollected()
 def gradient_graph(graph: Graph, wrt: Any = None) -> Graph:
     """The simplified graph of the gradients of a program's value."""
@@ -167,33 +163,22 @@ def gradient_graph(graph: Graph, wrt: Any = None) -> Graph:
         params=tuple(s for s in graph.params if s in part.params or s in symbols),
         types={**{s: graph.types[s] for s in symbols}, **part.types},
     )
-    safe = safe_to_differentiate(part, symbols)
-    names = {s.name: s for s in safe.types}
-    return prune(simplify(gradient(safe, tuple(names.get(s.name, s) for s in symbols), names.get(value.name, value))))
+    return prune(simplify(gradient(part, symbols, value, stabilise)))
 
 
-def plain_gradient(graph: Graph, wrt: Any = None) -> Graph:
-    """The graph of the gradients as differentiation leaves it: of the stabilised program, but not simplified."""
-    value, symbols = the_value(graph), wrt_symbols(graph, wrt)
-    return prune(gradient(safe_to_differentiate(graph, symbols), symbols, value))
-
-
-def derivative_graph(graph: Graph, derive: Callable[[Graph, tuple[Symbol, ...]], Graph], wrt: Any = None) -> Graph:
-    """The graph of some derivative (`jacobian`, `hessian` ... of `differentiate`) as differentiation leaves it."""
-    return prune(derive(graph, wrt_symbols(graph, wrt)))
+def derivative_graph(graph: Graph, derive: Callable[..., Graph], wrt: Any = None) -> Graph:
+    """The graph of some derivative (`gradient`, `hessian` ... of `differentiate`) as differentiation leaves it: of a
+    stabilised program at each level, but not simplified."""
+    return prune(derive(graph, wrt_symbols(graph, wrt), stabilise=stabilise))
 
 
 def called_derivative(graph: Graph, what: str, wrt: Any = None) -> Graph:
     """The graph of what a function's call gives: "jacobian", "hessian", or "objective": values and Jacobians."""
-    value = called_graph(expand_gradients(stabilise(graph), stabilise))
-    symbols = wrt_symbols(value, wrt)
-    safe = safe_to_differentiate(value, symbols)
-    names = {s.name: s for s in safe.types}
-    symbols = tuple(names.get(s.name, s) for s in symbols)
-    if what == "hessian":
-        return prune(hessian(safe, symbols))
-    found = jacobian(safe, symbols)
-    return prune(found.replace(outputs=(*safe.outputs, *found.outputs)) if what == "objective" else found)
+    value = called_graph(graph)
+    if what != "objective":
+        return derivative_graph(value, hessian if what == "hessian" else jacobian, wrt)
+    found = jacobian(value, wrt_symbols(value, wrt), stabilise)
+    return prune(found.replace(outputs=(*value.outputs, *found.outputs)))
 
 
 def part_for(graph: Graph, name: str) -> Graph:
@@ -266,7 +251,7 @@ def _both(value: Graph, safe: Graph, work: Compilation) -> tuple[Graph | None, t
         target = the_value(value)
         symbols = wrt_symbols(value)
         again = any(operation_of(e.expr) in DERIVATIVES for e in safe.equations)
-        whole = safe_to_differentiate(safe, symbols) if again else safe
+        whole = safe_to_differentiate(safe, symbols, stabilise) if again else safe
         derived = work.run("differentiate", lambda g: gradient(g, symbols, target), whole)
         return work.shorten(derived.replace(outputs=(target, *derived.outputs))), tuple(s.name for s in symbols), None
     except DerivativeError as error:

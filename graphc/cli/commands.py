@@ -110,17 +110,16 @@ def grad(
     steps: Annotated[bool, typer.Option("--steps", help="Show the steps of the simplification.")] = False,
 ) -> None:
     """Print the simplified gradient, as formulas or as a program; at a point its numbers too."""
-    from graphc.differentiate.program import expand_gradients, the_value
+    from graphc.differentiate.program import the_value
     from graphc.explain.derivation import differentiated
     from graphc.explain.gradient import simplified_gradient
 
     graph = program_graph(program)
     given = point(at, graph)
-    whole = expand_gradients(graph)
-    value, variables = the_value(whole), differentiated(whole, names(wrt))
-    found = simplified_gradient(whole, variables, value)
+    value, variables = the_value(graph), differentiated(graph, names(wrt))
+    found = simplified_gradient(graph, variables, value)
     if steps:
-        print_steps(whole, value, variables)
+        print_steps(graph, value, variables)
     print_derivatives(found, [f"d{value.name}/d{s.name}" for s in variables], graph, given)
 
 
@@ -143,14 +142,12 @@ def hessian(program: ProgramText, at: At = None, wrt: Wrt = None) -> None:
 def all_derivatives(program: str, at: list[str] | None, wrt: str | None, derive: Derive) -> None:
     """What `jacobian` and `hessian` print."""
     from graphc.compiler import wrt_symbols
-    from graphc.differentiate.program import expand_gradients
     from graphc.explain.gradient import simplified_derivatives
     from graphc.graph.graph import focus
 
     graph = program_graph(program)
     given = point(at, graph)
-    whole = expand_gradients(graph)
-    whole = focus(whole, whole.outputs)
+    whole = focus(graph, graph.outputs)
     found = simplified_derivatives(whole, wrt_symbols(whole, names(wrt)), derive)
     print_derivatives(found, [s.name for s in found.graph.outputs], graph, given)
 

@@ -1,9 +1,11 @@
 """Derivatives of programs, to any order.
 
-In: a graph, and the symbols to differentiate for.  Out: a graph whose outputs are the derivatives, or, of a program
-with derivatives inside, the same program without.
+In: a graph, the symbols to differentiate for, and a pass that makes programs safe at the extremes.  Out: a graph whose
+outputs are the derivatives, or, of a program with derivatives inside, the same program without.
 Always holds: the result is a graph as any other: it can be differentiated again; derivatives have names of their own:
-x_bar for a gradient, x_dot for a direction, dy_dx for a Jacobian, d2y_dx_dz for a block of a Hessian.
+x_bar for a gradient, x_dot for a direction, dy_dx for a Jacobian, d2y_dx_dz for a block of a Hessian; where `stabilise`
+is given, each level of differentiation is of a stabilised program, so that derivatives of all orders are as safe as the
+first.
 """
 
 from __future__ import annotations
@@ -24,62 +26,53 @@ from graphc.graph.types import Type, shape_text
 from graphc.ops import DERIVATIVES, GRADIENT, JACOBIAN, PULLED, PUSHED
 from graphc.ops.algebra import along, real
 
+Stabilise = Callable[[Graph, frozenset[Symbol]], Graph]  # the symbols are those that are differentiated for
 
-def gradient(graph: Graph, wrt: tuple[Symbol, ...], value: Symbol | None = None) -> Graph:
+
+def gradient(
+    graph: Graph, wrt: tuple[Symbol, ...], value: Symbol | None = None, stabilise: Stabilise | None = None
+) -> Graph:
     """The graph whose outputs are the gradients of its value; DerivativeError where it has none."""
-    graph, builder = _started(graph)
+    graph, builder = _started(graph, wrt, stabilise)
     adjoints = reverse(builder, graph.equations, value or the_value(graph), wrt)
     return _derived(builder, graph, _gradients(builder, adjoints, wrt))
 
 
-def vjp(graph: Graph, wrt: tuple[Symbol, ...]) -> Graph:
+def vjp(graph: Graph, wrt: tuple[Symbol, ...], stabilise: Stabilise | None = None) -> Graph:
     """The graph of sum(y_bar * dy/dx) for each x: the outputs' cotangents y_bar are inputs of theirs shapes."""
-    graph, builder = _started(graph)
+    graph, builder = _started(graph, wrt, stabilise)
     cotangents = {s: builder.declare(builder.fresh(f"{s.name}_bar"), Type(graph.types[s].shape)) for s in graph.outputs}
     adjoints = pull_back(builder, graph.equations, cotangents, wrt)
     inputs = (*graph.inputs, *cotangents.values())
     return _derived(builder, graph, _gradients(builder, adjoints, wrt), inputs)
 
 
-def jvp(graph: Graph, wrt: tuple[Symbol, ...]) -> Graph:
+def jvp(graph: Graph, wrt: tuple[Symbol, ...], stabilise: Stabilise | None = None) -> Graph:
     """The graph of sum(dy/dx * x_dot) over all x, for each output y: the directions x_dot are inputs of x's shape."""
-    graph, builder = _started(graph)
-    directions = _directions(builder, wrt)
-    return _pushed(builder, graph, graph.outputs, directions)
+    graph, builder = _started(graph, wrt, stabilise)
+    directions = {s: builder.declare(builder.fresh(f"{s.name}_dot"), builder.types[s]) for s in wrt}
+    tangents = push_forward(builder, tuple(builder.equations), directions)
+    outputs = tuple(
+        _named(builder, f"{y.name}_dot", tangents.get(y), Origin("tangent", (y,)), y) for y in graph.outputs
+    )
+    return _derived(builder, graph, outputs, (*graph.inputs, *directions.values()))
 
 
-def hvp(graph: Graph, wrt: tuple[Symbol, ...], value: Symbol | None = None) -> Graph:
+def hvp(graph: Graph, wrt: tuple[Symbol, ...], stabilise: Stabilise | None = None) -> Graph:
     """The graph of the Hessian's product with a direction, for each x: forward mode over reverse mode."""
-    graph, builder = _started(graph)
-    adjoints = reverse(builder, graph.equations, value or the_value(graph), wrt)
-    gradients = _gradients(builder, adjoints, wrt)
-    return _pushed(builder, graph, gradients, _directions(builder, wrt))
+    return jvp(gradient(graph, wrt, None, stabilise), wrt, stabilise)
 
 
-def jacobian(graph: Graph, wrt: tuple[Symbol, ...]) -> Graph:
+def jacobian(graph: Graph, wrt: tuple[Symbol, ...], stabilise: Stabilise | None = None) -> Graph:
     """The graph of dy/dx, of y's shape followed by x's, for each output y and each x in turn."""
-    graph, builder = _started(graph)
-    found = Jacobians(builder, wrt)
-    outputs = tuple(
-        _named(builder, f"d{y.name}_d{x.name}", found.of(y, x), Origin("jacobian", (y, x)))
-        for y in graph.outputs
-        for x in wrt
-    )
-    return _derived(builder, graph, outputs)
+    names = [f"d{y.name}" for y in graph.outputs]
+    return _blocks(graph, wrt, names, stabilise)
 
 
-def hessian(graph: Graph, wrt: tuple[Symbol, ...], value: Symbol | None = None) -> Graph:
+def hessian(graph: Graph, wrt: tuple[Symbol, ...], stabilise: Stabilise | None = None) -> Graph:
     """The graph of the second derivatives, a block of shape x's followed by z's for each x and z in turn."""
-    graph, builder = _started(graph)
-    value = value or the_value(graph)
-    gradients = _gradients(builder, reverse(builder, graph.equations, value, wrt), wrt)
-    found = Jacobians(builder, wrt)
-    outputs = tuple(
-        _named(builder, f"d2{value.name}_d{x.name}_d{z.name}", found.of(g, z), Origin("hessian", (x, z)))
-        for x, g in zip(wrt, gradients, strict=True)
-        for z in wrt
-    )
-    return _derived(builder, graph, outputs)
+    names = [f"d2{the_value(graph).name}_d{x.name}" for x in wrt]
+    return _blocks(gradient(graph, wrt, None, stabilise), wrt, names, stabilise)
 
 
 def the_value(graph: Graph) -> Symbol:
@@ -101,22 +94,32 @@ def the_value(graph: Graph) -> Symbol:
 # --- parts -----------------------------------------------------------------------------------------------------------
 
 
-def _started(graph: Graph) -> tuple[Graph, Builder]:
+def _started(graph: Graph, wrt: tuple[Symbol, ...], stabilise: Stabilise | None) -> tuple[Graph, Builder]:
     """The program without derivatives inside, and a builder to go on with."""
-    graph = expand_gradients(graph)
+    graph = expand_gradients(graph) if stabilise is None else safe_to_differentiate(graph, wrt, stabilise)
     builder = Builder(simplify=True)
     builder.adopt(graph)
     return graph, builder
 
 
-def _directions(builder: Builder, wrt: tuple[Symbol, ...]) -> dict[Symbol, Symbol]:
-    return {s: builder.declare(builder.fresh(f"{s.name}_dot"), builder.types[s]) for s in wrt}
+def safe_to_differentiate(graph: Graph, wrt: tuple[Symbol, ...], stabilise: Stabilise) -> Graph:
+    """Stabilised, and without derivatives inside, each level of which is stabilised too."""
+    opaque = frozenset(wrt)
+    safe = stabilise(graph, opaque)
+    whole = expand_gradients(safe, lambda g: stabilise(g, opaque))
+    return safe if whole is safe else stabilise(whole, opaque)
 
 
-def _pushed(builder: Builder, graph: Graph, values: tuple[Symbol, ...], directions: dict[Symbol, Symbol]) -> Graph:
-    tangents = push_forward(builder, tuple(builder.equations), directions)
-    outputs = tuple(_named(builder, f"{y.name}_dot", tangents.get(y), Origin("tangent", (y,)), y) for y in values)
-    return _derived(builder, graph, outputs, (*graph.inputs, *directions.values()))
+def _blocks(graph: Graph, wrt: tuple[Symbol, ...], names: list[str], stabilise: Stabilise | None) -> Graph:
+    """The graph of the Jacobians of all outputs, a block for each output and each x in turn."""
+    graph, builder = _started(graph, wrt, stabilise)
+    found = Jacobians(builder, wrt)
+    outputs = tuple(
+        _named(builder, f"{name}_d{x.name}", found.of(y, x), Origin("jacobian", (y, x)))
+        for y, name in zip(graph.outputs, names, strict=True)
+        for x in wrt
+    )
+    return _derived(builder, graph, outputs)
 
 
 def _gradients(builder: Builder, adjoints: Adjoints, wrt: tuple[Symbol, ...]) -> tuple[Symbol, ...]:

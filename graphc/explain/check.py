@@ -130,18 +130,18 @@ class Report:
 
 
 def check(
-    graph: Graph,
+    program: Graph,
     at: Mapping[str, Any] | None = None,
     samples: int = 20,
     seed: int = 0,
     ranges: Mapping[str, tuple[float, float]] | None = None,
 ) -> Report:
     """Compare value and gradient with many digits and with differences, at one point or at points drawn at random."""
-    graph = expand_gradients(graph)
+    graph = expand_gradients(program)
     value = the_value(graph)
     part = focus(graph, (value,))
     variables = tuple(s for s in differentiated(graph, None) if s in part.types)
-    gradient = simplified_gradient(graph, variables, value)
+    gradient = simplified_gradient(program, variables, value)
     checker = _Checker(part, value, gradient, np.random.default_rng(seed), _known_ranges(part, ranges or {}))
     count = 1 if at is not None else samples
     for _ in range(count):

@@ -83,10 +83,10 @@ class Derivation:
 
 
 def derive(
-    graph: Graph, wrt: Iterable[str | Symbol] | str | None = None, at: Mapping[str, Any] | None = None
+    program: Graph, wrt: Iterable[str | Symbol] | str | None = None, at: Mapping[str, Any] | None = None
 ) -> Derivation:
     """Derive the gradient of a program's value; `at` gives numbers to put beside the symbols."""
-    whole = expand_gradients(graph)
+    whole = expand_gradients(program)
     value, variables = the_value(whole), differentiated(whole, wrt)
     graph = focus(whole, (value,))
     builder = Builder()
@@ -95,7 +95,7 @@ def derive(
     adjoints = reverse(builder, graph.equations, value, variables)
     replay = _Replay(builder, graph, value, variables)
     steps = tuple(replay.step(c) for c in adjoints.contributions)
-    gradient = simplified_gradient(whole, variables, value)
+    gradient = simplified_gradient(program, variables, value)
     numbers = None
     if at is not None:
         numbers = numbers_at(graph, gradient, at)

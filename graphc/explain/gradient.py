@@ -13,16 +13,16 @@ from itertools import count
 
 from sympy import Basic, Symbol
 
-from graphc.differentiate.program import gradient
+from graphc.differentiate.program import Stabilise, expand_gradients, gradient
 from graphc.explain.pen import Pen
 from graphc.graph.builder import symbol
 from graphc.graph.graph import Equation, Graph, focus, symbols_of
 from graphc.graph.operation import operation_of
 from graphc.language.formula import spell
 from graphc.ops.readable import reads_as_part
-from graphc.rewrite import simplify, stabilise_steps
+from graphc.rewrite import simplify, stabilise
 
-Derive = Callable[[Graph, tuple[Symbol, ...]], Graph]
+Derive = Callable[[Graph, tuple[Symbol, ...], Stabilise], Graph]
 LONGEST, SHORT = 200, 72  # characters of a formula; of arrays it is read with less ease
 
 
@@ -37,14 +37,13 @@ class Gradient:
 
 def simplified_gradient(graph: Graph, variables: tuple[Symbol, ...], value: Symbol) -> Gradient:
     """Stabilise, differentiate and simplify, as the compiler does."""
-    return simplified_derivatives(graph, variables, lambda safe, wrt: gradient(safe, wrt, value))
+    return simplified_derivatives(graph, variables, lambda g, wrt, stabilise: gradient(g, wrt, value, stabilise))
 
 
 def simplified_derivatives(graph: Graph, variables: tuple[Symbol, ...], derive: Derive) -> Gradient:
     """The same with `jacobian` or `hessian`, whose outputs are more than one for a variable."""
-    safe, _ = stabilise_steps(graph, frozenset(variables))
-    found = simplify(derive(safe, variables))
-    found = _apart(focus(found, found.outputs), graph)
+    found = simplify(derive(graph, variables, stabilise))
+    found = _apart(focus(found, found.outputs), expand_gradients(graph))
     return Gradient(found, variables, _short(found))
 
 

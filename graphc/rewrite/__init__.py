@@ -24,13 +24,16 @@ from graphc.rewrite.sharing import operations, share_products
 from graphc.rewrite.stable import PRECISE, STABLE
 
 
-def stabilise(graph: Graph) -> Graph:
-    """Naive spellings in their safe form; every name the user gave stays."""
-    return stabilise_steps(graph)[0]
+def stabilise(graph: Graph, opaque: frozenset[Symbol] = frozenset()) -> Graph:
+    """Naive spellings in their safe form; every name the user gave stays.
+
+    `opaque` symbols, which are to be differentiated for, are not looked into.
+    """
+    return stabilise_steps(graph, opaque)[0]
 
 
 def stabilise_steps(graph: Graph, opaque: frozenset[Symbol] = frozenset()) -> tuple[Graph, tuple[Step, ...]]:
-    """The same with its steps; `opaque` symbols, which are to be differentiated for, are not looked into."""
+    """The same with its steps."""
     return rewrite_steps(graph, STABLE, opaque=opaque)
 
 
