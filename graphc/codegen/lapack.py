@@ -88,40 +88,81 @@ def lu_determinant(count: int, n: int, logarithm: int, a: Any, x: Any) -> None:
 
 
 def lu_cofactors(count: int, n: int, a: Any, x: Any) -> None:
-    """The matrix of cofactors of a = P^T L U Q^T: (det(P Q) Q adj(U) L^-1 P)^T, with complete pivoting.
-
-    U = [D, u; 0, d] with a number d has adj(U) = det(D) [d D^-1, -D^-1 u; 0, 1]: d is not divided by, and nothing is lost
-    where it is 0.
-    """
-    lu, column, scale = np.empty(n * n, real), np.empty(n, real), np.empty(1, real)
+    """The cofactors of a = P^T L D N Q^T (see `eliminated`): det(P Q) P^T L^-T cof(D) N^-T Q^T, nothing divided by D."""
+    lu, middle, sign = np.empty(n * n, real), np.empty(n * n, real), np.empty(1, real)
     rows, columns = np.empty(n, np.int32), np.empty(n, np.int32)
     for k in range(count):
         copied(n * n, view(a, k * n * n), lu)
-        eliminated(n, lu, rows, columns, scale)
-        for i in range(n):  # of L^-1 P, a column; of the result, a row
+        eliminated(n, lu, rows, columns, sign)
+        other_pivots(n, lu, middle)
+        for i in range(n):
             for j in range(n):
-                column[j] = real(1) if rows[j] == i else zero
+                if i != j:
+                    middle[i * n + j] = zero
+        spread(n, lu, rows, columns, sign, middle, view(x, k * n * n))
+
+
+def lu_cofactors_along(count: int, n: int, a: Any, h: Any, x: Any) -> None:
+    """The derivative of the cofactors of a along h: as above, with that of cof(D) along K = L^-1 P h Q N^-1 in the middle.
+
+    It is -K_ji times all D but D_ii and D_jj, and on the diagonal the sum of such products with K_jj.
+    """
+    lu, inner, others = np.empty(n * n, real), np.empty(n * n, real), np.empty(n * n, real)
+    middle, sign = np.empty(n * n, real), np.empty(1, real)
+    rows, columns = np.empty(n, np.int32), np.empty(n, np.int32)
+    for k in range(count):
+        copied(n * n, view(a, k * n * n), lu)
+        eliminated(n, lu, rows, columns, sign)
+        for i in range(n):
+            for j in range(n):
+                inner[i * n + j] = h[k * n * n + rows[i] * n + columns[j]]
+                for m in range(i):
+                    inner[i * n + j] -= lu[i * n + m] * inner[m * n + j]
+        for i in range(n):
             for j in range(n):
                 for m in range(j):
-                    column[j] -= lu[j * n + m] * column[m]
-            last = n - 1
-            for j in range(last):
-                column[j] = lu[last * n + last] * column[j] - lu[j * n + last] * column[last]
-            for j in range(last - 1, -1, -1):
-                for m in range(j + 1, last):
-                    column[j] -= lu[j * n + m] * column[m]
-                column[j] = column[j] / lu[j * n + j] if lu[j * n + j] != zero else zero
+                    inner[i * n + j] -= inner[i * n + m] * lu[m * n + j]
+        other_pivots(n, lu, others)
+        for i in range(n):
+            middle[i * n + i] = zero
             for j in range(n):
-                x[k * n * n + i * n + columns[j]] = scale[0] * column[j]
+                if i != j:
+                    middle[i * n + i] += others[i * n + j] * inner[j * n + j]
+                    middle[i * n + j] = -others[i * n + j] * inner[j * n + i]
+        spread(n, lu, rows, columns, sign, middle, view(x, k * n * n))
 
 
-def eliminated(n: int, lu: Any, rows: Any, columns: Any, scale: Any) -> None:
-    """L and U in place, the orders of rows and columns, and the product of all pivots but the last, with their sign."""
-    scale[0] = real(1)
+def other_pivots(n: int, lu: Any, others: Any) -> None:
+    """For each pair of pivots the product of all others; on the diagonal that of all but one."""
+    for i in range(n):
+        for j in range(n):
+            others[i * n + j] = real(1)
+            for k in range(n):
+                if k != i and k != j:
+                    others[i * n + j] *= lu[k * n + k]
+
+
+def spread(n: int, lu: Any, rows: Any, columns: Any, sign: Any, middle: Any, x: Any) -> None:
+    """det(P Q) P^T L^-T middle N^-T Q^T."""
+    for i in range(n):
+        for j in range(n - 1, -1, -1):
+            for m in range(j + 1, n):
+                middle[i * n + j] -= lu[j * n + m] * middle[i * n + m]
+    for i in range(n - 1, -1, -1):
+        for j in range(n):
+            for m in range(i + 1, n):
+                middle[i * n + j] -= lu[m * n + i] * middle[m * n + j]
+            x[rows[i] * n + columns[j]] = sign[0] * middle[i * n + j]
+
+
+def eliminated(n: int, lu: Any, rows: Any, columns: Any, sign: Any) -> None:
+    """P a Q = L D N by complete pivoting, L and N unit triangular with no element above 1, D diagonal: L below, D on and N
+    above the diagonal, in place; the orders of rows and columns, and det(P Q)."""
+    sign[0] = real(1)
     for i in range(n):
         rows[i] = i
         columns[i] = i
-    for i in range(n - 1):
+    for i in range(n):
         r = i
         c = i
         for j in range(i, n):
@@ -133,17 +174,19 @@ def eliminated(n: int, lu: Any, rows: Any, columns: Any, scale: Any) -> None:
             for m in range(n):
                 lu[i * n + m], lu[r * n + m] = lu[r * n + m], lu[i * n + m]
             rows[i], rows[r] = rows[r], rows[i]
-            scale[0] = -scale[0]
+            sign[0] = -sign[0]
         if c != i:
             for j in range(n):
                 lu[j * n + i], lu[j * n + c] = lu[j * n + c], lu[j * n + i]
             columns[i], columns[c] = columns[c], columns[i]
-            scale[0] = -scale[0]
-        scale[0] *= lu[i * n + i]
+            sign[0] = -sign[0]
+        pivot = lu[i * n + i]
         for j in range(i + 1, n):
-            lu[j * n + i] = lu[j * n + i] / lu[i * n + i] if lu[i * n + i] != zero else zero
+            lu[j * n + i] = lu[j * n + i] / pivot if pivot != zero else zero
             for m in range(i + 1, n):
                 lu[j * n + m] -= lu[j * n + i] * lu[i * n + m]
+        for m in range(i + 1, n):
+            lu[i * n + m] = lu[i * n + m] / pivot if pivot != zero else zero
 
 
 def triangular_solution(count: int, n: int, m: int, upper: int, transposed: int, a: Any, b: Any, x: Any) -> None:

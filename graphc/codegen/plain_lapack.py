@@ -47,11 +47,25 @@ def lu_cofactors(count: int, n: int, a: Any, x: Any) -> None:
         _write(_part(x, k, n, n), _cofactors, _part(a, k, n, n))
 
 
+def lu_cofactors_along(count: int, n: int, a: Any, h: Any, x: Any) -> None:
+    for k in range(count):
+        _write(_part(x, k, n, n), _cofactors_along, _part(a, k, n, n), _part(h, k, n, n))
+
+
 def _cofactors(a: Any) -> Any:
     """By singular values, which need no inverse."""
     u, values, v = np.linalg.svd(a)
     others = [np.prod(np.delete(values, k)) for k in range(len(values))]
     return np.linalg.det(u) * np.linalg.det(v) * (u * others) @ v
+
+
+def _cofactors_along(a: Any, h: Any) -> Any:
+    """The derivative of each minor, <its cofactors, h without that row and column>."""
+    found = np.empty_like(a)
+    for i, j in np.ndindex(*a.shape):
+        minor, along = (np.delete(np.delete(m, i, 0), j, 1) for m in (a, h))
+        found[i, j] = (-1) ** (i + j) * (_cofactors(minor) * along).sum()
+    return found
 
 
 def triangular_solution(count: int, n: int, m: int, upper: int, transposed: int, a: Any, b: Any, x: Any) -> None:
@@ -87,6 +101,7 @@ FUNCTIONS = {
         lu_inverse,
         lu_determinant,
         lu_cofactors,
+        lu_cofactors_along,
         triangular_solution,
         cholesky_factor,
         symmetric_eigen,

@@ -70,6 +70,7 @@ EXAMPLES: dict[Operation, str] = {
         for o in linear_algebra.OPERATIONS
         if len(o.parameters) == 1 and o.define is None
     },
+    linear_algebra.cofactors_along: "input A[n, n], h[n, n]\ncofactors_along(A, h)",
     linear_algebra.solve: "input A[n, n], b[n]\nsolve(A, b)",
     linear_algebra.solve_triangular: "input A[n, n], b[n]\nsolve_triangular(A, b)",
 }

@@ -3,7 +3,7 @@
 In: nothing.  Out: the records, in `OPERATIONS`.
 Always holds: matrices are the last two axes, what stands before them is repeated over; each derivative is made of
 operations of the table, so that there are derivatives of every order; a matrix that has no inverse, or no Cholesky factor,
-gives NaN (`det` 0, `logdet` -inf), and so do its derivatives, but for the first of `det`.
+gives NaN (`det` 0, `logdet` -inf), and so do its derivatives, but for the first two of `det`.
 
 The derivatives are those of Giles (2008), "Collected matrix derivative results for forward and reverse mode algorithmic
 differentiation", and for Cholesky's factor that of Murray (2016), "Differentiation of the Cholesky decomposition".
@@ -70,6 +70,17 @@ def _triangular_infer(types: tuple[Type, ...], statics: tuple[Any, ...], require
     return _solve_infer(types, flags, require)
 
 
+def _along_infer(types: tuple[Type, ...], statics: tuple[Any, ...], require: Require) -> Inferred:
+    shape, direction = _square(types[0], require), types[1]
+    if direction.rank != len(shape):
+        raise ShapeError(
+            f"a direction of shape {shape_text(direction.shape)} for matrices of shape {shape_text(shape)}"
+        )
+    for mine, theirs in zip(shape, direction.shape, strict=True):
+        require(mine, theirs)
+    return Type(shape), statics
+
+
 def _of_reals(name: str) -> Fold:
     """Whole numbers are taken as real ones: LAPACK knows no others."""
 
@@ -104,6 +115,12 @@ def _outer(b: Value, x: Value, a: Value) -> Value:
     return contracted(b, x, stack + row, stack + column, stack + row + column)
 
 
+def _inner(x: Value, y: Value) -> Value:
+    """The sum of products of elements, one a matrix."""
+    rank = len(x.shape)
+    return sum_(x * y, (rank - 2, rank - 1), True)  # type: ignore[no-any-return]
+
+
 def _symmetric(x: Value) -> Value:
     return (x + _turned(x)) * Rational(1, 2)  # type: ignore[no-any-return]
 
@@ -131,10 +148,17 @@ def _determinant_pullback(at: Linearization) -> tuple[Value]:
 
 
 def _cofactors_pullback(at: Linearization) -> tuple[Value]:
-    """(<g, C> C - C g^T C)/det A of C = det A A^-T."""
-    c, rank = at.result, len(at.result.shape)
-    along = _each(sum_(at.cotangent * c, (rank - 2, rank - 1), False))
-    return ((along * c - matmul(matmul(c, _turned(at.cotangent)), c)) / _each(det(at.operands[0])),)
+    """The second derivative of det is symmetric: <g, C'(h)> = <C'(g), h>."""
+    return (cofactors_along(at.operands[0], at.cotangent),)
+
+
+def _along_pullback(at: Linearization) -> tuple[Value, Value]:
+    """For the direction as above; for A what det(A) C'(h) = <C, h> C - C h^T C gives when it is differentiated along g."""
+    (a, h), g = at.operands, at.cotangent
+    c, along = cofactors(a), cofactors_along(a, g)
+    inner = _inner(along, h) * c + _inner(c, h) * along - _inner(c, g) * at.result
+    sides = matmul(matmul(along, _turned(h)), c) + matmul(matmul(c, _turned(h)), along)
+    return (inner - sides) / _each(det(a)), along
 
 
 def _logdet_pullback(at: Linearization) -> tuple[Value]:
@@ -223,6 +247,15 @@ def _numpy_cofactors(numpy: Any, a: Any) -> Any:
     return numpy.linalg.det(u) * numpy.linalg.det(v) * (u * others) @ v
 
 
+def _numpy_cofactors_along(numpy: Any, a: Any, h: Any) -> Any:
+    """The derivative of each minor, <its cofactors, h without that row and column>."""
+    found = numpy.empty_like(a)
+    for i, j in numpy.ndindex(*a.shape):
+        minor, along = (numpy.delete(numpy.delete(m, i, 0), j, 1) for m in (a, h))
+        found[i, j] = (-1) ** (i + j) * (_numpy_cofactors(numpy, minor) * along).sum()
+    return found
+
+
 def _numpy_tril(x: Any) -> Any:
     import numpy
 
@@ -274,9 +307,22 @@ def _exact_cofactors(mp: Any, a: Any) -> Any:
     n, found = a.rows, mp.matrix(a.rows)
     for i in range(n):
         for j in range(n):
-            rest = [[a[r, c] for c in range(n) if c != j] for r in range(n) if r != i]
-            found[i, j] = (-1) ** (i + j) * (mp.det(mp.matrix(rest)) if rest else 1)
+            found[i, j] = (-1) ** (i + j) * (mp.det(_without(mp, a, i, j)) if n > 1 else 1)
     return found
+
+
+def _exact_cofactors_along(mp: Any, a: Any, h: Any) -> Any:
+    n, found = a.rows, mp.matrix(a.rows)
+    for i in range(n if n > 1 else 0):
+        for j in range(n):
+            minor, along = _exact_cofactors(mp, _without(mp, a, i, j)), _without(mp, h, i, j)
+            found[i, j] = (-1) ** (i + j) * mp.fdot(minor, along)
+    return found
+
+
+def _without(mp: Any, a: Any, i: int, j: int) -> Any:
+    """A matrix without one row and one column."""
+    return mp.matrix([[a[r, c] for c in range(a.cols) if c != j] for r in range(a.rows) if r != i])
 
 
 def _exact_logdet(mp: Any, a: Any) -> Any:
@@ -335,7 +381,7 @@ solve_triangular: Operation = Operation(
 )  # fmt: skip
 det: Operation = Operation(
     name="det", head=head("det"), parameters=MATRIX, infer=_infer(2), lowering=_routine("lu_determinant", 0),
-    doc="Determinant of a matrix; its second derivative is NaN where there is no inverse.", fold=_of_reals("det"),
+    doc="Determinant of a matrix; its third derivative is NaN where there is no inverse.", fold=_of_reals("det"),
     pullback=_determinant_pullback, reference=_numpy(lambda np, a: np.linalg.det(a)), latex="\\det {0}",
     exact=_exact(lambda mp, a: mp.det(a)),
 )  # fmt: skip
@@ -345,6 +391,13 @@ cofactors: Operation = Operation(
     fold=_of_reals("cofactors"), pullback=_cofactors_pullback, reference=_numpy(_numpy_cofactors),
     exact=_exact(_exact_cofactors),
     latex="\\operatorname{{cof}} {0}",
+)  # fmt: skip
+cofactors_along: Operation = Operation(
+    name="cofactors_along", head=head("cofactors_along"), parameters=(*MATRIX, Parameter("h")), infer=_along_infer,
+    doc="Derivative of cofactors(A) along h, by which the second derivative of det is right without an inverse.",
+    lowering=_routine("lu_cofactors_along"), fold=_of_reals("cofactors_along"), pullback=_along_pullback,
+    batch=lambda at: cofactors_along(broadcast(at.operands[0], (at.size, *at.operands[0].shape)), at.operands[1]),
+    reference=_numpy(_numpy_cofactors_along), exact=_exact(_exact_cofactors_along),
 )  # fmt: skip
 logdet: Operation = Operation(
     name="logdet", head=head("logdet"), parameters=MATRIX, infer=_infer(2), lowering=_routine("lu_determinant", 1),
@@ -388,6 +441,7 @@ eigenvectors: Operation = Operation(
 )  # fmt: skip
 
 OPERATIONS = (
-    inverse, solve, solve_triangular, det, cofactors, logdet, trace, tril, triu, cholesky, eigenvalues, eigenvectors,
+    inverse, solve, solve_triangular, det, cofactors, cofactors_along, logdet, trace, tril, triu, cholesky, eigenvalues,
+    eigenvectors,
 )  # fmt: skip
 _BY_NAME = {o.name: o for o in OPERATIONS}

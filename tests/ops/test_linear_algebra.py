@@ -38,6 +38,7 @@ VALUES: list[tuple[str, dict[str, Any], Callable[..., Any]]] = [
     ("det(A)", {"A": SQUARE}, det),
     ("det(A)", {"A": STACK}, det),
     ("cofactors(A)", {"A": STACK}, lambda a: det(a)[:, None, None] * np.swapaxes(inv(a), 1, 2)),
+    ("cofactors_along(A, h)", {"A": STACK, "h": SYMMETRIC}, lambda a, h: _cofactors_along(a, h)),
     ("logdet(A)", {"A": STACK}, lambda a: np.linalg.slogdet(a)[1]),
     ("trace(A)", {"A": STACK}, lambda a: np.trace(a, axis1=1, axis2=2)),
     ("tril(A)", {"A": STACK[:, :2]}, np.tril),
@@ -58,6 +59,13 @@ VALUES: list[tuple[str, dict[str, Any], Callable[..., Any]]] = [
         for b in (VECTOR, COLUMNS)
     ),
 ]  # fmt: skip
+
+
+def _cofactors_along(a: Any, h: Any) -> Any:
+    """The product rule, of det(A) A^-T."""
+    back = np.swapaxes(inv(a), -1, -2)
+    along = np.sum(back * h, axis=(-2, -1), keepdims=True)
+    return det(a)[..., None, None] * (along * back - back @ np.swapaxes(h, -1, -2) @ back)
 
 
 def _signs(v: Any) -> Any:
@@ -193,21 +201,44 @@ def test_singular_matrices_give_nan(dtype: str) -> None:
     assert np.isnan(one_of_two[1]).all()
 
 
+def _minor(a: Any, *places: tuple[int, int]) -> Any:
+    """(-1)^(i + j) times the minor without row i and column j, and so on for the other places in what is left."""
+    if not places:
+        return det(a)
+    (i, j), *others = places
+    rest = np.delete(np.delete(a, i, 0), j, 1)
+    return (-1) ** (i + j) * _minor(rest, *((r - (r > i), c - (c > j)) for r, c in others))
+
+
 @pytest.mark.parametrize("rank", [0, 1, 2, 3])
-def test_derivative_of_the_determinant_of_a_singular_matrix(rank: int) -> None:
-    """The cofactors, (-1)^(i + j) times the minors: oracle, plain source and jitted code."""
+def test_derivatives_of_the_determinant_of_a_singular_matrix(rank: int) -> None:
+    """The cofactors, and theirs: oracle, plain source and jitted code."""
     for size in (1, 3, 4):
         matrix = RNG.normal(size=(size, rank)) @ RNG.normal(size=(rank, size))
-        want = np.ones((size, size))
-        for i, j in np.ndindex(size, size) if size > 1 else ():
-            want[i, j] = (-1) ** (i + j) * det(np.delete(np.delete(matrix, i, 0), j, 1))
+        want = np.array([[_minor(matrix, (i, j)) for j in range(size)] for i in range(size)])
         _, gradients = point("input A[n, n]; det(A)", A=matrix)
         f = graphc.compile("input A[n, n]; output C; C = cofactors(A)")
         for found in (gradients["A"], f(A=matrix), plain_functions(f.source)["forward"](matrix)):
             assert np.allclose(found, want, rtol=1e-10, atol=1e-12)
+        second = np.zeros((size,) * 4)
+        for i, j, k, m in np.ndindex(*second.shape):
+            second[i, j, k, m] = _minor(matrix, (i, j), (k, m)) if i != k and j != m else 0
+        for dtype, tolerance in (("float64", 1e-10), ("float32", 1e-4)):
+            g = graphc.compile("input A[n, n]; det(A)", dtype)
+            assert np.allclose(g.hessian(A=matrix)["A"]["A"], second, rtol=tolerance, atol=tolerance)
+            (plain,) = (plain_functions(g.derived("hessian").source)["forward"](matrix.astype(dtype)),)
+            assert np.allclose(plain, second, rtol=tolerance, atol=tolerance)
     assert np.array_equal(
         graphc.compile("input A[2, n, n]; sum(det(A))").grad(A=np.zeros((2, 1, 1)))["A"], np.ones((2, 1, 1))
     )
+
+
+def test_third_derivatives_of_the_determinant() -> None:
+    """Of det(A + t H) for t, in three dimensions 6 det(H)."""
+    text = "input A[3, 3]; det(A)"
+    third = graphc.compile(graphc.jacobian(graphc.hessian(text)))
+    assert np.einsum("ijklmn,ij,kl,mn->", third(A=SQUARE), X, X, X) == pytest.approx(6 * det(X))
+    assert np.isnan(third(A=np.zeros((3, 3)))).all()
 
 
 def test_whole_numbers_and_programs_of_numbers() -> None:
@@ -238,6 +269,8 @@ minimize mean(sum(x @ P * x, axis=1)) - logdet(P) with adam(lr=0.02)"""
         ("input A[3, 4]; det(A)", ["size 3 does not fit size 4"]),
         ("input A[3, 3], b[4]; sum(solve(A, b))", ["size 3 does not fit size 4"]),
         ("input A[3, 3], b[2, 2, 3]; sum(solve(A, b))", ["right-hand side of shape (2, 2, 3)"]),
+        ("input A[3, 3], b[3]; sum(cofactors_along(A, b))", ["a direction of shape (3,)"]),
+        ("input A[3, 3], b[3, 4]; sum(cofactors_along(A, b))", ["size 3 does not fit size 4"]),
         ("input A[3, 3], b; solve(A, b)", ["right-hand side of shape ()"]),
     ],
 )
@@ -248,7 +281,7 @@ def test_errors(text: str, words: list[str]) -> None:
         assert word in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["inverse(A)", "cholesky(A)", "eigenvalues(A)", "det(A)", "logdet(A)", "solve(A, A)", "cofactors(A)",
+@pytest.mark.parametrize("text", ["inverse(A)", "cholesky(A)", "eigenvalues(A)", "det(A)", "logdet(A)", "solve(A, A)", "cofactors(A)", "cofactors_along(A, A)",
                                   "solve_triangular(A, A)", "eigenvectors(A)"])  # fmt: skip
 def test_matrices_without_rows(text: str, capfd: pytest.CaptureFixture[str]) -> None:
     """LAPACK says on standard output what it does not like."""

@@ -62,6 +62,8 @@ KNOWN = [
     "input A[2, 3, 3], b[2, 3], B[2, 3, 2]; S = A + 3eye(3); sum(solve(S, b)^2) + sum(solve(S, B)^3) + sum(inverse(S)^3)",
     "input A[n, n]; S = A + 3eye(n); det(S) + logdet(S)^2 + trace(A @ A) + sum(tril(A)^3) + sum(triu(A)^2 @ A)",
     "input A[2, 3, 3]; S = A + 3eye(3); sum(det(S)^2) + sum(logdet(S)^2) + sum(trace(A)^3) + sum(tril(A)^3)",
+    "input A[3, 3], h[3, 3]; S = A + 2eye(3); sum(cofactors_along(S, h)^3) + sum(cofactors(S)^2)",
+    "input A[2, 3, 3], h[2, 3, 3]; S = A + 3eye(3); sum(cofactors_along(S, h)^2)",
     "input A[n, n]; L = cholesky(A @ A.T + eye(n)); sum(L^3) + sum(inverse(L)^2)",
     "input A[2, 3, 3]; sum(cholesky(A + 3eye(3))^3)",
     "input A[n, n], b[n]; S = A + 2eye(n); sum(solve_triangular(S, b)^3) + sum(solve_triangular(S, b, upper=true)^3)",
