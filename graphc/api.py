@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graphc.errors import DataError
+from graphc.language.names import by_plain_name
 
 if TYPE_CHECKING:
     from graphc.explain.check import Report
@@ -201,8 +202,10 @@ def train(
     """
     from graphc.training.loop import Settings, Trainer, read_stop
 
-    if not isinstance(data, Mapping):
-        raise DataError(f"data are a dictionary of arrays by name, not {type(data).__name__}", hint='{"x": X, "t": T}')
+    for what, values in (("data", data), ("params", params or {})):
+        if not isinstance(values, Mapping):
+            kind = type(values).__name__
+            raise DataError(f"{what} are a dictionary of arrays by name, not {kind}", hint='{"x": X, "t": T}')
     text = _text(program)
     source, width = (program if text is None else text), _width(dtype)
     artifact, work = _training(source, optimizer, width)
@@ -287,7 +290,7 @@ def predict(
 
     part = part_for(read(program), name)
     needed = {s.name for s in part.leaves()}
-    return compile(part, dtype, threads)(**{k: v for k, v in values.items() if k in needed})
+    return compile(part, dtype, threads)(**{k: v for k, v in by_plain_name(values).items() if k in needed})
 
 
 def _text(program: Any) -> str | None:

@@ -47,6 +47,7 @@ from graphc.graph.graph import Graph, Origin, focus, operands, prune, statics
 from graphc.graph.operation import operation_of
 from graphc.graph.types import Dim, Type, sizes_of
 from graphc.language.expand import expand
+from graphc.language.names import plain_name
 from graphc.language.reader import parse
 from graphc.language.step import focus_updates, training_graph
 from graphc.ops import DERIVATIVES
@@ -137,7 +138,7 @@ def wrt_symbols(graph: Graph, wrt: Any = None) -> tuple[Symbol, ...]:
     """What is differentiated for: the names asked, else the parameters, else all real inputs."""
     if wrt is not None:
         names = [wrt] if isinstance(wrt, (str, Symbol)) or not hasattr(wrt, "__iter__") else list(wrt)
-        return tuple(_named(graph, getattr(n, "name", n)) for n in names)
+        return tuple(_named(graph, plain_name(str(getattr(n, "name", n)))) for n in names)
     chosen = graph.params or tuple(s for s in graph.inputs if graph.types[s].kind == "real")
     if not chosen:
         raise DerivativeError("the program has no parameters or real inputs to differentiate for", hint="input x; x^2")
@@ -183,6 +184,7 @@ def called_derivative(graph: Graph, what: str, wrt: Any = None) -> Graph:
 
 def part_for(graph: Graph, name: str) -> Graph:
     """The part of a program that computes one of its equations."""
+    name = plain_name(name)
     found = next((s for s in graph.types if s.name == name), None)
     if found is None:
         names = ", ".join(e.target.name for e in graph.equations if e.origin.span is not None)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graphc.errors import DataError, GraphcError, ParseError
+from graphc.language.names import plain_name
 
 if TYPE_CHECKING:
     from graphc.graph.graph import Graph
@@ -83,14 +84,6 @@ def _by_name(option: str, texts: Sequence[str], hint: str) -> dict[str, tuple[st
     return values
 
 
-def plain_name(name: str) -> str:
-    """A name as the language spells it: θ is theta."""
-    from graphc.language.lexer import Source, tokenize
-
-    tokens = tokenize(Source(name))
-    return tokens[0].text if len(tokens) == 2 else name
-
-
 def constant(part: str, text: str, kind: str) -> Any:
     """The value of a text without names; `part` is what was given, for errors."""
     import numpy as np
@@ -112,7 +105,7 @@ def constant(part: str, text: str, kind: str) -> Any:
 
 def names(text: str | None) -> list[str] | None:
     """Names between commas."""
-    return None if text is None else [plain_name(n.strip()) for n in text.split(",") if n.strip()]
+    return None if text is None else [n.strip() for n in text.split(",") if n.strip()]
 
 
 def columns_given(text: str | None) -> dict[str, tuple[int | str, ...]] | None:

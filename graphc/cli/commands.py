@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from graphc.cli.about import about_installation, about_program, print_operation, print_table, sign_of
-from graphc.cli.arguments import columns_given, data_of, names, plain_name, point, program_graph, program_text, ranges
+from graphc.cli.arguments import columns_given, data_of, names, point, program_graph, program_text, ranges
 from graphc.cli.progress import Progress, print_summary
 from graphc.cli.values import needed_part, primitive, shown, values_at
 from graphc.errors import DataError, GraphcError
+from graphc.language.names import plain_name
 
 if TYPE_CHECKING:
     from sympy import Symbol

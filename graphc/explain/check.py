@@ -30,6 +30,7 @@ from graphc.graph.graph import Graph, focus
 from graphc.graph.operation import operation_of
 from graphc.graph.types import size_value
 from graphc.language.expand import expand
+from graphc.language.names import by_plain_name
 from graphc.ops import HELD
 from graphc.rewrite import simplify, stabilise
 from graphc.run.evaluate import evaluate, evaluate_arrays_exactly, evaluate_exactly
@@ -142,7 +143,9 @@ def check(
     part = focus(graph, (value,))
     variables = tuple(s for s in differentiated(graph, None) if s in part.types)
     gradient = simplified_gradient(program, variables, value)
-    checker = _Checker(part, value, gradient, np.random.default_rng(seed), _known_ranges(part, ranges or {}))
+    checker = _Checker(
+        part, value, gradient, np.random.default_rng(seed), _known_ranges(part, by_plain_name(ranges or {}))
+    )
     count = 1 if at is not None else samples
     for _ in range(count):
         leaves, sizes = arguments(part, at) if at is not None else checker.drawn()

@@ -23,6 +23,7 @@ from graphc.graph.builder import Builder, symbol
 from graphc.graph.graph import Equation, Graph, focus, operands, statics, symbols_of
 from graphc.graph.operation import Linearization, operation_of
 from graphc.graph.types import Type
+from graphc.language.names import plain_name
 from graphc.ops.algebra import along, unbroadcast
 
 
@@ -111,7 +112,7 @@ def differentiated(graph: Graph, wrt: Iterable[str | Symbol] | str | None) -> tu
     named = [wrt] if isinstance(wrt, (str, Symbol)) or not hasattr(wrt, "__iter__") else list(wrt)
     known = {s.name: s for s in graph.leaves()}
     found = []
-    for name in (s.name if isinstance(s, Symbol) else s for s in named):
+    for name in (plain_name(str(s)) for s in named):
         if name not in known:
             raise GraphcError(
                 f"{name} is no input or parameter of the program", hint=f"there are {', '.join(known) or 'none'}"

@@ -18,6 +18,7 @@ from graphc.errors import DataError
 from graphc.explain.gradient import Gradient
 from graphc.graph.graph import Graph
 from graphc.graph.types import Dim, Type, shape_text, size_value, sizes_of
+from graphc.language.names import by_plain_name
 from graphc.run.evaluate import evaluate
 
 SHOWN = 8  # elements of an array that are shown
@@ -53,6 +54,7 @@ def numbers_at(graph: Graph, gradient: Gradient, at: Mapping[str, Any]) -> Numbe
 def arguments(graph: Graph, at: Mapping[str, Any]) -> tuple[dict[Symbol, Any], dict[str, int]]:
     """The leaves' values and the sizes they imply; DataError where one is missing or does not fit."""
     leaves: dict[Symbol, Any] = {}
+    at = by_plain_name(at)
     known = {s.name for s in graph.leaves()}
     for name in at:
         if name not in known:

@@ -8,19 +8,18 @@ signs are already spelled the plain way; line ends inside brackets are gone.
 from __future__ import annotations
 
 import re
-import unicodedata
 from bisect import bisect_right
 from itertools import takewhile
 from typing import NamedTuple
 
 from graphc.errors import ParseError
 from graphc.graph.graph import Span
+from graphc.language.names import plain_name
 
 LIMIT = 4_000_000
 LONG = 100_000
 _SIGNS = {"**": "^", "·": "*", "×": "*", "⊙": "*", "∗": "*", "−": "-", "≤": "<=", "≥": ">=", "≠": "!="}
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
-_SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 _PLAIN_NAME = r"[^\W\d]\w*"
 _ANY_NAME = r"(?:(?![⁰¹²³⁴-⁹⁻])[^\W\d])(?:(?![⁰¹²³⁴-⁹⁻])\w)*"
 
@@ -92,7 +91,7 @@ def tokenize(source: Source) -> list[Token]:
                 depth += 1
             elif depth and (word == ")" or word == "]"):
                 depth -= 1
-        elif kind == "name" and not word.isascii():
+        elif kind == "name":
             word = plain_name(word)
         elif kind == "superscript":
             word = word.translate(_SUPERSCRIPTS)
@@ -117,19 +116,6 @@ def _check_brackets(source: Source) -> None:
             raise source.error(match.start(), f"unexpected {sign!r}", hint="close brackets in the order they open")
     if opened:
         raise source.error(opened[-1].start(), f"this {opened[-1].group()} is never closed", hint="close it")
-
-
-def plain_name(word: str) -> str:
-    """θ1 as theta1, x₁ as x1; other letters stay."""
-    out = []
-    for c in unicodedata.normalize("NFKC", word.translate(_SUBSCRIPTS)):
-        name = unicodedata.name(c, "")
-        if name.startswith("GREEK ") and " LETTER " in name:
-            letter = name.split(" LETTER ")[1].split()[0].lower().replace("lamda", "lambda").replace("final", "sigma")
-            out.append(letter.capitalize() if "CAPITAL" in name else letter)
-        else:
-            out.append(c)
-    return "".join(out)
 
 
 def _check_number(source: Source, start: int, word: str, after: str) -> None:

@@ -18,6 +18,7 @@ import numpy as np
 from graphc.codegen.artifact import Artifact, Entry, Leaf
 from graphc.errors import DataError, DerivativeError
 from graphc.graph.types import Type, shape_text, size_value, sizes_of
+from graphc.language.names import by_plain_name
 from graphc.run.initial import initial_values
 
 if TYPE_CHECKING:
@@ -304,7 +305,7 @@ class Function:
 
         if wrt is None:
             wrt = self.variables if any(leaf.role == "param" for leaf in self.artifact.leaves) else [
-                name for name in self.variables if name not in values
+                name for name in self.variables if name not in by_plain_name(values)
             ]  # fmt: skip
         return Objective(self, (wrt,) if isinstance(wrt, str) else tuple(wrt), values)
 
@@ -347,12 +348,11 @@ class Function:
                 f"{len(args)} arguments for {len(self.inputs)} inputs", hint=f"the inputs are {', '.join(self.inputs)}"
             )
         given = dict(zip(self.inputs, args))  # noqa: B905
-        for written, value in kwargs.items():
-            name = written if written in self._types else _plain(written)
+        for name, value in by_plain_name(kwargs).items():
             if name not in self._types:
                 known = ", ".join(self.inputs)
                 raise DataError(
-                    f"{written} is no input", hint=f"the inputs are {known}" if known else "there are no inputs"
+                    f"{name} is no input", hint=f"the inputs are {known}" if known else "there are no inputs"
                 )
             if name in given:
                 raise DataError(f"{name} is given twice")
@@ -445,13 +445,6 @@ class Function:
         if entry == "value_and_grad":
             return found[0], tuple(found[1:])
         return found[0] if entry == "forward" and len(found) == 1 else tuple(found)
-
-
-def _plain(name: str) -> str:
-    """A name as the language has it: theta for θ."""
-    from graphc.language.lexer import plain_name
-
-    return plain_name(name)
 
 
 def array_types(dtype: Any) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import numpy as np
 
 from graphc.errors import DataError
 from graphc.graph.types import Type, shape_text, size_value, sizes_of
+from graphc.language.names import by_plain_name, plain_name
 from graphc.run.function import numeric
 from graphc.training.data import bind_sizes, check_shape
 
@@ -37,6 +38,7 @@ class Objective:
     """
 
     def __init__(self, function: Function, wrt: tuple[str, ...], values: Mapping[str, Any]) -> None:
+        wrt, values = tuple(map(plain_name, wrt)), by_plain_name(values)
         self.names, self._function = wrt, function
         self._leaves = {leaf.name: leaf for leaf in function.artifact.leaves}
         for name in (*wrt, *values):
@@ -79,7 +81,7 @@ class Objective:
 
     def pack(self, values: Mapping[str, Any]) -> Any:
         """Arrays by name as one vector."""
-        parts = []
+        parts, values = [], by_plain_name(values)
         for name, shape in self._shapes.items():
             if name not in values:
                 raise DataError(f"{name} has no first value", hint=f"give one: f.objective(..., {name}=0.5)")

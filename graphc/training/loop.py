@@ -24,6 +24,7 @@ from graphc.codegen.team import Team
 from graphc.codegen.threads import APART
 from graphc.errors import DataError, GraphcError, TrainingError
 from graphc.graph.types import Type, shape_text, size_value
+from graphc.language.names import by_plain_name
 from graphc.run.function import array_types, check_sizes
 from graphc.run.initial import draw, known_shape
 from graphc.training.data import as_array, as_arrays, bind_sizes, holdout, plain_array
@@ -60,7 +61,7 @@ class Run:
     def predict(self, name: str, data: Mapping[str, Any]) -> Any:
         """Value of an equation of the program for data; names that it does not need may be left out."""
         assert self.predictor is not None
-        return self.predictor(name, {**self.params, **self.states, **data})
+        return self.predictor(name, {**self.params, **self.states, **by_plain_name(data)})
 
     def save(self, path: str | Path) -> None:
         """Parameters and states as .npz, by name; DataError where the file cannot be written."""
@@ -89,7 +90,7 @@ class Trainer:
         self.count = self._examples(arrays)
         self.arrays, self.held = self._split(arrays, validation)
         self.count = self._examples(self.arrays)
-        self.values, self.places = self._initial(params or {}, complete)
+        self.values, self.places = self._initial(by_plain_name(params or {}), complete)
         self.history: dict[str, list[float]] = {name: [] for name in self._names()}
         self._check_settings()
 
@@ -97,6 +98,7 @@ class Trainer:
 
     def _arrays(self, data: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, int]]:
         """Inputs, converted; and the program's sizes."""
+        data = by_plain_name(data)
         unknown = [n for n in data if n not in self.types and n not in self.leaves]
         if unknown and not set(self.types) <= set(data):
             names = ", ".join(self.types)

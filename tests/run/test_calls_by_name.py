@@ -174,5 +174,5 @@ def test_greek_letters_are_their_names() -> None:
         assert f(θ=0.0, x_1=3.0) == f(theta=0.0, x_1=3.0) == f(0.0, 3.0) == 3.0
     with pytest.raises(DataError, match="theta is given twice"):
         f(θ=1, theta=1)
-    with pytest.raises(DataError, match="φ is no input"):
+    with pytest.raises(DataError, match="phi is no input"):
         f(φ=1, x_1=1)

@@ -105,3 +105,28 @@ def test_whole_numbers_beyond_64_bits_are_real() -> None:
     graph = graphc.parse("input x[2]; sum(x + 10^30) - 2^101")
     (found,) = evaluate(graph, {graph.inputs[0]: np.zeros(2)}, graph.outputs).values()
     assert found == pytest.approx(2e30 - 2.0**101) == graphc.compile(graph)(x=[0, 0])
+
+
+LINE = "input θ[n], t[n]; param λ = 1; φ = λ*θ; minimize mse(φ, t)"
+ROWS = {"θ": [1.0, 2.0], "t": [2.0, 4.0]}
+
+
+def test_greek_letters_name_what_their_spelled_names_do() -> None:
+    """Wherever a name is given: arguments, data, parameters, what to differentiate for, points, ranges."""
+    run = graphc.train(LINE, ROWS, params={"λ": 2}, validation=ROWS)
+    assert run.history["loss"] == run.history["validation_loss"] == [0]
+    assert run.predict("φ", {"θ": [3.0]}).tolist() == [6]
+    assert graphc.grad("θ^2", "θ") == graphc.grad("θ^2", "theta")
+    assert str(graphc.derive("θ^2", "θ", at={"θ": 2})) == str(graphc.derive("θ^2", "theta", at={"theta": 2}))
+    assert graphc.check("θ^2", ranges={"θ": (1, 2)}).ok
+    o = graphc.compile("θ*x").objective("θ", θ=2, x=3)
+    assert o(o.pack({"θ": 5})) == (15, [3])
+
+
+def test_two_spellings_of_one_name_are_two_values() -> None:
+    for given in ({"data": {**ROWS, "theta": [1.0, 2.0]}}, {"data": ROWS, "params": {"λ": 1, "lambda": 1}}):
+        with pytest.raises(graphc.DataError, match="given twice"):
+            graphc.train(LINE, **given)
+    for given in ({"data": [1.0]}, {"data": ROWS, "params": [1.0]}, {"data": {3: [1.0]}}):
+        with pytest.raises(graphc.DataError, match="by name"):
+            graphc.train(LINE, **given)
