@@ -28,7 +28,7 @@ from typing import Any, Union
 
 from sympy import Basic, Symbol
 
-from graphc.codegen.artifact import Artifact, Check, Leaf
+from graphc.codegen.artifact import Artifact, Check, Leaf, Range
 from graphc.codegen.constants import with_numbers
 from graphc.codegen.function import write_entry
 from graphc.codegen.module import ModuleWriter, argument_type
@@ -43,7 +43,7 @@ from graphc.differentiate.program import (
     the_value,
 )
 from graphc.errors import DataError, DerivativeError, ParseError
-from graphc.graph.graph import Graph, Origin, focus, operands, prune, statics
+from graphc.graph.graph import Equation, Graph, Origin, focus, operands, prune, statics
 from graphc.graph.operation import operation_of
 from graphc.graph.types import Dim, Type, sizes_of
 from graphc.language.expand import expand
@@ -51,6 +51,7 @@ from graphc.language.names import plain_name
 from graphc.language.reader import parse
 from graphc.language.step import focus_updates, training_graph
 from graphc.ops import DERIVATIVES
+from graphc.ops.algebra import surely_read, taken_from
 from graphc.program_file import read_file
 from graphc.rewrite import order_products, simplify, simplify_steps, stabilise, stabilise_steps, tidy
 from graphc.run.evaluate import evaluate
@@ -316,6 +317,39 @@ def _checks(graph: Graph) -> tuple[Check, ...]:
     return tuple(found.values())
 
 
+def _ranges(step: Graph, batch: str | None) -> tuple[Range, ...]:
+    """Inputs that hold indices of arrays of known sizes, where loss or metrics need what they pick."""
+    needed: set[Basic] = {step.outputs[0], *step.metrics}
+    definitions = step.definitions()
+    found: list[Range] = []
+    for equation in reversed(step.equations):
+        if equation.target not in needed:
+            continue
+        needed.update(surely_read(equation.expr))
+        operation = operation_of(equation.expr)
+        if operation is None or operation.indices is None:
+            continue
+        atoms = operands(equation.expr)
+        k, first, last = operation.indices(tuple(_atom_type(step, a) for a in atoms), statics(equation.expr))
+        source, part = _source(definitions, atoms[k])
+        if source in step.inputs and batch not in sizes_of(last):
+            span = equation.origin.span
+            where = (span.line, span.column, span.source_line) if span else (None, None, None)
+            found.append(Range(source.name, part, first, last, *where))
+    return tuple(reversed(found))
+
+
+def _source(definitions: dict[Symbol, Equation], atom: Basic) -> tuple[Basic, tuple[Any, ...]]:
+    """What an atom's elements are taken from, and the part of it that they are."""
+    part: tuple[Any, ...] = ()
+    while not part and isinstance(atom, Symbol) and atom in definitions:
+        found = taken_from(definitions[atom].expr)
+        if found is None:
+            break
+        atom, part = found
+    return atom, part
+
+
 def _atom_type(graph: Graph, atom: Basic) -> Type:
     return graph.types[atom] if isinstance(atom, Symbol) else Type((), "int" if atom.is_Integer else "real")
 
@@ -339,7 +373,7 @@ def compile_training(graph: Graph, dtype: str, optimizer: Any, work: Compilation
     return Artifact(
         source=source, dtype=dtype, entries=tuple(writer.entries), leaves=tuple(_leaf(step, s) for s in leaves),
         outputs=tuple(s.name for s in kept), output_kinds=("real",) * len(kept),
-        sizes=step.sizes, checks=_checks(focus(step, kept)), layout=layout,
+        sizes=step.sizes, checks=_checks(focus(step, kept)), ranges=_ranges(step, layout.batch), layout=layout,
         training=tuple((k, float(v)) for k, v in graph.training),
         data=(graph.data.file, graph.data.columns) if graph.data is not None else None,
     )  # fmt: skip

@@ -38,6 +38,20 @@ class Check:
 
 
 @dataclass(frozen=True)
+class Range:
+    """Indices among the data: the part of an input (bounds, () for all of it) that must be from `first` to `last`, and
+    where the program says so."""
+
+    name: str
+    part: tuple[tuple[Any, ...], ...]
+    first: Size
+    last: Size
+    line: int | None = None
+    column: int | None = None
+    source_line: str | None = None
+
+
+@dataclass(frozen=True)
 class Entry:
     """A function of the generated module: its name and the types of its arguments ("real", "real[2]" for a matrix).
 
@@ -71,7 +85,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class Artifact:
-    """A compiled program: source text, entries, leaves, outputs, checks."""
+    """A compiled program: source text, entries, leaves, outputs, checks of the data."""
 
     source: str
     dtype: str
@@ -84,6 +98,7 @@ class Artifact:
     differentiable: str | None = None  # why there is no gradient
     sizes: tuple[str, ...] = ()
     checks: tuple[Check, ...] = ()
+    ranges: tuple[Range, ...] = ()
     layout: Layout | None = None
     optimizer: str = ""
     training: tuple[tuple[str, Any], ...] = field(default=())
@@ -105,6 +120,7 @@ class Artifact:
             "entries": tuple(Entry(**e) for e in table["entries"]),
             "leaves": tuple(Leaf(**e) for e in table["leaves"]),
             "checks": tuple(Check(**e) for e in table["checks"]),
+            "ranges": tuple(Range(**e) for e in table["ranges"]),
             "layout": Layout(**layout) if layout is not None else None,
         })  # fmt: skip
 

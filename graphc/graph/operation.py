@@ -80,6 +80,7 @@ class Operation:
     `partials(y, *xs)` gives local factors of an elementwise operation, None where there is no derivative;
     `pullback(at)` gives contributions to the operands instead.  `exact` is the same function in mpmath.
     `batch(at)` is the operation on many arrays at once, where it is linear in some operand and not elementwise.
+    `indices(types, statics)` says which operand holds indices, and the first and the last that there is.
     `syntax` is how it is written where not as a call: "a + b".  `name` is unique; `spelling` is what is written.
     `define(builder, operands, statics, name)` makes it of other operations at once, so that it is in no graph.
     `show(texts, types, statics)` is its text where neither syntax nor a plain call is: None to fall back.
@@ -98,6 +99,7 @@ class Operation:
     partials: Callable[..., Any] | None = None
     pullback: Callable[[Linearization], Any] | None = None
     batch: Callable[[Batching], Value] | None = None
+    indices: Callable[[tuple[Type, ...], tuple[Any, ...]], tuple[int, Size, Size]] | None = None
     spelling: str = ""
     others: tuple[str, ...] = ()
     syntax: str | None = None

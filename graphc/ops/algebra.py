@@ -6,14 +6,17 @@ Always holds: shapes fit; nothing here decides anything but how a role is spelle
 
 from __future__ import annotations
 
+from typing import Any
+
 from sympy import Basic, Integer
 
 from graphc.graph.builder import Builder
+from graphc.graph.graph import operands, statics
 from graphc.graph.operation import operation_of
 from graphc.graph.types import Size, Type, product
 from graphc.ops.elementwise import add, divide, logical_and, logical_not, logical_or, where
 from graphc.ops.indexing import eye
-from graphc.ops.movement import broadcast, reshape, transpose
+from graphc.ops.movement import broadcast, reshape, slice_, transpose
 from graphc.ops.program import as_real, size_atom
 from graphc.ops.reduction import sum_
 from graphc.ops.reduction import unbroadcast as unbroadcast_value
@@ -81,6 +84,20 @@ def branch_condition(builder: Builder, expr: Basic, operand: int) -> Basic | Non
         return None
     condition: Basic = expr.args[0]
     return condition if operand == 1 else builder.apply(logical_not, (condition,))
+
+
+def surely_read(expr: Basic) -> tuple[Basic, ...]:
+    """The operands that the result depends on whatever their values are: of a choice its condition alone."""
+    atoms = operands(expr)
+    return atoms[:1] if operation_of(expr) is where else atoms
+
+
+def taken_from(expr: Basic) -> tuple[Basic, tuple[Any, ...]] | None:
+    """The operand whose elements are the result's, and the bounds of the part that they are, () for all of them."""
+    operation, atoms = operation_of(expr), operands(expr)
+    if operation is slice_:
+        return atoms[0], statics(expr)[0]
+    return (atoms[0], ()) if operation in (None, broadcast, reshape, transpose) else None
 
 
 def average(builder: Builder, atom: Basic, name: str) -> Basic:

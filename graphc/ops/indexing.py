@@ -53,6 +53,7 @@ gather: Operation = Operation(
     infer=_gather_infer, doc="Elements of x at the places k along an axis; x[k] is read too.", lowering=Access(_gather_read),
     pullback=lambda at: (scatter(at.cotangent, at.operands[1], at.operands[0].shape, at.statics[0]), None),
     batch=lambda at: gather(*at.operands, at.statics[0] + 1), reference=_gather_reference,
+    indices=lambda types, statics: (1, -types[0].shape[statics[0]], types[0].shape[statics[0]] - 1),
 )  # fmt: skip
 
 
@@ -82,6 +83,7 @@ scatter: Operation = Operation(
     infer=_scatter_infer, doc="Zeros of a shape with the elements of x added at the places k: the derivative of gather.",
     lowering=Scatter(_scatter_place), pullback=lambda at: (gather(at.cotangent, at.operands[1], at.statics[1]), None),
     batch=lambda at: scatter(*at.operands, (at.size, *at.statics[0]), at.statics[1] + 1), reference=_scatter_reference,
+    indices=lambda types, statics: (1, -statics[0][statics[1]], statics[0][statics[1]] - 1),
 )  # fmt: skip
 
 
@@ -104,7 +106,7 @@ one_hot: Operation = Operation(
     name="one_hot", head=head("one_hot"), parameters=(Parameter("k"), Parameter("classes", "static", REQUIRED)),
     infer=_one_hot_infer, doc="1 at the place k of a new last axis, 0 elsewhere.",
     lowering=Access(lambda index, element, shapes, s: f"(real(1) if {element(0, index[:-1])} == {index[-1]} else real(0))"),
-    reference=_one_hot_reference,
+    reference=_one_hot_reference, indices=lambda types, statics: (0, 0, statics[0] - 1),
 )  # fmt: skip
 
 # --- diagonals -----------------------------------------------------------------------------------------------------

@@ -273,7 +273,7 @@ slice_: Operation = Operation(
     infer=_slice_infer, doc="Part of an array: x[0], x[:, 1:3], x[..., ::2], bounds as in NumPy.", syntax="a[...]",
     lowering=Access(_slice_read), pullback=lambda at: (embed(at.cotangent, at.operands[0].shape, at.statics[0]),),
     batch=lambda at: slice_(at.operands[0], _all_of(at.size, at.statics[0])),
-    reference=lambda x, bounds: x[_numpy_slices(bounds)],
+    reference=lambda x, bounds: x[numpy_slices(bounds)],
     show=lambda texts, types, s: f"{texts[0]}[{_bounds_text(s[0]) or '...'}]",
 )  # fmt: skip
 
@@ -283,7 +283,8 @@ def _all_of(size: Size, bounds: tuple[Any, ...]) -> tuple[Any, ...]:
     return (("range", 0, size, 1), *bounds)
 
 
-def _numpy_slices(bounds: tuple[Any, ...]) -> tuple[Any, ...]:
+def numpy_slices(bounds: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Bounds of known sizes as NumPy has them."""
     out: list[Any] = []
     for bound in bounds:
         if bound[0] == "at":
@@ -323,7 +324,7 @@ def _embed_reference(g: Any, shape: tuple[int, ...], bounds: tuple[Any, ...]) ->
     import numpy
 
     out = numpy.zeros(shape, g.dtype)
-    out[_numpy_slices(bounds)] = g
+    out[numpy_slices(bounds)] = g
     return out
 
 

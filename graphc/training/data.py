@@ -17,6 +17,7 @@ from typing import Any, NoReturn, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from graphc.codegen.artifact import Range
 from graphc.errors import DataError
 from graphc.graph.types import Size, Type, shape_text, size_value, sizes_of
 
@@ -340,12 +341,42 @@ def _converted(name: str, array: Array, kind: str, dtype: np.dtype[Any]) -> Arra
 
 
 def _refuse(name: str, array: Array, bad: Array, hint: str) -> NoReturn:
+    raise DataError(_first(name, array, bad), hint=hint)
+
+
+def _first(name: str, array: Array, bad: Array) -> str:
     """The first of the values that are bad, with its place."""
     place = tuple(int(i) for i in np.argwhere(bad)[0]) if array.ndim else ()
     where = f"[{', '.join(map(str, place))}]" if place else ""
     count = int(np.count_nonzero(bad))
     more = f" ({count} such values)" if count > 1 else ""
-    raise DataError(f"{name}{where} is {array[place]}{more}", hint=hint)
+    return f"{name}{where} is {array[place]}{more}"
+
+
+def check_ranges(arrays: Mapping[str, Array], ranges: Sequence[Range], sizes: Mapping[str, int]) -> None:
+    """Indices among the data pick elements that there are: DataError with the first that does not."""
+    for r in ranges:
+        array, first, last = arrays[r.name], size_value(r.first, sizes), size_value(r.last, sizes)
+        bad = (array < first) | (array > last)
+        if bad.any() and r.part:
+            bad &= _part(bad.shape, r, sizes)
+        if bad.any():
+            raise DataError(
+                f"{_first(r.name, array, bad)}, outside of {first} to {last}",
+                hint="classes are counted from 0; where(k >= 0, ..., 0) leaves out what has none",
+                line=r.line, column=r.column, source_line=r.source_line,
+            )  # fmt: skip
+
+
+def _part(shape: tuple[int, ...], r: Range, sizes: Mapping[str, int]) -> Array:
+    """Where an array is used."""
+    from graphc.ops.movement import numpy_slices
+    from graphc.run.evaluate import known_statics
+
+    used = np.zeros(shape, np.bool_)
+    places = (..., *numpy_slices(known_statics(r.part, sizes)))
+    used[places] = True
+    return used
 
 
 def as_arrays(values: Mapping[str, Any], types: Mapping[str, Type], dtype: Any = np.float64) -> dict[str, Array]:

@@ -27,7 +27,7 @@ from graphc.graph.types import Type, shape_text, size_value
 from graphc.language.names import by_plain_name
 from graphc.run.function import array_types, check_sizes
 from graphc.run.initial import draw, known_shape
-from graphc.training.data import as_array, as_arrays, bind_sizes, holdout, plain_array
+from graphc.training.data import as_array, as_arrays, bind_sizes, check_ranges, holdout, plain_array
 
 SLICE_SECONDS = 0.2  # how long the jitted loop runs before progress can be shown
 GRAIN = 20e-6  # seconds of a step that are worth a thread: some of its wake-ups, a hundred hand-overs when it is awake
@@ -103,11 +103,14 @@ class Trainer:
         if unknown and not set(self.types) <= set(data):
             names = ", ".join(self.types)
             raise DataError(f"{unknown[0]} is no input of the program", hint=f"its inputs are {names}")
+        sizes: dict[str, int] = {}
         if self.layout.batch is None:
-            return self._rows(data), {}
-        arrays = as_arrays(data, self.types, self.dtype)
-        sizes = bind_sizes(arrays, self.types)
-        check_sizes(self.artifact, sizes)
+            arrays = self._rows(data)
+        else:
+            arrays = as_arrays(data, self.types, self.dtype)
+            sizes = bind_sizes(arrays, self.types)
+            check_sizes(self.artifact, sizes)
+        check_ranges(arrays, self.artifact.ranges, sizes)
         return arrays, sizes
 
     def _rows(self, data: Mapping[str, Any]) -> dict[str, Any]:

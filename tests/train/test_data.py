@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import graphc
 from graphc.errors import DataError
 from graphc.graph.types import Type, size_named
 from graphc.training.data import as_array, as_arrays, bind_sizes, holdout, read, read_csv, read_npz
@@ -242,3 +243,50 @@ class TestHoldout:
 def test_sympy_is_not_needed():
     code = "import graphc.training.data, sys; sys.exit('sympy' in sys.modules or 'numba' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], env=dict(os.environ), check=False).returncode == 0
+
+
+LABELS = "input k[n, 2]: int, t[n]; param E[4] = 1; "
+
+
+class TestRanges:
+    """Labels that pick elements: what is picked from has a known size, or one that the data tell."""
+
+    @pytest.mark.parametrize(
+        ("program", "data", "message"),
+        [
+            (LABELS + "minimize mse(sum(E[k], axis=1), t)", [[0, 1], [3, 4]], r"k\[1, 1\] is 4, outside of -4 to 3"),
+            (LABELS + "minimize mse(E[k[:, 1]], t)", [[9, 0], [0, -5]], r"k\[1, 1\] is -5, outside of -4 to 3"),
+            (LABELS + "j = k[:, 0]; minimize mse(E[j.T], t)", [[9, 0], [8, 1]], r"k\[0, 0\] is 9 \(2 such values\)"),
+            (LABELS + "minimize mean(one_hot(k, 4)*E)", [[0, 1], [-1, 0]], r"k\[1, 0\] is -1, outside of 0 to 3"),
+            (LABELS + "metric m = mean(E[k]); minimize mse(E[0], t)", [[0, 1], [7, 0]], r"k\[1, 0\] is 7"),
+            ("input k: int, t; param E[4] = 1; minimize mse(E[k], t)", [3, 4], r"k\[1\] is 4, outside of -4 to 3"),
+            (
+                "input k[n]: int, t[m]; param a = 1; minimize mean((a*t[k])^2)",
+                [0, 2],
+                r"k\[1\] is 2, outside of -2 to 1",
+            ),
+        ],
+    )
+    def test_labels_without_a_place(self, program, data, message):
+        with pytest.raises(DataError, match=message) as error:
+            graphc.train(program, {"k": data, "t": [0.0, 1.0]})
+        assert error.value.line == 1
+
+    @pytest.mark.parametrize(
+        "loss",
+        [
+            "mse(E[k[:, 0]], t)",  # the other column is not used
+            "mse(sum(where(k < 4, E[k], 0), axis=1), t)",  # a choice that may not take it
+            "mse(sum(E[clip(k, 0, 3)], axis=1), t)",  # what is computed is not known before
+        ],
+    )
+    def test_labels_that_are_not_used_may_be_anything(self, loss):
+        run = graphc.train(LABELS + f"minimize {loss}", {"k": [[0, 9], [3, 17]], "t": [0.0, 1.0]})
+        assert np.isfinite(run.history["loss"]).all()
+
+    def test_held_out_labels(self):
+        program = LABELS + "minimize mse(sum(E[k], axis=1), t)"
+        data = {"k": [[0, 1], [3, -4]], "t": [0.0, 1.0]}
+        with pytest.raises(DataError, match=r"k\[0, 1\] is 4"):
+            graphc.train(program, data, validation={"k": [[0, 4]], "t": [0.0]})
+        assert graphc.train(program, data).history == graphc.train(program, data).history  # the second from the cache
