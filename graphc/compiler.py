@@ -303,9 +303,7 @@ def _checks(graph: Graph) -> tuple[Check, ...]:
         def require(a: Any, b: Any, relation: str = "==") -> None:
             if a == b or (relation == "<=" and isinstance(b - a, int)):
                 return
-            span = origin.span
-            where = (span.line, span.column, span.source_line) if span else (None, None, None)
-            found.setdefault((a, b, relation), Check(a, b, relation, *where))
+            found.setdefault((a, b, relation), Check(a, b, relation, *_where(origin)))
 
         return require
 
@@ -333,9 +331,7 @@ def _ranges(step: Graph, batch: str | None) -> tuple[Range, ...]:
         k, first, last = operation.indices(tuple(_atom_type(step, a) for a in atoms), statics(equation.expr))
         source, part = _source(definitions, atoms[k])
         if source in step.inputs and batch not in sizes_of(last):
-            span = equation.origin.span
-            where = (span.line, span.column, span.source_line) if span else (None, None, None)
-            found.append(Range(source.name, part, first, last, *where))
+            found.append(Range(source.name, part, first, last, *_where(equation.origin)))
     return tuple(reversed(found))
 
 
@@ -348,6 +344,12 @@ def _source(definitions: dict[Symbol, Equation], atom: Basic) -> tuple[Basic, tu
             break
         atom, part = found
     return atom, part
+
+
+def _where(origin: Origin) -> tuple[int | None, int | None, str | None]:
+    """Line, column and text of what an equation was read from."""
+    span = origin.at or origin.span
+    return (span.line, span.column, span.source_line) if span else (None, None, None)
 
 
 def _atom_type(graph: Graph, atom: Basic) -> Type:

@@ -8,7 +8,6 @@ commutative operations); the user's own names stay, as aliases; generated names 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from sympy import Basic, Number, Symbol
@@ -46,27 +45,17 @@ def symbol(name: str) -> Symbol:
     return found
 
 
-@dataclass(frozen=True)
-class Constraint:
-    """A relation of dimensions that only the data can decide."""
-
-    a: Size
-    b: Size
-    relation: str
-    origin: Origin
-
-
 class Builder:
     """Collects equations.  `simplify` lets the fold table use identities (x*1, x + 0), not only exact arithmetic.
 
-    `constraints` collects dimensions that must be equal and could not be proved so: checked when data arrive.
+    `undecided` is set where dimensions must be equal and could not be proved so: that is checked when data arrive.
     """
 
     def __init__(self, *, simplify: bool = False, prefix: str = "v", reserved: Iterable[str] = ()) -> None:
         self.simplify = simplify
         self.types: dict[Symbol, Type] = {}
         self.equations: list[Equation] = []
-        self.constraints: list[Constraint] = []
+        self.undecided = False
         self.origin = Origin("given")
         self._consed: dict[Key, Symbol] = {}
         self._definitions: dict[Symbol, Basic] = {}
@@ -205,17 +194,17 @@ class Builder:
         self._consed[key] = target
 
     def require(self, a: Size, b: Size, relation: str = "==") -> None:
-        """Dimensions must be equal (or a <= b): ShapeError where they cannot be, noted where it is not known."""
+        """Dimensions must be equal (or a <= b): ShapeError where they cannot be, `undecided` where it is not known."""
         if relation == "<=":
             if not isinstance(difference := b - a, int):
-                self.constraints.append(Constraint(a, b, relation, self.origin))
+                self.undecided = True
             elif difference < 0:
                 raise ShapeError(f"{a} is more than {b}")
             return
         if surely_different(a, b):
             raise ShapeError(f"size {a} does not fit size {b}")
         if a != b:
-            self.constraints.append(Constraint(a, b, relation, self.origin))
+            self.undecided = True
 
     def _explained(
         self, error: GraphcError, operation: Operation, operands: tuple[Basic, ...], types: tuple[Type, ...]

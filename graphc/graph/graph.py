@@ -48,11 +48,15 @@ class Span:
 
 @dataclass(frozen=True)
 class Origin:
-    """Why an equation exists: a place in the text, or a rule and the symbols it was applied to."""
+    """Why an equation exists: a statement of the text, or a rule and the symbols it was applied to.
+
+    `at`: the operation's own place, where only the data tell whether its operands fit.
+    """
 
     rule: str
     parents: tuple[Symbol, ...] = ()
     span: Span | None = None
+    at: Span | None = None
 
 
 @dataclass(frozen=True)

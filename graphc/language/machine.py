@@ -7,7 +7,7 @@ Always holds: no recursion: a macro call is a frame; nothing of the text is ever
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -16,7 +16,7 @@ from sympy import Basic, Integer, S, Symbol
 
 from graphc.errors import GraphcError, ParseError, ShapeError
 from graphc.graph.builder import Builder
-from graphc.graph.graph import Origin
+from graphc.graph.graph import Origin, Span
 from graphc.graph.operation import Operation
 from graphc.graph.types import Dim, Type, size_named
 from graphc.language.expression import Code
@@ -107,12 +107,20 @@ class Machine:
         self.env: dict[str, Any] = {}
         self.declared = True  # False where an unknown name becomes an input
         self._position = 0
+        self._frames: list[Frame] = []
 
     # --- statements and code -------------------------------------------------------------------------------------------
 
     def run(self, frame: Frame) -> Any:
         """Run statements until the outermost frame is done; what it returned."""
-        frames, result = [frame], None
+        outside, self._frames = self._frames, [frame]
+        try:
+            return self._run(self._frames)
+        finally:
+            self._frames = outside
+
+    def _run(self, frames: list[Frame]) -> Any:
+        result = None
         while frames:
             frame = frames[-1]
             try:
@@ -132,12 +140,9 @@ class Machine:
                     self._begin(frame, statement)
                     continue
             except GraphcError as error:
-                span = frame.source.span(self._position)
-                if frame.macro and frames[0] is not frame:
-                    outer = frames[0]
-                    span = outer.source.span(outer.code[outer.pc - 1][2] if outer.code else self._position)
-                    if error.line is None:
-                        error.message += f" (inside {frame.macro})"
+                if frame.macro and frames[0] is not frame and error.line is None:
+                    error.message += f" (inside {frame.macro})"
+                span = self._place()
                 raise error.located(span.line, span.column, span.source_line) from None
             frames.pop()
             result = frame.env.get("return ")
@@ -149,6 +154,13 @@ class Machine:
                     raise empty.located(span.line, span.column, span.source_line)
                 frames[-1].stack.append(result)
         return result
+
+    def _place(self) -> Span:
+        """The place of what is computed; inside a macro that of its call in the program."""
+        outer, frame = self._frames[0], self._frames[-1]
+        if outer is frame or not frame.macro:
+            return frame.source.span(self._position)
+        return outer.source.span(outer.code[outer.pc - 1][2] if outer.code else self._position)
 
     def _begin(self, frame: Frame, statement: Statement) -> None:
         self._position = statement.position
@@ -196,7 +208,14 @@ class Machine:
     def apply(
         self, operation: Operation, operands: tuple[Basic, ...], statics: tuple[Any, ...], name: str | None
     ) -> Any:
-        return self.builder.apply(operation, operands, statics, name)
+        builder, start = self.builder, len(self.builder.equations)
+        builder.undecided = False
+        result = builder.apply(operation, operands, statics, name)
+        if builder.undecided or operation.indices is not None:
+            at = self._place()
+            made = builder.equations[start:]
+            builder.equations[start:] = [replace(e, origin=replace(e.origin, at=at)) for e in made]
+        return result
 
     def atom(self, value: Any) -> Basic:
         """An operand: a symbol or number; a size becomes one, a tuple an array."""

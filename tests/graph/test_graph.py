@@ -131,11 +131,10 @@ def test_errors_name_operands_and_shapes() -> None:
 def test_sizes_that_may_differ_are_noted() -> None:
     made, x, _ = builder()
     z = made.declare("z", Type((size_named("n"),)))
+    made.apply(ADD, (x, x))
+    assert not made.undecided
     made.apply(ADD, (x, z))
-    assert [(c.a, c.b, c.relation) for c in made.constraints] in (
-        [(3, size_named("n"), "==")],
-        [(size_named("n"), 3, "==")],
-    )
+    assert made.undecided
 
 
 def test_there_is_a_limit_of_axes() -> None:

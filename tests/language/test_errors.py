@@ -6,8 +6,10 @@ Always holds: each error is a GraphcError, with line and column from 1.
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+import graphc
 from graphc.errors import GraphcError, ParseError, ShapeError
 from graphc.language.reader import parse
 
@@ -228,3 +230,26 @@ def test_a_def_that_returns_nothing_is_named_where_it_is_called() -> None:
     with pytest.raises(ParseError, match="f returns nothing") as caught:
         parse("def f(x):\n    y = x\ninput x\nz = 1 + f(x)")
     assert (caught.value.line, caught.value.column) == (4, 9)
+
+
+@pytest.mark.parametrize(
+    ("text", "values", "place", "words"),
+    [
+        ("input x[n], y[m]\nJ = sum(x) + sum(sin(x) + y)", {"x": 2, "y": 3}, (2, 25), "n must be equal to m"),
+        ("input x[n], y[m, 3]; J = sum(3 + x @ y)", {"x": 2, "y": (4, 3)}, (1, 36), "n must be equal to m"),
+        ("input x[n]; J = 3 + sum(x[1:5])", {"x": 2}, (1, 26), "5 must be at most n"),
+        ("input x[n]; J = (x[2] +\n x[7])", {"x": 3}, (2, 3), "8 must be at most n"),
+        ("input A[n, m]; J = 1 + det(A)", {"A": (2, 3)}, (1, 24), "n must be equal to m"),
+        ("input x[n], y[m]; J = 2*mse(x, y)", {"x": 2, "y": 3}, (1, 25), "n must be equal to m"),
+        (
+            "input x[n], y[m]\ndef f(a, b):\n    return sum(a + b)\nJ = 1 + f(x, y)",
+            {"x": 2, "y": 3},
+            (4, 9),
+            "n must be",
+        ),
+    ],
+)
+def test_sizes_that_the_data_tell_point_at_the_operation(text, values, place, words):
+    with pytest.raises(ShapeError, match=words) as error:
+        graphc.compile(text)(**{name: np.ones(shape) for name, shape in values.items()})
+    assert (error.value.line, error.value.column) == place

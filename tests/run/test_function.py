@@ -116,7 +116,7 @@ def test_sizes_that_only_the_data_can_tell() -> None:
     f = graphc.compile("input x[n, 3], y[m, 3]; sum(x * y)")
     with pytest.raises(graphc.ShapeError) as caught:
         f(x=np.ones((2, 3)), y=np.ones((4, 3)))
-    assert (caught.value.line, caught.value.column) == (1, 25)
+    assert (caught.value.line, caught.value.column) == (1, 31)
     assert f(x=np.ones((2, 3)), y=np.ones((2, 3))) == 6
     with pytest.raises(graphc.ShapeError):
         graphc.compile("input x[n]; sum(x[3:])")(x=[1.0, 2.0])

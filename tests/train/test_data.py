@@ -270,7 +270,7 @@ class TestRanges:
     def test_labels_without_a_place(self, program, data, message):
         with pytest.raises(DataError, match=message) as error:
             graphc.train(program, {"k": data, "t": [0.0, 1.0]})
-        assert error.value.line == 1
+        assert (error.value.line, program[error.value.column - 1]) in [(1, "["), (1, "o")]
 
     @pytest.mark.parametrize(
         "loss",
