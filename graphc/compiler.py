@@ -45,7 +45,7 @@ from graphc.differentiate.program import (
 from graphc.errors import DataError, DerivativeError, ParseError
 from graphc.graph.graph import Equation, Graph, Origin, focus, operands, prune, statics
 from graphc.graph.operation import operation_of
-from graphc.graph.types import Dim, Type, sizes_of
+from graphc.graph.types import Dim, Type, sizes_of, surely_at_most
 from graphc.language.expand import expand
 from graphc.language.names import plain_name
 from graphc.language.reader import parse
@@ -301,7 +301,7 @@ def _checks(graph: Graph) -> tuple[Check, ...]:
 
     def note(origin: Origin) -> Callable[..., None]:
         def require(a: Any, b: Any, relation: str = "==") -> None:
-            if a == b or (relation == "<=" and isinstance(b - a, int)):
+            if a == b or (relation == "<=" and surely_at_most(a, b)):
                 return
             found.setdefault((a, b, relation), Check(a, b, relation, *_where(origin)))
 

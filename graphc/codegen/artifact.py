@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from graphc.codegen.placement import Piece
-from graphc.graph.types import Dim, Size
+from graphc.graph.types import Dim, Quotient, Size
 
 
 @dataclass(frozen=True)
@@ -130,11 +130,13 @@ def _encode(value: Any) -> Any:
 
 
 def _decode(value: Any) -> Any:
-    """Lists as tuples, {"terms": ...} as a dimension."""
+    """Lists as tuples, {"terms": ...} as a dimension, {"dividend": ...} as a quotient in one."""
     if isinstance(value, list):
         return tuple(_decode(v) for v in value)
     if isinstance(value, dict):
         if set(value) == {"terms"}:
             return Dim(_decode(value["terms"]))
+        if set(value) == {"dividend", "divisor"}:
+            return Quotient(_decode(value["dividend"]), value["divisor"])
         return {k: _decode(v) for k, v in value.items()}
     return value

@@ -21,7 +21,7 @@ from graphc.codegen.loops import Body, LoopWriter
 from graphc.codegen.memory import Plan, plan_memory
 from graphc.codegen.schedule import Kernel, Schedule, lowering_of, unscheduled
 from graphc.graph.graph import Equation, Graph, operands, statics
-from graphc.graph.types import Size, Type, product, sizes_of
+from graphc.graph.types import Size, Type, product, sizes_of, the_name
 from graphc.language.writer import equation_expression
 from graphc.ops.helpers import helper_texts
 from graphc.ops.lowering import Measure, Routine, Scalar
@@ -240,11 +240,10 @@ def bind_sizes(leaves: Iterable[Symbol], graph: Graph, names: Names, sizes: Iter
     lines, left = [], dict.fromkeys(sizes)
     for leaf in leaves:
         for axis, d in enumerate(graph.types[leaf].shape):
-            if not isinstance(d, int) and len(d.terms) == 1 and d.terms[0][1] == 1 and len(d.terms[0][0]) == 1:
-                name = d.terms[0][0][0]
-                if name in left:
-                    del left[name]
-                    lines.append(f"s_{name} = {names('a', leaf.name)}.shape[{axis}]")
+            name = the_name(d)
+            if name in left:
+                del left[name]
+                lines.append(f"s_{name} = {names('a', leaf.name)}.shape[{axis}]")
     return lines
 
 

@@ -20,7 +20,7 @@ from graphc.codegen.placement import Piece
 from graphc.codegen.schedule import Schedule, lowering_of
 from graphc.codegen.sections import work
 from graphc.graph.graph import Graph
-from graphc.graph.types import Size, product
+from graphc.graph.types import Size, product, the_name
 from graphc.ops.lowering import Measure
 from graphc.ops.movement import size_code
 
@@ -31,10 +31,8 @@ def batch_size_name(graph: Graph) -> str | None:
     """The size that counts examples: the leading symbolic size of the first input that has one."""
     for s in graph.inputs:
         shape = graph.types[s].shape
-        if shape and not isinstance(shape[0], int) and len(shape[0].terms) == 1:
-            (names, coefficient), *_ = shape[0].terms
-            if coefficient == 1 and len(names) == 1:
-                return names[0]
+        if shape and (name := the_name(shape[0])) is not None:
+            return name
     return None
 
 

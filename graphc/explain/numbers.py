@@ -17,7 +17,7 @@ from sympy import Symbol
 from graphc.errors import DataError
 from graphc.explain.gradient import Gradient
 from graphc.graph.graph import Graph
-from graphc.graph.types import Dim, Type, shape_text, size_value, sizes_of
+from graphc.graph.types import Type, shape_text, size_value, sizes_of, the_name
 from graphc.language.names import by_plain_name
 from graphc.run.evaluate import evaluate
 
@@ -83,8 +83,8 @@ def _sizes(graph: Graph, leaves: Mapping[Symbol, Any]) -> dict[str, int]:
     sizes: dict[str, int] = {}
     for s, value in leaves.items():
         for d, length in zip(graph.types[s].shape, value.shape, strict=False):
-            if isinstance(d, Dim) and str(d) in sizes_of(d):
-                sizes.setdefault(str(d), length)
+            if (name := the_name(d)) is not None:
+                sizes.setdefault(name, length)
     return sizes
 
 

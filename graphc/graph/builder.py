@@ -15,10 +15,9 @@ from sympy import Basic, Number, Symbol
 from graphc.errors import GraphcError, ShapeError
 from graphc.graph.graph import Equation, Graph, Origin
 from graphc.graph.operation import Operation, Value, node, operation_of
-from graphc.graph.types import Size, Type, shape_text, sizes_of, surely_different
+from graphc.graph.types import MOST_AXES, Size, Type, shape_text, sizes_of, surely_at_most, surely_different
 
 WHOLE, REAL = Type((), "int"), Type()  # of numbers
-MOST_AXES = 32  # what every NumPy can hold
 
 Key: TypeAlias = tuple[Hashable, ...]  # head, arguments, shape and kind
 
@@ -196,10 +195,9 @@ class Builder:
     def require(self, a: Size, b: Size, relation: str = "==") -> None:
         """Dimensions must be equal (or a <= b): ShapeError where they cannot be, `undecided` where it is not known."""
         if relation == "<=":
-            if not isinstance(difference := b - a, int):
-                self.undecided = True
-            elif difference < 0:
+            if isinstance(difference := b - a, int) and difference < 0:
                 raise ShapeError(f"{a} is more than {b}")
+            self.undecided |= not surely_at_most(a, b)
             return
         if surely_different(a, b):
             raise ShapeError(f"size {a} does not fit size {b}")

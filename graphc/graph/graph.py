@@ -16,7 +16,7 @@ from typing import Any
 
 from sympy import Basic, Number, Symbol
 
-from graphc.graph.types import Dim, Type, is_name, sizes_of
+from graphc.graph.types import Dim, Type, is_name, sizes_of, the_name
 
 
 class Static(Basic):  # type: ignore[misc]
@@ -226,8 +226,8 @@ def _definers(graph: Graph, used: set[Basic], equations: tuple[Equation, ...]) -
     first: dict[str, Symbol] = {}
     for s in graph.inputs:
         for d in graph.types[s].shape:
-            if isinstance(d, Dim) and is_name(d):
-                first.setdefault(d.terms[0][0][0], s)
+            if (name := the_name(d)) is not None:
+                first.setdefault(name, s)
     extra: set[Symbol] = set()
     known: set[str] = set()
 

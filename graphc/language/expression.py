@@ -4,7 +4,7 @@ In: a parser that stands at an expression.  Out: its code; the parser stands beh
 Always holds: no recursion (an operator-precedence parser with its own stack) and linear time.  Binding from loose to
 tight:
 
-    or < and < not < comparison < + - < * / @ < juxtaposition < unary - < ^ (right) < call, index, .T
+    or < and < not < comparison < + - < * / // @ < juxtaposition < unary - < ^ (right) < call, index, .T
 
 Postfix code is a list of (what, argument, position): number, name, string, binary, prefix, call, attribute, index,
 array, tuple, fence.
@@ -280,12 +280,12 @@ class ExpressionReader:
         binding = INFIX["*"].binding + 1  # 2x*3y is (2x)*(3y)
         self._reduce(binding + 1)
         top = self.stack[-1] if self.stack else None
-        if isinstance(top, tuple) and top[1] == "/":
-            above = self._text_before(top[3])
+        if isinstance(top, tuple) and top[1] in ("/", "//"):
+            over = f"{self._text_before(top[3])}{top[1]}"
             raise parser.error(
                 token,
-                f"{above}/{left} {right} has two readings",
-                hint=f"write {above}/({left}*{right}) or {above}/{left} * {right}",
+                f"{over}{left} {right} has two readings",
+                hint=f"write {over}({left}*{right}) or {over}{left} * {right}",
             )
         self._reduce(binding)
         self.stack.append(("binary", "*", binding, token.start))

@@ -271,6 +271,10 @@ class Machine:
                 x, y = whole
                 total = x + y if sign == "+" else x - y if sign == "-" else x * y
                 return Integer(total) if isinstance(total, int) else total
+            if sign == "//":
+                if not isinstance(whole[0], Dim) or not isinstance(whole[1], int) or whole[1] < 1:
+                    raise ParseError(f"{a} // {b} is no size: a size is divided by a number", hint="n // 2")
+                return whole[0] // whole[1]
         return self.apply(INFIX[sign], (self.atom(a), self.atom(b)), (), name)
 
     def _prefix(self, sign: str, a: Any, name: str | None) -> Any:

@@ -12,11 +12,11 @@ from typing import Any
 from sympy import Basic, Integer, Rational, Symbol
 
 from graphc.errors import ParseError, ShapeError
-from graphc.graph.builder import MOST_AXES, Builder
+from graphc.graph.builder import Builder
 from graphc.graph.graph import Data, Graph, Initial, Optimizer, focus
-from graphc.graph.types import Dim, Type, shape_text, size_named
+from graphc.graph.types import MOST_AXES, Dim, Type, shape_text, size_named
 from graphc.language.expression import Code
-from graphc.language.machine import LITERALS, Draw, Frame, Machine, near, prelude
+from graphc.language.machine import DISTRIBUTIONS, LITERALS, Draw, Frame, Machine, near, prelude
 from graphc.language.parser import Definition, Statement, parse_statements
 from graphc.ops import INFIX, PREFIX, SIZE
 
@@ -264,6 +264,13 @@ class Reader(Machine):
                 )
             self.sizes.setdefault(name)
             return size_named(name)
+        for what, name, position in code:
+            if what == "name" and name not in frame.env and name not in self.sizes and not frame.macro:
+                self._position = position
+                raise ParseError(
+                    f"the size {name} is not known yet",
+                    hint=near(name, self.sizes) or f"an input before has it by itself: input a[{name}]",
+                )
         frame_copy = Frame((), frame.source, frame.env, macro=frame.macro)
         result: list[Any] = []
         self.evaluate(frame_copy, code, lambda f, v: result.append(v))
@@ -292,6 +299,9 @@ class Reader(Machine):
         if s.data.get("random") and len(code) == 1 and code[0][0] == "name":
             code, called = [("call", (code[0][1], 0, ()), code[0][2])], code[0][1]
         takes_shape = called is not None and _wants_shape(self.definitions.get(called) or prelude().get(called))
+        if s.data.get("random") and called is not None and not takes_shape and called not in self.definitions:
+            self._position = code[-1][2]
+            self._check_distribution(called)
         if takes_shape and s.data.get("random"):
             _, (function, positional, names), position = code[-1]
             code = [("name", "shape", position), *code[:-1], ("call", (function, positional + 1, names), position)]
@@ -321,6 +331,13 @@ class Reader(Machine):
                 f"the initial value of {s.name} depends on other values", hint="numbers, sizes and x.shape may be used"
             )
         return Initial(value.distribution, values, self._initial_spelling(s, called, values, value.distribution))
+
+    def _check_distribution(self, name: str) -> None:
+        known = [*DISTRIBUTIONS, *(n for n, d in {**prelude(), **self.definitions}.items() if _wants_shape(d))]
+        if name not in DISTRIBUTIONS:
+            raise ParseError(
+                f"{name} is no distribution", hint=near(name, known) or f"there are {', '.join(sorted(known))}"
+            )
 
     def _initial_spelling(self, s: Statement, called: str | None, values: Graph, distribution: str) -> str:
         from graphc.language.writer import inline_text, number_text

@@ -12,7 +12,7 @@ from sympy import Basic, Symbol
 
 from graphc.errors import ParseError, ShapeError
 from graphc.graph.operation import Batching, Linearization, Operation, Parameter, Require, Value
-from graphc.graph.types import Dim, Size, Type, product, promote, quotient_up, shape_text, surely_different
+from graphc.graph.types import Dim, Factor, Size, Type, product, promote, shape_text, surely_different
 from graphc.ops.elementwise import head
 from graphc.ops.lowering import Access, Alias, Element
 from graphc.ops.shape import Inferred, axis_number
@@ -26,9 +26,14 @@ def size_code(size: Size) -> str:
     if isinstance(size, int):
         return str(size)
     terms = (
-        "*".join((*([str(c)] if c != 1 or not names else []), *(f"s_{n}" for n in names))) for names, c in size.terms
+        "*".join((*([str(c)] if c != 1 or not factors else []), *map(_factor_code, factors)))
+        for factors, c in size.terms
     )
     return "(" + " + ".join(terms) + ")"
+
+
+def _factor_code(factor: Factor) -> str:
+    return f"s_{factor}" if isinstance(factor, str) else f"({size_code(factor.dividend)} // {factor.divisor})"
 
 
 def given_shape(value: Any) -> tuple[Size, ...]:
@@ -91,7 +96,7 @@ def _reshape_infer(types: tuple[Type, ...], statics: tuple[Any, ...], require: R
     (t,), shape = types, given_shape(statics[0])
     if -1 in shape:
         known = product(d for d in shape if d != -1)
-        missing = _quotient(product(t.shape), known)
+        missing = _ratio(product(t.shape), known)
         if shape.count(-1) > 1 or missing is None:
             raise ShapeError(f"shape {shape_text(t.shape)} does not tell the -1 in {shape_text(shape)}")
         shape = tuple(missing if d == -1 else d for d in shape)
@@ -103,15 +108,14 @@ def _reshape_infer(types: tuple[Type, ...], statics: tuple[Any, ...], require: R
     return Type(shape, t.kind), (shape,)
 
 
-def _quotient(a: Size, b: Size) -> Size | None:
-    """a / b where it is a dimension: all of a's terms contain b's single term."""
-    if isinstance(b, int) and isinstance(a, int):
-        return a // b if b and a % b == 0 else None
+def _ratio(a: Size, b: Size) -> Size | None:
+    """a / b where it is a dimension: b is a number, or all of a's terms contain b's single term."""
+    if isinstance(b, int):
+        return None if b <= 0 or (isinstance(a, int) and a % b) else a // b
     a_terms = a.terms if isinstance(a, Dim) else (((), a),)
-    b_terms = b.terms if isinstance(b, Dim) else (((), b),)
-    if len(b_terms) != 1:
+    if len(b.terms) != 1:
         return None
-    names, coefficient = b_terms[0]
+    names, coefficient = b.terms[0]
     total: Size = 0
     for mine, c in a_terms:
         left = list(mine)
@@ -205,9 +209,11 @@ def _bound(bound: Any, size: Size, require: Require) -> tuple[Any, ...]:
         return tuple(bound)
     if bound[0] == "range":
         _, start, length, step = bound
-        if step in (1, -1):
-            require(start + length if step == 1 else start + 1, size, "<=")
-            require(0, length, "<=")
+        last = start + (length - 1) * step
+        require(0, length, "<=")
+        require(last + 1 if step > 0 else start + 1, size, "<=")
+        if step < 0:
+            require(0, last, "<=")
         return tuple(bound)
     _, start, stop, step = bound
     step = 1 if step is None else step
@@ -216,24 +222,13 @@ def _bound(bound: Any, size: Size, require: Require) -> tuple[Any, ...]:
     if isinstance(size, int) and all(v is None or isinstance(v, int) for v in (start, stop)):
         known = range(*slice(start, stop, step).indices(size))
         return ("range", known.start if len(known) else 0, len(known), step)
-    if step == -1 and start is None and stop is None:
-        return ("range", size - 1, size, -1)
-    if step < 0:
-        raise ShapeError(f"a slice of the symbolic size {size} backwards is [::-1]", hint="x[::-1][::2]")
-    first = 0 if start is None else _from_end(start, size)
-    last = size if stop is None else _from_end(stop, size)
-    require(first, last, "<=")
-    require(last, size, "<=")
-    require(0, first, "<=")
-    return ("range", first, _steps(last - first, step), step)
-
-
-def _steps(size: Size, step: int) -> Size:
-    """How many steps it takes through a size: size/step, rounded up."""
-    quotient = quotient_up(size, step)
-    if quotient is None:
-        raise ShapeError(f"it is not known how often {step} fits into {size}", hint="give the size a number: x[8]")
-    return quotient
+    begin, end = (0, size) if step > 0 else (size - 1, -1)
+    first = begin if start is None else _from_end(start, size)
+    last = end if stop is None else _from_end(stop, size)
+    low, high = (first, last) if step > 0 else (last + 1, first + 1)
+    for a, b in ((0, low), (low, high), (high, size)):
+        require(a, b, "<=")
+    return ("range", first, (high - low + abs(step) - 1) // abs(step), step)
 
 
 def _from_end(place: Size, size: Size) -> Size:
@@ -253,19 +248,14 @@ def _slice_read(index: Index, element: Element, shapes: Shapes, statics: tuple[A
     return element(0, tuple(places))
 
 
-def _bounds_text(bounds: tuple[Any, ...]) -> str:
-    shown = []
-    for bound in bounds:
-        if bound[0] == "at":
-            shown.append(str(bound[1]))
-            continue
-        _, start, length, step = bound
-        if step == -1 and start - length == -1:
-            shown.append(f"{'' if isinstance(start, Dim) else start}::-1")
-            continue
-        stop = start + length * step if step == 1 else start + (length - 1) * step + (1 if step > 0 else -1)
-        shown.append(f"{start}:{stop}" + ("" if step == 1 else f":{step}"))
-    return ", ".join(shown)
+def _bound_text(bound: tuple[Any, ...], size: Size) -> str:
+    if bound[0] == "at":
+        return str(bound[1])
+    _, start, length, step = bound
+    stop = start if length == 0 else start + (length - 1) * step + (1 if step > 0 else -1)
+    if isinstance(stop, int) and stop < 0:  # it runs to the first element
+        return f"{'' if start == size - 1 else start}::{step}"
+    return f"{start}:{stop}" + ("" if step == 1 else f":{step}")
 
 
 slice_: Operation = Operation(
@@ -274,7 +264,7 @@ slice_: Operation = Operation(
     lowering=Access(_slice_read), pullback=lambda at: (embed(at.cotangent, at.operands[0].shape, at.statics[0]),),
     batch=lambda at: slice_(at.operands[0], _all_of(at.size, at.statics[0])),
     reference=lambda x, bounds: x[numpy_slices(bounds)],
-    show=lambda texts, types, s: f"{texts[0]}[{_bounds_text(s[0]) or '...'}]",
+    show=lambda texts, types, s: f"{texts[0]}[{', '.join(map(_bound_text, s[0], types[0].shape)) or '...'}]",
 )  # fmt: skip
 
 

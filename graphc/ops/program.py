@@ -14,9 +14,10 @@ from graphc.errors import ShapeError
 from graphc.graph.builder import Builder
 from graphc.graph.operation import Operation, Parameter, Require
 from graphc.graph.types import Size, Type, product, shape_text
-from graphc.ops.elementwise import elementwise, head
+from graphc.ops.elementwise import divide, elementwise, floor, head
 from graphc.ops.lowering import Measure
 from graphc.ops.shape import Inferred, axes_tuple
+from graphc.ops.shape import elementwise as shaped
 
 
 def _grad_infer(types: tuple[Type, ...], statics: tuple[Any, ...], require: Require) -> Inferred:
@@ -86,6 +87,10 @@ def _count(builder: Builder, operands: tuple[Basic, ...], statics: tuple[Any, ..
     return size_atom(builder, product(shape[i] for i in axes), name)
 
 
+def _floor_divide(builder: Builder, operands: tuple[Basic, ...], statics: tuple[Any, ...], name: str | None) -> Basic:
+    return builder.apply(floor, (builder.apply(divide, operands),), (), name)
+
+
 grad: Operation = Operation(
     name="grad", head=head("grad"), parameters=(Parameter("value"), Parameter("variable")), infer=_grad_infer,
     doc="Gradient of a scalar, in the shape of the variable.", latex="\\nabla_{{{1}}} {0}",
@@ -134,10 +139,15 @@ size_: Operation = Operation(
     doc="A symbolic size as a number.", lowering=Measure(), reference=lambda size: size,
     show=lambda texts, types, s: str(s[0]), latex="{s0}",
 )  # fmt: skip
+floor_divide: Operation = Operation(
+    name="floor_divide", head=head("floor_divide"), parameters=(Parameter("a"), Parameter("b")), infer=shaped("real"),
+    doc="a/b rounded down; of a size and a number a size.", syntax="a // b", binding=divide.binding, hidden=True,
+    define=_floor_divide,
+)  # fmt: skip
 count: Operation = Operation(
     name="count", head=head("count"), parameters=(Parameter("x"), Parameter("axis", "static", None)),
     infer=_size_infer, doc="Number of elements along axes.", define=_count,
 )  # fmt: skip
 
 DERIVATIVES = frozenset((grad, jacobian, jvp, vjp))  # what `differentiate` replaces
-OPERATIONS = (grad, jacobian, hessian, jvp, vjp, hvp, stop_gradient, as_real, size_, count)
+OPERATIONS = (grad, jacobian, hessian, jvp, vjp, hvp, stop_gradient, as_real, size_, floor_divide, count)

@@ -27,7 +27,7 @@ from sympy.matrices.immutable import ImmutableDenseMatrix, ImmutableSparseMatrix
 from graphc.errors import GraphcError
 from graphc.graph.builder import Builder
 from graphc.graph.operation import Operation, Value
-from graphc.graph.types import Size, size_named
+from graphc.graph.types import Factor, Size, size_named
 from graphc.ops import contraction, indexing, movement, program, safe
 from graphc.ops import elementwise as e
 from graphc.ops import special as sp
@@ -316,9 +316,15 @@ def _langevin(n: int, x: Any) -> Any:
 
 def _size(size: Size) -> Any:
     """A dimension in positive whole symbols."""
-    terms = size.terms if not isinstance(size, int) else (((), size),)
-    named = [c * sympy.Mul(*(sympy.Symbol(n, integer=True, positive=True) for n in names)) for names, c in terms]
-    return sympy.Add(*named)
+    if isinstance(size, int):
+        return sympy.Integer(size)
+    return sympy.Add(*(c * sympy.Mul(*map(_factor, factors)) for factors, c in size.terms))
+
+
+def _factor(factor: Factor) -> Any:
+    if isinstance(factor, str):
+        return sympy.Symbol(factor, integer=True, positive=True)
+    return sympy.floor(_size(factor.dividend) / factor.divisor)
 
 
 _EXPRESSIONS: dict[Operation, Callable[..., Any]] = {

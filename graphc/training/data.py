@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from graphc.codegen.artifact import Range
 from graphc.errors import DataError
-from graphc.graph.types import Size, Type, shape_text, size_value, sizes_of
+from graphc.graph.types import MOST_AXES, Size, Type, shape_text, size_value, sizes_of, the_name
 
 Array: TypeAlias = NDArray[Any]
 Columns: TypeAlias = Mapping[str, Sequence[int | str]]
@@ -268,7 +268,11 @@ def plain_array(name: str, value: Any) -> Array:
     except (ValueError, TypeError) as error:
         if "inhomogeneous" in str(error):
             raise DataError(f"the rows of {name} have different lengths") from None
+        if "number of dimension" in str(error):
+            raise DataError(f"{name} has too many axes; {MOST_AXES} is the most") from None
         raise DataError(f"{name} cannot be read as an array: {error}") from None
+    if array.ndim > MOST_AXES:
+        raise DataError(f"{name} has {array.ndim} axes; {MOST_AXES} is the most", hint=f"{name}.reshape(...)")
     if array.dtype.kind == "O":
         array = _from_objects(name, array)
     if array.dtype.kind == "c":
@@ -394,8 +398,8 @@ def bind_sizes(arrays: Mapping[str, Array], types: Mapping[str, Type]) -> dict[s
     told: dict[str, str] = {}
     dims = [(name, d, n) for name, a in arrays.items() for d, n in zip(types[name].shape, a.shape, strict=True)]
     for name, dim, length in dims:
-        if not isinstance(dim, int) and len(dim.terms) == 1 and dim.terms[0][1] == 1 and len(dim.terms[0][0]) == 1:
-            _bind(sizes, told, str(dim), length, name)
+        if (size := the_name(dim)) is not None:
+            _bind(sizes, told, size, length, name)
     left = [d for d in dims if not isinstance(d[1], int) and str(d[1]) not in sizes]
     while left:
         ready = next((d for d in left if _unknown(d[1], sizes) is not None), None)
@@ -427,7 +431,10 @@ def _unknown(dim: Size, sizes: Mapping[str, int]) -> str | None:
     if len(names) > 1 or isinstance(dim, int):
         return None
     (name,) = names
-    return name if all(term.count(name) <= 1 for term, _ in dim.terms) else None
+    in_quotients = name in set().union(
+        *(sizes_of(f.dividend) for t, _ in dim.terms for f in t if not isinstance(f, str))
+    )
+    return name if not in_quotients and all(term.count(name) <= 1 for term, _ in dim.terms) else None
 
 
 def _solved(name: str, dim: Size, length: int, unknown: str, sizes: Mapping[str, int]) -> int:
