@@ -50,6 +50,7 @@ GROUPS: tuple[tuple[str, tuple[Operation, ...]], ...] = (
 REDUCED = "input x[n, m]\n{}(x, axis=1)"
 EXAMPLES: dict[Operation, str] = {
     **{o: REDUCED.format(o.written) for o in (*reduction.OPERATIONS, *composite.OPERATIONS) if not o.elementwise},
+    reduction.products_of_others_along: "input x[n, m], h[n, m]\nproducts_of_others_along(x, h, axis=1)",
     composite.softmax_weight: "softmax_weight(0, a, b, c)",
     contraction.matmul: "input a[n, k], b[k, m]\na @ b",
     contraction.einsum: 'input a[n, k], b[n, m]\neinsum("ij,ik->kj", a, b)',

@@ -1,4 +1,4 @@
-"""Reductions: sum, product, largest, smallest, place of the largest.
+"""Reductions: sum, product, largest, smallest, place of the largest; what derivatives of products are.
 
 In: nothing.  Out: the records, in `OPERATIONS`.
 Always holds: `axis` is a sorted tuple of axes counted from the front once a call has been read.
@@ -6,17 +6,20 @@ Always holds: `axis` is a sorted tuple of axes counted from the front once a cal
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
+from graphc.errors import ShapeError
 from graphc.graph.operation import Linearization, Operation, Parameter, Require, Value
-from graphc.graph.types import Type
+from graphc.graph.types import Type, shape_text
 from graphc.ops.elementwise import equal, head, multiply, where
 from graphc.ops.lowering import Reduce
 from graphc.ops.movement import broadcast, reshape
 from graphc.ops.shape import Inferred, axes_tuple, reduced, truth
 
 AXES = (Parameter("x"), Parameter("axis", "static", None), Parameter("keepdims", "static", False))
+FACTORS = AXES[:2]
 
 
 def infer_reduction(kind: str | None = None) -> Callable[..., Inferred]:
@@ -28,6 +31,22 @@ def infer_reduction(kind: str | None = None) -> Callable[..., Inferred]:
         return Type(reduced(t.shape, axes, keepdims), kind or _numeric(t.kind)), (axes, keepdims)
 
     return infer
+
+
+def _others_infer(types: tuple[Type, ...], statics: tuple[Any, ...], require: Require) -> Inferred:
+    shape, axes = types[0].shape, axes_tuple(statics[0], types[0].rank)
+    for t in types[1:]:
+        if t.rank != len(shape):
+            raise ShapeError(f"a direction of shape {shape_text(t.shape)} for elements of shape {shape_text(shape)}")
+        for mine, theirs in zip(shape, t.shape, strict=True):
+            require(mine, theirs)
+    return Type(shape), (axes,)
+
+
+def _show_factors(texts: tuple[str, ...], types: tuple[Type, ...], statics: tuple[Any, ...]) -> str:
+    name = "products_of_others" + "_along" * (len(texts) > 1)
+    axis = axes_text(types, statics[0])
+    return f"{name}({', '.join(texts)}{'' if axis is None else f', axis={axis}'})"
 
 
 def _numeric(kind: str) -> str:
@@ -79,14 +98,45 @@ def _extremum_pullback(at: Linearization) -> tuple[Value]:
 
 
 def _product_pullback(at: Linearization) -> tuple[Value]:
-    """Product of the other factors, also where one or more of them are 0."""
     (x,), axes = at.operands, at.statics[0]
+    return (kept(at.cotangent, x, axes) * products_of_others(x, axes),)
+
+
+def _others_pullback(at: Linearization) -> tuple[Value]:
+    """The second derivative of a product is symmetric."""
+    return (products_of_others_along(at.operands[0], at.cotangent, *at.statics),)
+
+
+def _along_pullback(at: Linearization) -> tuple[Value, Value]:
+    """For h as above; for x the third derivative, Q/x_j ((S - r_j)(T - t_j) - sum of r_i t_i but that of j) with r = h/x,
+    t = g/x, S and T their sums, Q the product of all."""
+    (x, h), g, (axes,) = at.operands, at.cotangent, at.statics
+    r, t = h / x, g / x
+    apart = (sum_(r, axes, True) - r) * (sum_(t, axes, True) - t) - (sum_(r * t, axes, True) - r * t)
+    return prod(x, axes, True) / x * apart, products_of_others_along(x, g, axes)
+
+
+def _without_zeros(x: Value, axes: tuple[int, ...]) -> tuple[Value, Value, Value, Value]:
+    """Which factors are 0, how many, the factors with 1 in their place, and the product of these."""
     zero = equal(x, 0)
-    zeros = sum_(where(zero, 1, 0), axes, True)
-    others = prod(where(zero, 1, x), axes, True)
-    if_zero = where(equal(zeros, 1), others, 0)
-    if_not = where(equal(zeros, 0), others, 0) / where(zero, 1, x)
-    return (kept(at.cotangent, x, axes) * where(zero, if_zero, if_not),)
+    safe = where(zero, 1, x)
+    return zero, sum_(where(zero, 1, 0), axes, True), safe, prod(safe, axes, True)
+
+
+def _others(x: Value, axes: tuple[int, ...]) -> Value:
+    zero, zeros, safe, product = _without_zeros(x, axes)
+    if_zero = where(equal(zeros, 1), product, 0)
+    return where(zero, if_zero, where(equal(zeros, 0), product, 0) / safe)  # type: ignore[no-any-return]
+
+
+def _others_along(x: Value, h: Value, axes: tuple[int, ...]) -> Value:
+    """Q/x_j times the sum of the other h_i/x_i, Q the product of all; where there are zeros, one or two of them left out."""
+    zero, zeros, safe, product = _without_zeros(x, axes)
+    r, of_zeros = where(zero, 0, h / safe), sum_(where(zero, h, 0), axes, True)
+    total = sum_(r, axes, True)
+    if_zero = where(equal(zeros, 1), total, where(equal(zeros, 2), of_zeros - h, 0))
+    if_not = where(equal(zeros, 0), total - r, where(equal(zeros, 1), of_zeros, 0))
+    return product * where(zero, if_zero, if_not / safe)  # type: ignore[no-any-return]
 
 
 def _numpy(name: str) -> Callable[..., Any]:
@@ -98,6 +148,37 @@ def _numpy(name: str) -> Callable[..., Any]:
     return reference
 
 
+def _along_last(function: Callable[..., None]) -> Callable[..., Any]:
+    """A reference that fills an array, with the reduced axes as one at the end."""
+
+    def reference(*arguments: Any) -> Any:
+        import numpy
+
+        *arrays, axes = arguments
+        ends = range(-len(axes), 0)
+        moved = [numpy.moveaxis(x, axes, ends) for x in numpy.broadcast_arrays(*arrays)]
+        shape = moved[0].shape
+        length = math.prod(shape[len(shape) - len(axes) :])
+        flat = [x.reshape((*shape[: len(shape) - len(axes)], length)) for x in moved]
+        found = numpy.zeros_like(flat[0])
+        function(numpy, found, *flat)
+        return numpy.moveaxis(found.reshape(shape), ends, axes)
+
+    return reference
+
+
+def _fill_others(numpy: Any, found: Any, x: Any) -> None:
+    for j in range(x.shape[-1]):
+        found[..., j] = numpy.delete(x, j, -1).prod(-1)
+
+
+def _fill_others_along(numpy: Any, found: Any, x: Any, h: Any) -> None:
+    for i in range(x.shape[-1]):
+        for j in range(x.shape[-1]):
+            if i != j:
+                found[..., j] += h[..., i] * numpy.delete(x, [i, j], -1).prod(-1)
+
+
 def _argmax_reference(x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
     import numpy
 
@@ -106,8 +187,6 @@ def _argmax_reference(x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
 
 
 def _argmax_infer(types: tuple[Type, ...], statics: tuple[Any, ...], require: Require) -> Inferred:
-    from graphc.errors import ShapeError
-
     result, (axes, keepdims) = infer_reduction("int")(types, statics, require)
     if len(axes) not in (1, types[0].rank) or not axes:
         raise ShapeError("the place of the largest is asked along one axis, or along all", hint="argmax(x, axis=1)")
@@ -123,6 +202,20 @@ prod: Operation = Operation(
     name="prod", head=head("prod"), parameters=AXES, infer=infer_reduction(), doc="Product along axes.",
     lowering=Reduce("1", "{0} * {1}"), pullback=_product_pullback, reference=_numpy("prod"), show=show_axes("prod"),
     latex="\\prod {0}",
+)  # fmt: skip
+products_of_others: Operation = Operation(
+    name="products_of_others", head=head("products_of_others"), parameters=FACTORS, infer=_others_infer,
+    doc="For each element the product of all others along axes: the derivative of prod.", expand=_others,
+    pullback=_others_pullback, reference=_along_last(_fill_others), show=_show_factors,
+)  # fmt: skip
+products_of_others_along: Operation = Operation(
+    name="products_of_others_along", head=head("products_of_others_along"),
+    parameters=(FACTORS[0], Parameter("h"), FACTORS[1]), infer=_others_infer,
+    doc="Derivative of products_of_others(x) along h; its own is NaN where an element is 0.", expand=_others_along,
+    pullback=_along_pullback, reference=_along_last(_fill_others_along), show=_show_factors,
+    batch=lambda at: products_of_others_along(
+        broadcast(at.operands[0], (at.size, *at.operands[0].shape)), at.operands[1], tuple(a + 1 for a in at.statics[0])
+    ),
 )  # fmt: skip
 largest: Operation = Operation(
     name="reduce_max", spelling="max", head=head("reduce_max"), parameters=AXES, infer=infer_reduction(),
@@ -143,7 +236,7 @@ argmax: Operation = Operation(
     reference=_argmax_reference, show=show_axes("argmax"), latex="\\operatorname{{argmax}} {0}",
 )  # fmt: skip
 
-OPERATIONS = (sum_, prod, largest, smallest, argmax)
+OPERATIONS = (sum_, prod, products_of_others, products_of_others_along, largest, smallest, argmax)
 
 
 def unbroadcast(value: Value, shape: tuple[Any, ...]) -> Value:

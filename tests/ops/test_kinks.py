@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from checks import point, read, real_leaves, same_again
 
+import graphc
 from graphc.compiler import gradient_graph
 from graphc.differentiate.program import expand_gradients, gradient
 from graphc.language.expand import expand
@@ -185,3 +186,27 @@ def test_two_branches_of_one_condition_meet_again() -> None:
 def test_the_select_does_not_hide_a_nan_that_is_taken() -> None:
     _, gradients = point("where(x > -2, log(x), 0)", x=0)
     assert gradients["x"] == math.inf
+
+
+@pytest.mark.parametrize("zeros", range(5))
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_derivatives_of_products_with_zeros(zeros: int, dtype: str) -> None:
+    """Of all factors but one or two; the third derivative is NaN there, not wrong."""
+    x = np.array([2.0, -1.5, 4.0, 0.5])
+    x[:zeros] = 0
+    f = graphc.compile("input x[n]; prod(x)", dtype)
+    assert np.allclose(f.grad(x=x)["x"], [np.prod(np.delete(x, i)) for i in range(4)])
+    second = [[np.prod(np.delete(x, [i, j])) if i != j else 0 for j in range(4)] for i in range(4)]
+    assert np.allclose(f.hessian(x=x)["x"]["x"], second)
+    third = graphc.compile(graphc.jacobian(graphc.hessian("input x[n]; prod(x)")), dtype)(x=x)
+    assert np.isnan(third).any() if zeros else third[0, 1, 2] == pytest.approx(x[3])
+
+
+def test_sums_of_exponentials_of_nothing_but_minus_infinity() -> None:
+    """All share equally, as softmax has it."""
+    f = graphc.compile("input x[3]; logsumexp(x)")
+    value, gradient = f.value_and_grad(x=[-np.inf] * 3)
+    assert value == -np.inf
+    assert gradient["x"] == pytest.approx(1 / 3)
+    rows = graphc.compile("input x[n, 2]; sum(log(sum(exp(x), axis=1)))").grad(x=[[-np.inf, -np.inf], [0, -np.inf]])
+    assert rows["x"].tolist() == [[0.5, 0.5], [1, 0]]

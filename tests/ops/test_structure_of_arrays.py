@@ -71,6 +71,8 @@ KNOWN = [
     "input A[3, 3]; S = A*[1, 2, 3] + diagonal_matrix([1, 3, 7]); sum(eigenvalues(S)^3) + sum(eigenvectors(S)^3)",
     "input A[2, 3, 3]; S = A*[1, 2, 3] + diagonal_matrix([1, 3, 7]); sum(eigenvalues(S)^3) + sum(eigenvectors(S)^3)",
     "input a[n], b[m]; sum(outer(a, b^2)^2)",
+    "input x[4], h[4]; sum(products_of_others(x)^2) + sum(products_of_others_along(x, h)^3)",
+    "input x[2, 3, 2], h[2, 3, 2]; sum(products_of_others(x, axis=1)^2) + sum(products_of_others_along(x, h, axis=(0, 2))^2)",
     "input x[2]; prod(x)*prod(x[0:1])*prod(x[0:0]) + sum(x[0:0])",
 ]  # fmt: skip
 
