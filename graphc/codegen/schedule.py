@@ -277,7 +277,7 @@ def kept_axes(equation: Equation, plan: Schedule) -> int:
         return plan.labels[equation.target].kept
     space = plan.space(equation)
     if isinstance(lowering, Reduce):
-        return min(statics(equation.expr)[0], default=len(space))
+        return min((k for k in statics(equation.expr)[0] if space[k] != 1), default=len(space))
     return 0 if isinstance(lowering, Scatter) else len(space)
 
 

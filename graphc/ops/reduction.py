@@ -10,7 +10,10 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from sympy import Basic, Integer
+
 from graphc.errors import ShapeError
+from graphc.graph.builder import Builder
 from graphc.graph.operation import Linearization, Operation, Parameter, Require, Value
 from graphc.graph.types import Type, shape_text
 from graphc.ops.elementwise import equal, head, multiply, where
@@ -139,6 +142,25 @@ def _others_along(x: Value, h: Value, axes: tuple[int, ...]) -> Value:
     return product * where(zero, if_zero, if_not / safe)  # type: ignore[no-any-return]
 
 
+def _of_one_element(builder: Builder, atoms: tuple[Basic, ...], statics: tuple[Any, ...], type_: Type) -> Basic | None:
+    """Along axes of one element there is nothing to reduce."""
+    (x,), axes = atoms, statics[0]
+    have = builder.type_of(x)
+    if not builder.simplify or not axes or any(have.shape[a] != 1 for a in axes):
+        return None
+    if have.kind != type_.kind:
+        x = builder.apply(where, (x, Integer(1), Integer(0)))
+    return builder.apply(reshape, (x,), (type_.shape,))
+
+
+def _first_place(builder: Builder, atoms: tuple[Basic, ...], statics: tuple[Any, ...], type_: Type) -> Basic | None:
+    """Along axes of one element the first is the largest."""
+    shape = builder.type_of(atoms[0]).shape
+    if not builder.simplify or any(shape[a] != 1 for a in statics[0]):
+        return None
+    return builder.apply(broadcast, (Integer(0),), (type_.shape,))
+
+
 def _numpy(name: str) -> Callable[..., Any]:
     def reference(x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
         import numpy
@@ -195,12 +217,12 @@ def _argmax_infer(types: tuple[Type, ...], statics: tuple[Any, ...], require: Re
 
 sum_: Operation = Operation(
     name="sum", head=head("sum"), parameters=AXES, infer=infer_reduction(), doc="Sum along axes.",
-    lowering=Reduce("0", "{0} + {1}"), pullback=_sum_pullback, reference=_numpy("sum"), show=show_axes("sum"),
+    lowering=Reduce("0", "{0} + {1}"), pullback=_sum_pullback, fold=_of_one_element, reference=_numpy("sum"), show=show_axes("sum"),
     batch=lambda at: sum_(at.operands[0], tuple(a + 1 for a in at.statics[0]), at.statics[1]), latex="\\sum {0}",
 )  # fmt: skip
 prod: Operation = Operation(
     name="prod", head=head("prod"), parameters=AXES, infer=infer_reduction(), doc="Product along axes.",
-    lowering=Reduce("1", "{0} * {1}"), pullback=_product_pullback, reference=_numpy("prod"), show=show_axes("prod"),
+    lowering=Reduce("1", "{0} * {1}"), pullback=_product_pullback, fold=_of_one_element, reference=_numpy("prod"), show=show_axes("prod"),
     latex="\\prod {0}",
 )  # fmt: skip
 products_of_others: Operation = Operation(
@@ -221,19 +243,19 @@ largest: Operation = Operation(
     name="reduce_max", spelling="max", head=head("reduce_max"), parameters=AXES, infer=infer_reduction(),
     doc="Largest along axes; ties share the gradient equally.",
     lowering=Reduce("-inf", "larger_({0}, {1})", whole="max({0}, {1})", helpers=("larger_",)), pullback=_extremum_pullback,
-    reference=_numpy("max"), show=show_axes("max"), latex="\\max {0}",
+    fold=_of_one_element, reference=_numpy("max"), show=show_axes("max"), latex="\\max {0}",
 )  # fmt: skip
 smallest: Operation = Operation(
     name="reduce_min", spelling="min", head=head("reduce_min"), parameters=AXES, infer=infer_reduction(),
     doc="Smallest along axes; ties share the gradient equally.",
     lowering=Reduce("inf", "smaller_({0}, {1})", whole="min({0}, {1})", helpers=("smaller_",)), pullback=_extremum_pullback,
-    reference=_numpy("min"), show=show_axes("min"), latex="\\min {0}",
+    fold=_of_one_element, reference=_numpy("min"), show=show_axes("min"), latex="\\min {0}",
 )  # fmt: skip
 argmax: Operation = Operation(
     name="argmax", head=head("argmax"), parameters=AXES, infer=_argmax_infer,
     doc="Place of the largest along one axis, the first of several; no derivative.",
     lowering=Reduce("-inf", "({0} > {1} or ({0} != {0} and {1} == {1}))", arguments=True),
-    reference=_argmax_reference, show=show_axes("argmax"), latex="\\operatorname{{argmax}} {0}",
+    fold=_first_place, reference=_argmax_reference, show=show_axes("argmax"), latex="\\operatorname{{argmax}} {0}",
 )  # fmt: skip
 
 OPERATIONS = (sum_, prod, products_of_others, products_of_others_along, largest, smallest, argmax)

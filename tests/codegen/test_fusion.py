@@ -139,3 +139,44 @@ def test_a_gradient_that_is_kept_is_computed_beside_its_update() -> None:
     slope = 2 * x.T @ (x @ np.full((60, 50), 0.01))
     assert np.allclose(run.states["W.s"], slope)
     assert np.allclose(run.params["W"], 0.01 - 0.1 * slope)
+
+
+@pytest.mark.parametrize("shape", [(1, 3), (3, 1), (1, 1, 3), (2, 1, 3), (1, 2, 1), (2, 3, 1), (1, 1)])
+def test_reductions_over_axes_of_one_element(shape: tuple[int, ...]) -> None:
+    """An axis of one element has no loop in which a sum could be complete."""
+    sets = [axes for k in range(1, len(shape) + 1) for axes in itertools.combinations(range(len(shape)), k)]
+    asked = [
+        (name, axes)
+        for name in ("sum", "prod", "max", "argmax")
+        for axes in sets
+        if name != "argmax" or len(axes) in (1, len(shape))
+    ]
+    lines = [
+        f"y{k} = {name}(x - v, axis={axes[0] if len(axes) == 1 else axes})" for k, (name, axes) in enumerate(asked)
+    ]
+    sizes = ", ".join(map(str, shape))
+    text = (
+        f"input x[{sizes}], v[{shape[-1]}]\n"
+        + "\n".join(lines)
+        + f"\noutput {', '.join(f'y{k}' for k in range(len(asked)))}"
+    )
+    rng = np.random.default_rng(0)
+    x, v = rng.normal(size=shape), rng.normal(size=shape[-1])
+    found = graphc.compile(text)(x=x, v=v)
+    for k, (name, axes) in enumerate(asked):
+        axis = (axes[0] if len(axes) == 1 else None) if name == "argmax" else axes
+        np.testing.assert_allclose(found[f"y{k}"], getattr(np, name)(x - v, axis=axis), err_msg=lines[k], rtol=1e-12)
+        alone = graphc.compile(f"input x[{sizes}], v[{shape[-1]}]\noutput y\n{lines[k].replace(f'y{k}', 'y')}")(
+            x=x, v=v
+        )
+        np.testing.assert_allclose(alone, found[f"y{k}"], err_msg=lines[k], rtol=1e-12)
+
+
+def test_composites_over_axes_of_one_element() -> None:
+    x = np.array([[2.0, -1.0, 0.5]])
+    text = "input x[1, 3]; a = softmax(x, axis=0); b = logsumexp(x, axis=0); c = var(x, axis=0); d = norm(x, axis=0); output a, b, c, d"
+    found = graphc.compile(text)(x=x)
+    for name, want in {"a": np.ones((1, 3)), "b": x[0], "c": np.zeros(3), "d": abs(x[0])}.items():
+        np.testing.assert_allclose(found[name], want)
+    assert graphc.compile("input x[n, 1]; sum(softmax(x))").value_and_grad(x=[[3.0], [4.0]])[0] == 2
+    assert graphc.compile("input w[1, 3], v[3]; sum((w - v)^2)").grad(w=x, v=[1, 1, 1])["v"].tolist() == [-2, 4, 1]
