@@ -238,7 +238,7 @@ def contraction_of_repeated(builder: Rebuilder, root: Root) -> Made | None:
         (source,), shape = operands(expr), builder.type_of(atom).shape
         before = builder.type_of(source).shape
         before = (1,) * (len(shape) - len(before)) + before
-        kept = [k for k, (old, new) in enumerate(zip(before, shape, strict=True)) if old == new]
+        kept = [k for k, (old, new) in enumerate(zip(before, shape, strict=True)) if old != 1 or new == 1]
         if not kept:
             continue
         alone = {c for k, c in enumerate(labels) if k not in kept and c not in others}

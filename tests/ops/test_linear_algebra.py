@@ -262,6 +262,41 @@ minimize mean(sum(x @ P * x, axis=1)) - logdet(P) with adam(lr=0.02)"""
     assert np.allclose(lower @ lower.T, inv(data.T @ data / len(data)), rtol=1e-4)
 
 
+SECOND = [
+    "sum(inverse(A)^2)", "sum(solve(A, b)^2)", "sum(det(A)^2)", "sum(logdet(A)^2)", "sum(trace(A)^3)", "sum(cholesky(A)^2 * C)",
+    "sum(solve_triangular(A, b)^2)", "sum(solve_triangular(A, b, upper=true, transposed=true)^2)", "sum(eigvalsh(A)^3)",
+    "sum(eigenvectors(A)*C)", "sum(cofactors(A)^2)",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("stack", [(), (2,)], ids=["one", "batch"])
+@pytest.mark.parametrize("body", SECOND)
+def test_first_and_second_derivatives_in_both_precisions(body: str, stack: tuple[int, ...]) -> None:
+    """Compiled, of one matrix and of several: the gradient against differences of values, the Hessian against its own."""
+    shape = (*stack, 3, 3)
+    rng = np.random.default_rng(5)
+    symmetric = rng.normal(size=shape)
+    matrix = symmetric @ np.swapaxes(symmetric, -1, -2) / 2 + np.diag([1.0, 2.0, 4.0])
+    given = {"A": matrix, "b": rng.normal(size=(*stack, 3)), "C": rng.normal(size=shape)}
+    text = ", ".join(
+        f"{n}[{', '.join(map(str, v.shape))}]" for n, v in given.items() if f"{n})" in body or f"{n}," in body
+    )
+    f = graphc.compile(f"input {text}; {body}")
+    given = {n: v for n, v in given.items() if n in f.inputs}
+    gradient, hessian = f.grad(**given)["A"], f.hessian(**given)["A"]["A"]
+    for place in np.ndindex(*shape):
+        step = np.zeros(shape)
+        step[place] = 1e-5
+        up, down = ({**given, "A": matrix + sign * step} for sign in (1, -1))
+        assert gradient[place] == pytest.approx((f(**up) - f(**down)) / 2e-5, rel=1e-6, abs=1e-6)
+        want = (f.grad(**up)["A"] - f.grad(**down)["A"]) / 2e-5
+        assert np.allclose(hessian[(..., *place)], want, rtol=1e-5, atol=1e-5 * (1 + abs(want).max()))
+    narrow = graphc.compile(f"input {text}; {body}", "float32")
+    for found, want in ((narrow.grad(**given)["A"], gradient), (narrow.hessian(**given)["A"]["A"], hessian)):
+        assert found.dtype == np.float32
+        assert np.allclose(found, want, rtol=1e-2, atol=1e-3 * (1 + abs(want).max()))
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

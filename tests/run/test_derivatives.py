@@ -82,3 +82,10 @@ def test_graphs_of_derivatives_are_programs() -> None:
     assert pushed(A=np.eye(3), x=[1, 1, 1], x_dot=[1, 2, 3], A_dot=np.ones((3, 3))) == 2 * 6 + 9
     third = graphc.jacobian(graphc.hessian("x*y^3"))
     assert graphc.compile(third).jacobian(x=2.0, y=3.0)["dd2v2_dy_dy_dy"]["y"] == 0
+
+
+def test_sizes_that_only_the_data_make_equal() -> None:
+    """x has as many columns as Q has rows: what is repeated along neither is not taken for repeated."""
+    x = np.random.default_rng(0).normal(size=(5, 4))
+    found = graphc.compile("input x[m, d]; param Q[4, 4] = 1; sum((x @ Q)^2)").hessian(x=x)["Q"]["Q"]
+    assert np.allclose(found, 2 * np.einsum("ab,cd->acbd", x.T @ x, np.eye(4)))
