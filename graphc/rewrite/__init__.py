@@ -15,13 +15,20 @@ from graphc.graph.graph import Graph, needed
 from graphc.rewrite.arrange import CANCEL_ALL
 from graphc.rewrite.canonical import CANONICAL
 from graphc.rewrite.cheap import CHEAP
-from graphc.rewrite.driver import Step, changed, promising_steps, rewrite, rewrite_steps
+from graphc.rewrite.driver import Step, Worklist, changed, index_of, rewrite, rewrite_steps
 from graphc.rewrite.names import drop_dead, kept_symbols
 from graphc.rewrite.order import order_products
 from graphc.rewrite.reciprocals import share_reciprocals
 from graphc.rewrite.rule import Form, Rule
 from graphc.rewrite.sharing import operations, share_products
 from graphc.rewrite.stable import PRECISE, STABLE
+
+
+Result: TypeAlias = tuple[Graph, tuple[Step, ...]]
+_ALL = index_of(STABLE, CANONICAL, CHEAP)
+_CANCEL = index_of((CANCEL_ALL,))
+_EVERYWHERE = index_of(STABLE, CANONICAL, (CANCEL_ALL, *CHEAP))
+_PRECISE = index_of(PRECISE)
 
 
 def stabilise(graph: Graph, opaque: frozenset[Symbol] = frozenset()) -> Graph:
@@ -32,7 +39,7 @@ def stabilise(graph: Graph, opaque: frozenset[Symbol] = frozenset()) -> Graph:
     return stabilise_steps(graph, opaque)[0]
 
 
-def stabilise_steps(graph: Graph, opaque: frozenset[Symbol] = frozenset()) -> tuple[Graph, tuple[Step, ...]]:
+def stabilise_steps(graph: Graph, opaque: frozenset[Symbol] = frozenset()) -> Result:
     """The same with its steps."""
     return rewrite_steps(graph, STABLE, opaque=opaque)
 
@@ -42,44 +49,40 @@ def simplify(graph: Graph) -> Graph:
     return simplify_steps(graph)[0]
 
 
-def simplify_steps(graph: Graph) -> tuple[Graph, tuple[Step, ...]]:
+def simplify_steps(graph: Graph) -> Result:
     """The same with its steps."""
-    short, steps, promising = promising_steps(drop_dead(graph), STABLE, CANONICAL, CHEAP)
-    short = drop_dead(short)
-    before = None
-    while short is not before:
-        before = short
-        short, more, promising = _if_shorter(before, _shared(before, promising))
+    work = Worklist(drop_dead(graph))
+    steps = work.run(_ALL, work.everything())
+    while (shorter := _shorter(work)) is not None:
+        work, more = shorter
         steps += more
-    result, last = rewrite_steps(short, PRECISE, first=PRECISE)
-    return drop_dead(result), steps + last
+    last = work.run(_PRECISE, work.everything(), first=_PRECISE)
+    return drop_dead(work.graph()), steps + last
 
 
-Result: TypeAlias = tuple[Graph, tuple[Step, ...]]
-
-
-def _shared(graph: Graph, promising: frozenset[Symbol]) -> Result:
-    """Products shared, after all that share a fraction have multiplied it out, or not: what is shorter.
-
-    `promising`: where that may be shorter.
-    """
-    found = [share_products(graph)]
-    rules = (STABLE, CANONICAL, (CANCEL_ALL, *CHEAP))
-    everywhere, steps = rewrite_steps(graph, *rules, first=(CANCEL_ALL,), start=promising) if promising else (graph, ())
-    if steps:
-        other, more = share_products(drop_dead(everywhere))
-        found.append((other, steps + more))
-    return min(found, key=lambda f: operations(f[0]))
-
-
-def _if_shorter(graph: Graph, trial: Result) -> tuple[Graph, tuple[Step, ...], frozenset[Symbol]]:
-    """What a trial made, in normal form, where it has fewer operations; else the graph as it was."""
-    other, steps = trial
+def _shorter(work: Worklist) -> tuple[Worklist, tuple[Step, ...]] | None:
+    """A graph in normal form with its products shared, and in normal form again, where it has fewer operations then."""
+    graph = drop_dead(work.graph())
+    other, steps = _shared(graph, work)
     if operations(other) >= operations(graph):
-        return graph, (), frozenset()
-    tidied, more, promising = promising_steps(other, STABLE, CANONICAL, CHEAP, start=changed(graph, other))
-    tidied = drop_dead(tidied)
-    return (tidied, steps + more, promising) if operations(tidied) <= operations(other) else (other, steps, promising)
+        return None
+    tidied = Worklist(other, before=work)
+    more = tidied.run(_ALL, tidied.near(changed(graph, other)))
+    if operations(drop_dead(tidied.graph())) > operations(other):
+        return Worklist(other, before=work), steps
+    return tidied, steps + more
+
+
+def _shared(graph: Graph, work: Worklist) -> Result:
+    """Products shared, after all that share a fraction have multiplied it out, or not: what is shorter."""
+    found = [share_products(graph)]
+    if work.builder.promising:
+        everywhere = Worklist(graph)
+        steps = everywhere.run(_EVERYWHERE, everywhere.near(work.builder.promising), first=_CANCEL)
+        if steps:
+            other, more = share_products(drop_dead(everywhere.graph()))
+            found.append((other, steps + more))
+    return min(found, key=lambda f: operations(f[0]))
 
 
 def tidy(graph: Graph, since: Graph | None = None) -> Graph:

@@ -41,50 +41,19 @@ class Step:
 
 
 def rewrite(graph: Graph, *rules: tuple[Rewriting, ...], start: frozenset[Basic] | None = None) -> Graph:
-    """The graph after all rules, to a fixpoint."""
-    return rewrite_steps(graph, *rules, start=start)[0]
+    """The graph after all rules, to a fixpoint; `start`: what has changed in it since they were tried last."""
+    work = Worklist(graph)
+    work.run(index_of(*rules), work.everything() if start is None else work.near(start))
+    return work.graph()
 
 
 def rewrite_steps(
-    graph: Graph,
-    *rules: tuple[Rewriting, ...],
-    opaque: frozenset[Symbol] = frozenset(),
-    first: tuple[Rewriting, ...] | None = None,
-    start: frozenset[Basic] | None = None,
+    graph: Graph, *rules: tuple[Rewriting, ...], opaque: frozenset[Symbol] = frozenset()
 ) -> tuple[Graph, tuple[Step, ...]]:
-    """The same with its steps; `opaque` symbols are not looked into.
-
-    Where the graph has been rewritten before, `first` are the rules that it has not met, or `start` the symbols that
-    have changed since: all rules are then tried only near what is new.
-    """
-    return promising_steps(graph, *rules, opaque=opaque, first=first, start=start)[:2]
-
-
-def promising_steps(
-    graph: Graph,
-    *rules: tuple[Rewriting, ...],
-    opaque: frozenset[Symbol] = frozenset(),
-    first: tuple[Rewriting, ...] | None = None,
-    start: frozenset[Basic] | None = None,
-) -> tuple[Graph, tuple[Step, ...], frozenset[Symbol]]:
-    """The same with the `promising` symbols of the builder: a rule that it was tried without may fire there."""
-    index = index_of(rules)
+    """The same with its steps; `opaque` symbols are not looked into."""
     work = Worklist(graph, opaque)
-    steps: list[Step] = []
-    active = work.everything() if start is None else work.near(start)
-    tried = index
-    if first is not None:
-        tried = index_of((first,))
-        active = [s for s in active if operation_of(work.equations[s].expr) in tried]
-    for _ in range(ROUNDS):
-        fired, active = work.round(tried, active)
-        steps += fired
-        tried = index
-        if not active:
-            active = work.claim_names()
-            if not active:
-                break
-    return work.graph(), tuple(steps), frozenset(work.builder.promising)
+    steps = work.run(index_of(*rules), work.everything())
+    return work.graph(), steps
 
 
 def changed(old: Graph, new: Graph) -> frozenset[Basic]:
@@ -95,7 +64,7 @@ def changed(old: Graph, new: Graph) -> frozenset[Basic]:
     return frozenset(different).union(used)
 
 
-def index_of(rules: tuple[tuple[Rewriting, ...], ...]) -> Index:
+def index_of(*rules: tuple[Rewriting, ...]) -> Index:
     """Rules by the operation they start at, in their order."""
     index: dict[Operation, list[Rewriting]] = {}
     for rule in (r for group in rules for r in group):
@@ -108,10 +77,13 @@ class Worklist:
     """A graph that is being rewritten.
 
     `equations` are those alive; `users` tells which use a symbol, and how often; `seen` what was looked at when rules
-    were last tried on a symbol; `image` what a symbol that is no more has become.
+    were last tried on a symbol, which may have been `before` in another graph; `image` what a symbol that is no more has
+    become.
     """
 
-    def __init__(self, graph: Graph, opaque: frozenset[Symbol] = frozenset()) -> None:
+    def __init__(
+        self, graph: Graph, opaque: frozenset[Symbol] = frozenset(), before: Worklist | None = None
+    ) -> None:
         self.like = graph
         self.kept = kept_symbols(graph)
         self.builder = builder = Rebuilder(self.kept, opaque | watched_symbols(graph))
@@ -121,7 +93,7 @@ class Worklist:
             builder.given(leaf, graph.types[leaf])
         self.equations: dict[Symbol, Equation] = {}
         self.users: dict[Basic, dict[Symbol, int]] = {}
-        self.seen: dict[Symbol, set[Basic]] = {}
+        self.seen: dict[Symbol, set[Basic]] = {} if before is None else dict(before.seen)
         self.image: dict[Basic, Basic] = {}
         self.twins: list[Symbol] = []
         self.changed: set[Basic] = set()
@@ -145,6 +117,20 @@ class Worklist:
         return self.like.replace(equations=equations, types=types, updates=updates)
 
     # --- rounds ----------------------------------------------------------------------------------------------------
+
+    def run(self, index: Index, active: Iterable[Symbol], first: Index | None = None) -> tuple[Step, ...]:
+        """Rounds until nothing changes.  `first` are the rules that the active symbols have not met."""
+        steps: list[Step] = []
+        if first is not None:
+            active = [s for s in active if operation_of(self.equations[s].expr) in first]
+        for k in range(ROUNDS):
+            fired, active = self.round(first if first is not None and not k else index, active)
+            steps += fired
+            if not active:
+                active = self.claim_names()
+                if not active:
+                    break
+        return tuple(steps)
 
     def round(self, index: Index, active: Iterable[Symbol]) -> tuple[list[Step], list[Symbol]]:
         """Try the rules on symbols and on what uses those that vanish; the steps, and where to go on."""
