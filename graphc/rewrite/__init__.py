@@ -7,12 +7,9 @@ Always holds: `stabilise` uses the stable rules alone (no overflow, no lost digi
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
 from sympy import Symbol
 
 from graphc.graph.graph import Graph, needed
-from graphc.rewrite.arrange import CANCEL_ALL
 from graphc.rewrite.canonical import CANONICAL
 from graphc.rewrite.cheap import CHEAP
 from graphc.rewrite.driver import Step, Worklist, changed, index_of, rewrite, rewrite_steps
@@ -20,14 +17,9 @@ from graphc.rewrite.names import drop_dead, kept_symbols
 from graphc.rewrite.order import order_products
 from graphc.rewrite.reciprocals import share_reciprocals
 from graphc.rewrite.rule import Form, Rule
-from graphc.rewrite.sharing import operations, share_products
 from graphc.rewrite.stable import PRECISE, STABLE
+from graphc.rewrite.trials import ALL, Result, Trials
 
-
-Result: TypeAlias = tuple[Graph, tuple[Step, ...]]
-_ALL = index_of(STABLE, CANONICAL, CHEAP)
-_CANCEL = index_of((CANCEL_ALL,))
-_EVERYWHERE = index_of(STABLE, CANONICAL, (CANCEL_ALL, *CHEAP))
 _PRECISE = index_of(PRECISE)
 
 
@@ -52,37 +44,11 @@ def simplify(graph: Graph) -> Graph:
 def simplify_steps(graph: Graph) -> Result:
     """The same with its steps."""
     work = Worklist(drop_dead(graph))
-    steps = work.run(_ALL, work.everything())
-    while (shorter := _shorter(work)) is not None:
-        work, more = shorter
-        steps += more
-    last = work.run(_PRECISE, work.everything(), first=_PRECISE)
-    return drop_dead(work.graph()), steps + last
-
-
-def _shorter(work: Worklist) -> tuple[Worklist, tuple[Step, ...]] | None:
-    """A graph in normal form with its products shared, and in normal form again, where it has fewer operations then."""
-    graph = drop_dead(work.graph())
-    other, steps = _shared(graph, work)
-    if operations(other) >= operations(graph):
-        return None
-    tidied = Worklist(other, before=work)
-    more = tidied.run(_ALL, tidied.near(changed(graph, other)))
-    if operations(drop_dead(tidied.graph())) > operations(other):
-        return Worklist(other, before=work), steps
-    return tidied, steps + more
-
-
-def _shared(graph: Graph, work: Worklist) -> Result:
-    """Products shared, after all that share a fraction have multiplied it out, or not: what is shorter."""
-    found = [share_products(graph)]
-    if work.builder.promising:
-        everywhere = Worklist(graph)
-        steps = everywhere.run(_EVERYWHERE, everywhere.near(work.builder.promising), first=_CANCEL)
-        if steps:
-            other, more = share_products(drop_dead(everywhere.graph()))
-            found.append((other, steps + more))
-    return min(found, key=lambda f: operations(f[0]))
+    steps = work.run(ALL, work.everything())
+    trials = Trials(work)
+    steps += trials.shorten()
+    steps += trials.work.run(_PRECISE, trials.work.everything(), first=_PRECISE)
+    return drop_dead(trials.work.graph()), steps
 
 
 def tidy(graph: Graph, since: Graph | None = None) -> Graph:

@@ -81,9 +81,7 @@ class Worklist:
     become.
     """
 
-    def __init__(
-        self, graph: Graph, opaque: frozenset[Symbol] = frozenset(), before: Worklist | None = None
-    ) -> None:
+    def __init__(self, graph: Graph, opaque: frozenset[Symbol] = frozenset(), before: Worklist | None = None) -> None:
         self.like = graph
         self.kept = kept_symbols(graph)
         self.builder = builder = Rebuilder(self.kept, opaque | watched_symbols(graph))

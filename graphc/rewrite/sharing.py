@@ -38,25 +38,12 @@ class Product:
     powers: Powers
 
 
-def share_products(graph: Graph) -> tuple[Graph, tuple[Step, ...]]:
-    """The graph with common products taken out, where that saves operations; the steps.
-
-    Tried with the products that the program's text has, too, and without these.
-    """
-    found = _Sharing(graph)
-    best: tuple[Graph, tuple[Step, ...]] = graph, ()
-    for with_given in (False, True):
-        if len(found.read) + with_given * bool(found.given) > 1 and found.take_pairs(with_given):
-            best = min(best, found.rebuilt(), key=lambda f: operations(f[0]))
-    return best
-
-
 def operations(graph: Graph) -> int:
     """How many operations a graph has."""
     return sum(operation_of(e.expr) is not None for e in graph.equations)
 
 
-class _Sharing:
+class Products:
     """The products of a graph, and the pairs that were taken out of them."""
 
     def __init__(self, graph: Graph) -> None:
@@ -87,6 +74,17 @@ class _Sharing:
                 self.read[s] = _product(turned, s in self.kept)
                 if turned.powers.keys() <= set(map(old.look, operands(equation.expr))):
                     self.plain.add(s)
+
+    def shared(self) -> tuple[Graph, tuple[Step, ...]]:
+        """The graph with common products taken out, where that saves operations; the steps.
+
+        Tried with the products that the program's text has, too, and without these.
+        """
+        best: tuple[Graph, tuple[Step, ...]] = self.graph, ()
+        for with_given in (False, True):
+            if len(self.read) + with_given * bool(self.given) > 1 and self.take_pairs(with_given):
+                best = min(best, self.rebuilt(), key=lambda f: operations(f[0]))
+        return best
 
     def _give(self, old: Rebuilder, s: Symbol, expr: Basic) -> None:
         """What the program's text multiplies or divides is there for all that come later."""

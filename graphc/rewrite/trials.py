@@ -1,0 +1,67 @@
+"""Trials: what may have fewer operations is made, and takes the place of what there was where it has.
+
+In: a graph in normal form, with all that was looked at for it.  Out: a shorter one in normal form, and the steps.
+Always holds: a trial is repeated only where other terms are there to cancel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypeAlias
+
+from sympy import Basic, Symbol
+
+from graphc.graph.graph import Graph
+from graphc.rewrite.arrange import CANCEL_ALL
+from graphc.rewrite.canonical import CANONICAL
+from graphc.rewrite.cheap import CHEAP
+from graphc.rewrite.driver import Step, Worklist, changed, index_of
+from graphc.rewrite.names import drop_dead
+from graphc.rewrite.sharing import Products, operations
+from graphc.rewrite.stable import STABLE
+
+Result: TypeAlias = tuple[Graph, tuple[Step, ...]]
+
+ALL = index_of(STABLE, CANONICAL, CHEAP)
+_CANCEL = index_of((CANCEL_ALL,))
+_EVERYWHERE = index_of(STABLE, CANONICAL, (CANCEL_ALL, *CHEAP))
+
+
+class Trials:
+    """A graph that gets shorter, `work`; the terms that promised to cancel so far."""
+
+    def __init__(self, work: Worklist) -> None:
+        self.work = work
+        self.cancelled: set[tuple[Symbol, Basic | None]] = set()
+
+    def shorten(self) -> tuple[Step, ...]:
+        """Trials until none is shorter."""
+        steps: tuple[Step, ...] = ()
+        while (more := self._shorten_once()) is not None:
+            steps += more
+        return steps
+
+    def _shorten_once(self) -> tuple[Step, ...] | None:
+        graph = drop_dead(self.work.graph())
+        other, steps = min(self._tried(graph), key=lambda found: operations(found[0]))
+        if operations(other) >= operations(graph):
+            return None
+        work = Worklist(other, before=self.work)
+        more = work.run(ALL, work.near(changed(graph, other)))
+        longer = operations(drop_dead(work.graph())) > operations(other)
+        self.work = Worklist(other, before=self.work) if longer else work
+        return steps if longer else steps + more
+
+    def _tried(self, graph: Graph) -> Iterator[Result]:
+        """Products shared; the same after all that share a fraction have multiplied it out, where terms may cancel."""
+        yield Products(graph).shared()
+        builder = self.work.builder
+        promising = {s: (s, builder.definition(s)) for s in builder.promising}
+        new = {s for s, found in promising.items() if found not in self.cancelled}
+        self.cancelled.update(promising.values())
+        if new:
+            everywhere = Worklist(graph)
+            steps = everywhere.run(_EVERYWHERE, everywhere.near(new), first=_CANCEL)
+            if steps:
+                shared, more = Products(drop_dead(everywhere.graph())).shared()
+                yield shared, steps + more
