@@ -167,6 +167,8 @@ def freed(builder: Rebuilder, root: Root, region: Region, used: AbstractSet[Basi
     while todo:
         total += 1
         for atom in map(builder.look, todo.pop()):
+            if not isinstance(atom, Symbol):
+                continue
             arrived[atom] = arrived.get(atom, 0) + 1
             if atom in builder.kept or arrived[atom] != builder.uses.get(atom, arrived[atom]):
                 continue

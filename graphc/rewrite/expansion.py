@@ -14,7 +14,7 @@ from sympy import Basic, Symbol
 from graphc.graph.graph import operands
 from graphc.graph.operation import operation_of
 from graphc.ops.elementwise import add, divide, exp, multiply, negate, power, sigmoid, sqrt, subtract
-from graphc.rewrite.polynomial import Monomial, Region, collect, exponent_of, fraction, root_of
+from graphc.rewrite.polynomial import ONE, Monomial, Region, collect, exponent_of, fraction, root_of
 from graphc.rewrite.rule import Rebuilder, Root
 
 EXPANDED = 24  # terms of a polynomial that is multiplied out
@@ -49,19 +49,18 @@ def _explore(builder: Rebuilder, start: Root, region: Region, limit: int) -> lis
     todo: list[tuple[Basic, int]] = [(a, 0) for a in start.operands]
     while todo:
         atom, depth = todo.pop()
+        atom = builder.look(atom)
         if not isinstance(atom, Symbol):
             if fraction(atom) is None:
                 region.leaf(atom)
             continue
-        atom = builder.look(atom)
         if atom in found:
             visits[atom] += 1
             continue
         root = root_of(builder, atom)
         region.cut |= depth >= limit and root is not None
         if root is None or depth >= limit or (root.operation is power and exponent_of(root) is None):
-            if isinstance(atom, Symbol) or fraction(atom) is None:
-                region.leaf(atom)
+            region.leaf(atom)
             continue
         found[atom] = root
         visits[atom] = 1
@@ -136,7 +135,7 @@ def _polynomial(builder: Rebuilder, atom: Basic, table: Table, aliases: Table) -
     value = fraction(atom)
     if value is not None:
         return [Monomial(value)] if value else []
-    return table.get(atom) or aliases.get(atom) or ([] if atom in table else [Monomial(Fraction(1), {atom: 1})])
+    return table.get(atom) or aliases.get(atom) or ([] if atom in table else [Monomial(powers={atom: 1})])
 
 
 def _combine(builder: Rebuilder, root: Root, table: Table, aliases: Table) -> list[Monomial] | None:
@@ -144,9 +143,9 @@ def _combine(builder: Rebuilder, root: Root, table: Table, aliases: Table) -> li
     if root.operation is add:
         return collect([*parts[0], *parts[1]])
     if root.operation is subtract:
-        return collect([*parts[0], *(_times(Monomial(Fraction(-1)), m) for m in parts[1])])
+        return collect([*parts[0], *map(_negative, parts[1])])
     if root.operation is negate:
-        return [_times(Monomial(Fraction(-1)), m) for m in parts[0]]
+        return [*map(_negative, parts[0])]
     if root.operation is multiply:
         return _product(parts[0], parts[1])
     if root.operation is divide:
@@ -161,7 +160,7 @@ def _inverse(builder: Rebuilder, atom: Basic, value: list[Monomial]) -> list[Mon
         root = root_of(builder, atom)
         n = exponent_of(root) if root is not None and root.operation is power else None
         base = root.operands[0] if root is not None and n is not None else atom
-        return [Monomial(Fraction(1), {builder.look(base): -(n or 1)})]
+        return [Monomial(powers={builder.look(base): -(n or 1)})]
     return [Monomial(1 / value[0].coefficient, {a: -e for a, e in value[0].powers.items()})]
 
 
@@ -184,7 +183,7 @@ def _product(a: list[Monomial], b: list[Monomial] | None) -> list[Monomial] | No
     """Every term times every term."""
     if b is None or len(a) * len(b) > EXPANDED * 4:
         return None
-    return collect(_times(x, y) for x in a for y in b)
+    return [_times(a[0], b[0])] if len(a) == len(b) == 1 else collect(_times(x, y) for x in a for y in b)
 
 
 def _times(a: Monomial, b: Monomial) -> Monomial:
@@ -193,7 +192,13 @@ def _times(a: Monomial, b: Monomial) -> Monomial:
         powers[atom] = powers.get(atom, 0) + e
         if powers[atom] == 0:
             del powers[atom]
+    if a.coefficient is ONE or b.coefficient is ONE:
+        return Monomial(b.coefficient if a.coefficient is ONE else a.coefficient, powers)
     return Monomial(a.coefficient * b.coefficient, powers)
+
+
+def _negative(m: Monomial) -> Monomial:
+    return Monomial(-m.coefficient, m.powers)
 
 
 def _without_denominators(builder: Rebuilder, value: list[Monomial], table: Table, aliases: Table) -> list[Monomial]:

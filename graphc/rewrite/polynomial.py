@@ -25,6 +25,7 @@ PRODUCTS = (multiply, divide, negate, power)
 SUMS = (add, subtract, negate)
 ARITHMETIC = (*PRODUCTS, add, subtract)
 LARGEST = 2**256  # coefficients beyond are left alone
+ONE = Fraction(1)
 Powers = dict[Basic, int]
 
 
@@ -32,7 +33,7 @@ Powers = dict[Basic, int]
 class Monomial:
     """coefficient * product of atom^exponent; `extra` are further factors that are sums."""
 
-    coefficient: Fraction = Fraction(1)
+    coefficient: Fraction = ONE
     powers: Powers = field(default_factory=dict)
     extra: list[Plan] = field(default_factory=list)
 
@@ -77,6 +78,8 @@ def _moderate(p: int, q: int) -> Fraction | None:
 
 def root_of(builder: Rebuilder, atom: Basic) -> Root | None:
     """The arithmetic that defines an atom."""
+    if not isinstance(atom, Symbol):
+        return None
     atom = builder.look(atom)
     if atom in builder.roots:
         return builder.roots[atom]
@@ -198,9 +201,9 @@ def _inner_product(builder: Rebuilder, atom: Basic, e: int, region: Region, deep
 def multiply_in(builder: Rebuilder, result: Monomial, atom: Basic, e: int, region: Region) -> bool:
     atom = builder.look(atom)
     value = fraction(atom)
-    if not isinstance(atom, Symbol) and atom.is_infinite:
-        return False  # inf - inf and 0*inf are no polynomials
     if value is None:
+        if not isinstance(atom, Symbol) and atom.is_infinite:
+            return False  # inf - inf and 0*inf are no polynomials
         region.leaf(atom)
         result.powers[atom] = result.powers.get(atom, 0) + e
         if result.powers[atom] == 0:
@@ -299,9 +302,11 @@ def _close(run: list[Monomial], common: Powers) -> list[Monomial]:
     """A run with its common powers and a coefficient taken out, where that saves operations."""
     if len(run) < 2:
         return run
-    left = [_quotient(m.powers, common) for m in run]
+    left = [_quotient(m.powers, common) for m in run] if common else [m.powers for m in run]
     best, least = run, cost(Plan(run))
     for scale in _scales_of(run):
+        if scale == 1 and not common:
+            continue
         inside = [Monomial(m.coefficient / scale, powers) for m, powers in zip(run, left, strict=True)]
         product = [Monomial(scale, dict(common), [factored(inside) if common else Plan(inside)])]
         if (total := cost(Plan(product))) < least:
@@ -312,9 +317,11 @@ def _close(run: list[Monomial], common: Powers) -> list[Monomial]:
 def _scales_of(run: list[Monomial]) -> list[Fraction]:
     """Coefficients that may be taken out of a run: one that leaves 1 and -1, the sign, one of two that occur."""
     first = run[0].coefficient
+    if all(m.coefficient == first for m in run):
+        return [first]
     sizes = list(dict.fromkeys(abs(m.coefficient) for m in run))
     if len(sizes) == 1:
-        return [first if all(m.coefficient == first for m in run) else sizes[0]]
+        return [sizes[0]]
     sign = Fraction(-1) if all(m.coefficient.numerator < 0 for m in run) else Fraction(1)
     least = min(sizes)  # what all are multiples of can only be this
     twice = [least] if least != 1 and all((d / least).denominator == 1 for d in sizes) else []
@@ -338,14 +345,8 @@ def cost(value: Plan) -> int:
     """Operations of a plan."""
     if not value.terms:
         return 0
-    total = len(value.terms) - 1
-    for k, m in enumerate(value.terms):
-        total += _cost_of_product(m)
-        if m.coefficient == -1 and len(value.terms) == 1:
-            total += 1
-        elif m.coefficient < 0 and k == 0 and all(t.coefficient < 0 for t in value.terms):
-            total += m.coefficient == -1
-    return total
+    total = len(value.terms) - 1 + sum(map(_cost_of_product, value.terms))
+    return total + (value.terms[0].coefficient == -1 and all(m.coefficient < 0 for m in value.terms))
 
 
 def _cost_of_product(m: Monomial) -> int:
@@ -354,20 +355,18 @@ def _cost_of_product(m: Monomial) -> int:
     up, total = len(m.extra), 0
     if c.denominator != 1 or c.numerator not in (1, -1):
         up += 1
-    raised = set()
-    for e in m.powers.values():
+    exponents = m.powers.values()
+    for e in exponents:
         if e > 0:
             up += 1
         else:
             total += 1
-        if not -1 <= e <= 1:
-            raised.add(e)
-    for inner in m.extra:
-        total += cost(inner)
-    return total + len(raised) + max(up - 1, 0)
+    if m.extra:
+        total += sum(map(cost, m.extra))
+    return total + len({*exponents} - {1, -1}) + max(up - 1, 0)
 
 
 __all__ = [
-    "ARITHMETIC", "LARGEST", "PRODUCTS", "SUMS", "Monomial", "Plan", "Powers", "Region", "Whole", "collect", "cost", "exponent_of",
+    "ARITHMETIC", "LARGEST", "ONE", "PRODUCTS", "SUMS", "Monomial", "Plan", "Powers", "Region", "Whole", "collect", "cost", "exponent_of",
     "fraction", "monomial", "multiply_in", "operands_of", "plan", "root_of", "terms", "whole_product",
 ]  # fmt: skip
