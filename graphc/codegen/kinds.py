@@ -6,12 +6,15 @@ Always holds: every literal has the program's own float type: `real(0.5)`, never
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from sympy import Basic, S
 
 from graphc.graph.types import promote
 from graphc.ops.lowering import Reduce
 
 
+@lru_cache(maxsize=4096)
 def number_code(atom: Basic, kind: str) -> str:
     """A number of the program in generated code."""
     if kind == "int" and atom.is_Integer:

@@ -56,7 +56,7 @@ class StripWriter:
         self.kinds: dict[
             tuple[str, tuple[str, ...]], int
         ] = {}  # a kernel and the kinds of its arguments: a kind of step
-        self.bodies: dict[tuple[object, ...], tuple[Body, list[str]]] = {}
+        self.bodies: dict[tuple[object, ...], tuple[Body, str, list[str]]] = {}
         self.steps: list[tuple[int, list[tuple[str, str, int]]]] = []  # kind; (memory, constant or strip, place)
 
     def write(self) -> Entry:
@@ -84,7 +84,7 @@ class StripWriter:
         target, roots = equation.target, [self.plan.root(a) for a in operands(equation.expr)]
         symbols = list(dict.fromkeys(s for s in (*roots, target) if isinstance(s, Symbol)))
         self.place[target] = self.memory[self._kind(target)].strip()
-        body, numbers = self._body(equation, roots, symbols)
+        body, kernel_name, numbers = self._body(equation, roots, symbols)
         codes = iter(number_code(r, kind) for r, kind in zip((r for r in roots if not isinstance(r, Symbol)), numbers))  # noqa: B905
         arguments = []
         for key in body.memory:
@@ -95,14 +95,15 @@ class StripWriter:
                 s = symbols[int(name)]
                 arguments.append((self._kind(s), "strip", self.place[s]))
         kinds = tuple(kind for kind, _, _ in arguments)
-        kind_of_step = self.kinds.setdefault((self.writer.kernel_name(body), kinds), len(self.kinds))
+        kind_of_step = self.kinds.setdefault((kernel_name, kinds), len(self.kinds))
         self.steps.append((kind_of_step, arguments))
         for s in symbols:
             if last.get(s, position) <= position:
                 self.memory[self._kind(s)].free.append(self.place[s])
 
-    def _body(self, equation: Equation, roots: list[Basic], symbols: list[Symbol]) -> tuple[Body, list[str]]:
-        """The loop of an equation, whose memory is named by place, and the kinds of its numbers; equal forms share it."""
+    def _body(self, equation: Equation, roots: list[Basic], symbols: list[Symbol]) -> tuple[Body, str, list[str]]:
+        """The loop of an equation, whose memory is named by place, its name and the kinds of its numbers; equal forms
+        share it."""
         lowering, types = lowering_of(equation), self.graph.types
         special = isinstance(lowering, Scalar) and lowering.special is not None
         shown = tuple(
@@ -118,10 +119,11 @@ class StripWriter:
                 return f"number{len(numbers)} {kind}"
 
             kernel = Kernel(phases=[Phase(self.plan.space(equation), [equation])])
-            self.bodies[form] = LoopWriter(
+            body = LoopWriter(
                 self.plan, kernel, lambda s: f"symbol {symbols.index(s)}", self.writer.block_name, number
-            ).write(), numbers  # fmt: skip
-            self.writer.helpers |= self.bodies[form][0].helpers
+            ).write()  # fmt: skip
+            self.bodies[form] = body, self.writer.kernel_name(body), numbers
+            self.writer.helpers |= body.helpers
         return self.bodies[form]
 
     # --- text --------------------------------------------------------------------------------------------------

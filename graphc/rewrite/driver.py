@@ -175,12 +175,12 @@ class Worklist:
             self._finish(equation, self._now(expr))
         else:
             old = operands(expr) if expr.args else ()
-            atoms = old if self.image.keys().isdisjoint(old) else tuple(map(self._now, old))
+            atoms = tuple(map(self._now, old)) if self.image else old
             root = Root(operation, atoms, statics(expr))
             rule, made = self._rewritten(target, root)
             if made is not None:
                 self._finish(equation, made, rule)
-            elif atoms is not old or not builder.as_it_is(equation):
+            elif atoms != old or not builder.as_it_is(equation):
                 self._finish(equation, root)
         self.seen[target] = builder.seen
 

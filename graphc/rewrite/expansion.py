@@ -45,7 +45,7 @@ def expanded(builder: Rebuilder, start: Root, region: Region, depth: int) -> lis
 def _explore(builder: Rebuilder, start: Root, region: Region, limit: int) -> list[tuple[Basic, Root]] | None:
     """The equations of a region, operands first; denominators that are sums stay closed."""
     found: dict[Basic, Root] = {}
-    visits = region.visits
+    visits, roots = region.visits, builder.roots
     todo: list[tuple[Basic, int]] = [(a, 0) for a in start.operands]
     while todo:
         atom, depth = todo.pop()
@@ -57,9 +57,9 @@ def _explore(builder: Rebuilder, start: Root, region: Region, limit: int) -> lis
         if atom in found:
             visits[atom] += 1
             continue
-        root = root_of(builder, atom)
-        region.cut |= depth >= limit and root is not None
+        root = roots[atom] if atom in roots else root_of(builder, atom)
         if root is None or depth >= limit or (root.operation is power and exponent_of(root) is None):
+            region.cut |= depth >= limit and root is not None
             region.leaf(atom)
             continue
         found[atom] = root

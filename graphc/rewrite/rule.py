@@ -198,7 +198,7 @@ class Rebuilder(Builder):
     def inside(self, atom: Basic) -> Basic | None:
         """The operation that defines an atom; None for what is given, a number, or opaque."""
         atom = self.look(atom)
-        return None if atom in self.opaque else self._definitions.get(atom)
+        return None if atom in self.opaque or not isinstance(atom, Symbol) else self._definitions.get(atom)
 
     def lonely(self, atom: Basic) -> bool:
         """True where an atom is an intermediate value that nobody named and one equation alone uses."""
