@@ -219,9 +219,9 @@ class Builder:
 
     def _key(self, expr: Basic, type_: Type) -> Key:
         """What equal operations have in common: aliases resolved, operands of a commutative one in one order."""
-        arguments = expr.args
-        if self._aliases:
-            arguments = tuple(self.resolve(a) if isinstance(a, Symbol) else a for a in arguments)
+        arguments, aliases = expr.args, self._aliases
+        if aliases and any(isinstance(a, Symbol) and a in aliases for a in arguments):
+            arguments = tuple(map(self.resolve, arguments))
         operation = operation_of(expr)
         if operation is not None and operation.commutative and hash(arguments[1]) < hash(arguments[0]):
             arguments = (arguments[1], arguments[0], *arguments[2:])

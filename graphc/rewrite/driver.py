@@ -100,7 +100,7 @@ class Worklist:
             target = equation.target
             if builder.take_over(equation, graph.types[target]) is not target:
                 self.twins.append(target)
-            self._insert(equation)
+            self._put(equation)
         for s in self.users:
             self._count(s)
 
@@ -228,12 +228,18 @@ class Worklist:
             self._push(user)
 
     def _insert(self, equation: Equation) -> None:
-        target = equation.target
+        self._put(equation)
+        self.changed.add(equation.target)
+        self.touched.update(symbols_of(equation.expr))
+
+    def _put(self, equation: Equation) -> None:
+        target, users = equation.target, self.users
         self.equations[target] = equation
-        self.changed.add(target)
         for s in symbols_of(equation.expr):
-            self._use(s, target)
-            self.touched.add(s)
+            found = users.get(s)
+            if found is None:
+                found = users[s] = {}
+            found[target] = found.get(target, 0) + 1
         operation = operation_of(equation.expr)
         if operation is not None:
             self.builder.present.add(operation)
@@ -284,10 +290,6 @@ class Worklist:
         self.builder.forget(s)
         self.users.pop(s, None)
         self.seen.pop(s, None)
-
-    def _use(self, s: Basic, target: Symbol) -> None:
-        found = self.users.setdefault(s, {})
-        found[target] = found.get(target, 0) + 1
 
     def _count(self, s: Basic) -> bool:
         """Tell the builder how often a symbol is used, and by which operation if once; True where rules can see that."""

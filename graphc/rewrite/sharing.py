@@ -11,10 +11,11 @@ from __future__ import annotations
 import heapq
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from itertools import combinations
 from typing import TypeAlias
 
-from sympy import Basic, Dummy, Rational, S, Symbol
+from sympy import Basic, Dummy, Number, Rational, S, Symbol
 
 from graphc.graph.graph import Equation, Graph, Origin, operands, statics, symbols_of
 from graphc.graph.operation import operation_of
@@ -56,11 +57,14 @@ class Products:
         self.plain: set[Symbol] = set()  # products of their own operands: as they are, if nothing is taken out
         self.given: dict[Pair, Symbol] = {}
         differences: dict[tuple[Basic, Basic], Symbol] = {}
+        turned: dict[Basic, tuple[Symbol, int]] = {}  # b - a: the a - b that came first, and the sign
         for equation in graph.equations:
             s, operation = equation.target, operation_of(equation.expr)
             if operation is subtract:
                 a, b = map(old.look, operands(equation.expr))
-                differences.setdefault((a, b), differences.get((b, a), s))
+                first = differences.setdefault((a, b), differences.get((b, a), s))
+                if first is not s:
+                    turned[s] = first, 1 if old.look(operands(old.inside(first))[0]) == a else -1
                 continue
             if operation not in PRODUCTS or any(graph.types[a].rank for a in (s, *symbols_of(equation.expr))):
                 continue
@@ -70,9 +74,10 @@ class Products:
             if equation.origin.span is not None and not _is_exact(m):
                 self._give(old, s, equation.expr)
             elif s in used or s in self.kept:
-                turned = _turned(old, m, differences)
-                self.read[s] = _product(turned, s in self.kept)
-                if turned.powers.keys() <= set(map(old.look, operands(equation.expr))):
+                if not turned.keys().isdisjoint(m.powers):
+                    m = _turned(m, turned)
+                self.read[s] = _product(m, s in self.kept)
+                if m.powers.keys() <= set(map(old.look, operands(equation.expr))):
                     self.plain.add(s)
 
     def shared(self) -> tuple[Graph, tuple[Step, ...]]:
@@ -216,17 +221,12 @@ def _is_exact(m: Monomial) -> bool:
     return scales and abs(c) != 1 and list(m.powers.values()) == [1, 1]
 
 
-def _turned(old: Rebuilder, m: Monomial, differences: dict[tuple[Basic, Basic], Symbol]) -> Monomial:
+def _turned(m: Monomial, turned: dict[Basic, tuple[Symbol, int]]) -> Monomial:
     """b - a as -(a - b), where that comes first."""
     result = Monomial(m.coefficient)
     for atom, e in m.powers.items():
-        expr = old.inside(atom)
-        first = atom
-        if expr is not None and operation_of(expr) is subtract:
-            a, b = map(old.look, operands(expr))
-            first = differences.get((a, b), atom)
-            if first != atom and old.look(operands(old.inside(first))[0]) != a:
-                result.coefficient *= (-1) ** (e % 2)
+        first, sign = turned.get(atom, (atom, 1))
+        result.coefficient *= sign ** (e % 2)
         result.powers[first] = result.powers.get(first, 0) + e
     result.powers = {a: e for a, e in result.powers.items() if e}
     return result
@@ -236,7 +236,7 @@ def _product(m: Monomial, whole: bool) -> Product:
     """A monomial's factors; `whole`: it is no term of a sum."""
     powers = dict(m.powers)
     if abs(m.coefficient) != 1:
-        powers = {Rational(abs(m.coefficient).numerator, abs(m.coefficient).denominator): 1, **powers}
+        powers = {_number(abs(m.coefficient.numerator), m.coefficient.denominator): 1, **powers}
     if m.coefficient < 0 and whole:
         return Product(1, {S.NegativeOne: 1, **powers})
     return Product(1 if m.coefficient > 0 else -1, powers)
@@ -248,8 +248,16 @@ def _pair(a: Basic, b: Basic, product: Product) -> Pair:
     return (a, b, same) if (_name(a) < _name(b) if same else above) else (b, a, same)
 
 
+_number = lru_cache(maxsize=1024)(Rational)
+
+
+@lru_cache(maxsize=1024)
+def _text(number: Number) -> str:
+    return str(number)
+
+
 def _name(atom: Basic) -> str:
-    return atom.name if isinstance(atom, Symbol) else str(atom)
+    return atom.name if isinstance(atom, Symbol) else _text(atom)
 
 
 def _occurs(pair: Pair, product: Product) -> bool:
