@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from graphc.collector import uncollected
 from graphc.errors import DataError
 from graphc.language.names import by_plain_name
 
@@ -165,6 +166,7 @@ def _function(
     )
 
 
+@uncollected()
 def _compiled(program: Any, dtype: str, what: str, wrt: tuple[str, ...] | None) -> tuple[Any, Any]:
     from graphc.compiler import Compilation, called_derivative, compile_function, read
 
@@ -275,6 +277,7 @@ def _training_key(what: str, program: Any, optimizer: str | None, dtype: str) ->
     return f"{what}\0{dtype}\0{optimizer}\0{program}" if isinstance(program, str) else None
 
 
+@uncollected()
 def _compiled_training(program: Any, optimizer: str | None, dtype: str) -> tuple[Any, Any]:
     from graphc.compiler import Compilation, compile_training, read
 

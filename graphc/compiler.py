@@ -18,10 +18,8 @@ Always holds: every stage leaves (name, graph, seconds, steps) in the history; t
 
 from __future__ import annotations
 
-import gc
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Union
@@ -34,6 +32,7 @@ from graphc.codegen.function import write_entry
 from graphc.codegen.module import ModuleWriter, argument_type
 from graphc.codegen.shared_training import write_shared_training
 from graphc.codegen.training import write_training
+from graphc.collector import uncollected
 from graphc.differentiate.program import (
     expand_gradients,
     gradient,
@@ -57,20 +56,6 @@ from graphc.rewrite import order_products, simplify, simplify_steps, stabilise, 
 from graphc.run.evaluate import evaluate
 
 Pass = Callable[[Graph], Union[Graph, tuple[Graph, tuple[Any, ...]]]]
-
-
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """Without the collector of cycles: it would walk all equations again and again (a third of the time of long
-    programs), and equations form no cycles."""
-    if not gc.isenabled():  # another thread's compilation may have switched it off, and switches it on again
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ NAMING = ("ops", "rewrite", "prelude")  # folders whose files may name an operat
 # Layers from the lowest up.  A file imports from its own stage, and from layers below.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors",),
-    ("config", "program_file"),
+    ("collector", "config", "program_file"),
     ("graph",),
     ("ops", "prelude"),
     ("language",),

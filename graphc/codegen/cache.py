@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphc.codegen.artifact import Artifact, Entry
 from graphc.codegen.plain_lapack import FUNCTIONS
+from graphc.collector import uncollected
 from graphc.config import cache_folder
 
 if TYPE_CHECKING:
@@ -137,6 +138,7 @@ def _once(make: Callable[[str, Entry, str], Any], source: str, entry: Entry, dty
     return _LOADED[key]
 
 
+@uncollected()
 def _native(source: str, entry: Entry, dtype: str) -> Loaded:
     from graphc.codegen.native import Loaded, object_code
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from fractions import Fraction
 
-from sympy import Basic, Integer, Number, Rational, Symbol
+from sympy import Basic, Integer, Number, Rational, S, Symbol
 
 from graphc.graph.operation import Operation, operation_of
 from graphc.ops.composite import norm
@@ -226,14 +226,14 @@ def applied(builder: Rebuilder, result: Made) -> Basic:
 def _product(builder: Rebuilder, m: Monomial) -> Made:
     """coefficient * factors / divisors, the factors in order."""
     scale, divisor = _split(m.coefficient)
-    if len(m.powers) == scale == divisor == 1 and not m.extra:
+    if len(m.powers) == 1 and scale is S.One and divisor is S.One and not m.extra:
         ((atom, e),) = m.powers.items()
         if e > 1:
             return Root(power, (atom, Integer(e)))
     up = _powers(builder, {a: e for a, e in m.powers.items() if e > 0})
     up += [applied(builder, build(builder, inner)) for inner in m.extra]
     down = _powers(builder, {a: -e for a, e in m.powers.items() if e < 0})
-    if divisor != 1:
+    if divisor is not S.One:
         down.append(divisor)
     numbers, arrays = zip(*(_by_rank(builder, atoms) for atoms in (up, down)), strict=True)
     if not arrays[0] or not any(numbers):
@@ -254,8 +254,8 @@ def _quotient(builder: Rebuilder, first: Basic, up: list[Basic], down: list[Basi
     """first * factors / divisors, each in order."""
     up, down = (sorted(atoms, key=lambda a: _rank(builder, a)) for atoms in (up, down))
     start: Made = first
-    if first in (1, -1) and up:
-        start = up.pop(0) if first == 1 else Root(negate, (up.pop(0),))
+    if up and (first is S.One or first is S.NegativeOne):
+        start = up.pop(0) if first is S.One else Root(negate, (up.pop(0),))
     result = _chain(builder, start, up)
     if not down:
         return result
@@ -275,7 +275,7 @@ def _split(value: Fraction) -> tuple[Number, Number]:
         while rest % prime == 0:
             rest //= prime
     if rest == 1:
-        return Rational(value.numerator, value.denominator), Integer(1)
+        return Rational(value.numerator, value.denominator), S.One
     return Integer(value.numerator), Integer(value.denominator)
 
 

@@ -355,15 +355,17 @@ def _cost_of_product(m: Monomial) -> int:
     up, total = len(m.extra), 0
     if c.denominator != 1 or c.numerator not in (1, -1):
         up += 1
-    exponents = m.powers.values()
-    for e in exponents:
+    raised: tuple[int, ...] = ()
+    for e in m.powers.values():
         if e > 0:
             up += 1
         else:
             total += 1
-    if m.extra:
-        total += sum(map(cost, m.extra))
-    return total + len({*exponents} - {1, -1}) + max(up - 1, 0)
+        if not -1 <= e <= 1:
+            raised += (e,)
+    for inner in m.extra:
+        total += cost(inner)
+    return total + len({*raised}) + max(up - 1, 0)
 
 
 __all__ = [
