@@ -27,23 +27,23 @@ def expanded(builder: Rebuilder, start: Root, region: Region, depth: int) -> lis
 
     `depth`: through how many symbols that others use as well it reaches.
     """
-    order = _explore(builder, start, region, depth)
-    if order is None or not _may_cancel(builder, [start, *(root for _, root in order)], region):
+    found = _explore(builder, start, region, depth)
+    if found is None or not _may_cancel(builder, [start, *found.values()], region):
         return None
     aliases = _complements(builder, region)
     table: dict[Basic, list[Monomial]] = {}
-    for atom, root in order:
-        result = _combine(builder, root, table, aliases)
+    for atom in sorted(found, key=builder.place.__getitem__):
+        result = _combine(builder, found[atom], table, aliases)
         if result is None or len(result) > EXPANDED:
             return None
         table[atom] = result
     final = _combine(builder, start, table, aliases)
-    found = None if final is None else _without_denominators(builder, final, table, aliases)
-    return None if found is None or _has_complement(found, aliases) else found
+    value = None if final is None else _without_denominators(builder, final, table, aliases)
+    return None if value is None or _has_complement(value, aliases) else value
 
 
-def _explore(builder: Rebuilder, start: Root, region: Region, limit: int) -> list[tuple[Basic, Root]] | None:
-    """The equations of a region, operands first; denominators that are sums stay closed."""
+def _explore(builder: Rebuilder, start: Root, region: Region, limit: int) -> dict[Basic, Root] | None:
+    """The equations of a region; denominators that are sums stay closed."""
     found: dict[Basic, Root] = {}
     visits, roots = region.visits, builder.roots
     todo: list[tuple[Basic, int]] = [(a, 0) for a in start.operands]
@@ -69,7 +69,7 @@ def _explore(builder: Rebuilder, start: Root, region: Region, limit: int) -> lis
             return None
         inner = depth if builder.lonely(atom) else depth + 1
         todo += [(a, inner) for a in reversed(root.operands)]
-    return sorted(found.items(), key=lambda item: builder.place[item[0]])
+    return found
 
 
 def _may_cancel(builder: Rebuilder, roots: list[Root], region: Region) -> bool:

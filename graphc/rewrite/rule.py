@@ -186,9 +186,13 @@ class Rebuilder(Builder):
 
     def look(self, atom: Basic) -> Basic:
         """What an atom stands for, through aliases: the atom itself where it is no alias."""
-        if not isinstance(atom, Symbol):
-            return atom
-        self.seen.add(atom)
+        if isinstance(atom, Symbol):
+            self.seen.add(atom)
+            if atom in self._aliases:
+                return self._look_through(atom)
+        return atom
+
+    def _look_through(self, atom: Basic) -> Basic:
         aliases = self._aliases
         while atom in aliases and atom not in self.opaque:
             atom = aliases[atom]
