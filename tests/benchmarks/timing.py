@@ -36,8 +36,8 @@ class TooLongError(PeerError):
 
 
 def environment(cores: int) -> dict[str, str]:
-    """So many threads for everybody."""
-    threads = dict.fromkeys(THREADS, str(cores))
+    """So many threads for everybody, and everybody's modules as bytecode."""
+    threads = {**dict.fromkeys(THREADS, str(cores)), "PYTHONDONTWRITEBYTECODE": ""}
     if cores == 1:
         threads["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
     return threads
