@@ -71,7 +71,8 @@ class Block:
         """An operand as a traced number or truth; arguments of functions are no plain numbers."""
         inside, kinds = operand.code in self.kinds, (operand.have, operand.want)
         if operand.number:
-            return f"{known}.real({operand.code.removeprefix('real(').removesuffix(')')})" if for_call else operand.code
+            code = operand.code[len("real(") : -1] if operand.code.startswith("real(") else operand.code
+            return f"{known}.real({code})" if for_call else operand.code
         if kinds == ("real", "real") or (inside and kinds in (("bool", "bool"), ("int", "int"), ("int", "real"))):
             return operand.code
         if inside and operand.have == "bool":

@@ -191,7 +191,7 @@ class _Reverse:
         for k, (atom, term) in enumerate(zip(operands(equation.expr), terms, strict=True)):
             if atom in self.active and term is not None:
                 shown = term.atom
-                if mask is not None and self.builder.type_of(mask).shape == term.shape:
+                if mask is not None and self.builder.type_of(mask).shape in ((), term.shape):
                     shown = select(self.builder, mask, shown)
                 self._contribute(equation, k, atom, self.result.adjoint[equation.target], None, shown)
 
@@ -207,14 +207,18 @@ class _Reverse:
         if full is not None:
             term = full
         shaped = unbroadcast(builder, term, builder.types[atom].shape)
-        if own is not None and builder.type_of(own).shape != builder.types[atom].shape:
+        if own is not None and builder.type_of(own).shape not in ((), builder.types[atom].shape):
             own = None
         self.terms.setdefault(atom, []).append((shaped, own))
 
     def _mask(self, equation: Equation) -> Basic | None:
-        """Where the target's adjoint can be anything but 0, element by element; a mask ends where elements mix."""
-        operation = operation_of(equation.expr)
-        return self.masks[equation.target] if operation is None or operation.elementwise else None
+        """Where the target's adjoint can be anything but 0, element by element.
+
+        A mask ends where elements mix; one condition for all of them does not.
+        """
+        operation, mask = operation_of(equation.expr), self.masks[equation.target]
+        alike = mask is not None and self.builder.type_of(mask).rank == 0
+        return mask if operation is None or operation.elementwise or alike else None
 
     def _branch_mask(self, equation: Equation, k: int) -> Basic | None:
         """Where the operand of a choice is taken: elsewhere its cotangent is 0 and stays 0, whatever it meets."""

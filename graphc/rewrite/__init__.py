@@ -10,6 +10,7 @@ from __future__ import annotations
 from sympy import Symbol
 
 from graphc.graph.graph import Graph, needed
+from graphc.rewrite.arrange import TRIALS
 from graphc.rewrite.canonical import CANONICAL
 from graphc.rewrite.cheap import CHEAP
 from graphc.rewrite.driver import Step, Worklist, changed, index_of, rewrite, rewrite_steps
@@ -63,6 +64,6 @@ def tidy(graph: Graph, since: Graph | None = None) -> Graph:
 
 
 __all__ = [
-    "CANONICAL", "CHEAP", "PRECISE", "STABLE", "Form", "Rule", "Step", "drop_dead", "kept_symbols", "needed",
+    "CANONICAL", "CHEAP", "PRECISE", "STABLE", "TRIALS", "Form", "Rule", "Step", "drop_dead", "kept_symbols", "needed",
     "order_products", "rewrite", "rewrite_steps", "simplify", "simplify_steps", "stabilise", "stabilise_steps", "tidy",
 ]  # fmt: skip

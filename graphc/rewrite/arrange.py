@@ -9,34 +9,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
-from fractions import Fraction
 
-from sympy import Basic, Integer, Number, Rational, S, Symbol
+from sympy import Basic, Symbol
 
 from graphc.graph.operation import Operation, operation_of
 from graphc.ops.composite import norm
 from graphc.ops.elementwise import (
     absolute,
-    add,
     divide,
     equal,
     hypot,
     multiply,
     negate,
-    power,
     sign,
-    subtract,
     where,
 )  # fmt: skip
-from graphc.rewrite.compare import factors
-from graphc.rewrite.expansion import expanded
+from graphc.rewrite.build import build
+from graphc.rewrite.expansion import Reach, expanded, with_products
 from graphc.rewrite.polynomial import (
     ARITHMETIC,
     PRODUCTS,
     SUMS,
     Monomial,
     Plan,
-    Powers,
     Region,
     collect,
     cost,
@@ -46,6 +41,10 @@ from graphc.rewrite.polynomial import (
     whole_product,
 )  # fmt: skip
 from graphc.rewrite.rule import Form, Made, Rebuilder, Root
+
+# In the order tried: around sums that are factors, where digits are kept; then through them.
+CLOSED, NEAR, FAR = Reach(3, closed=True), Reach(1), Reach(3)
+WHOLE = Reach(3, often=3, whole=True)
 
 # --- forms ---------------------------------------------------------------------------------------------------------
 
@@ -91,7 +90,7 @@ def collected_sum(builder: Rebuilder, root: Root) -> Made | None:
     found = terms(builder, root, region)
     if found is None or (len(found) < 2 and root.operation is negate):
         return None
-    best = _shorter(builder, root, region, collect(found), freed)
+    best, _ = _shorter(builder, root, region, collect(found), freed)
     return None if best is None else _unless_same(builder, build(builder, best), root)
 
 
@@ -102,50 +101,69 @@ def cancelled(builder: Rebuilder, root: Root) -> Made | None:
     """
     if is_inner(builder, ARITHMETIC):
         return None
-    for depth in (1, 3):
+    chosen, most = None, 0.0
+    for reach in CLOSED, NEAR, FAR:
         region = Region()
-        found = expanded(builder, root, region, depth)
-        best = None if found is None else _shorter(builder, root, region, found, freed)
-        if best is not None:
-            return _unless_same(builder, build(builder, best), root)
-        if not region.cut:
+        found = expanded(builder, root, region, reach)
+        best, gain = _shorter(builder, root, region, found, freed)
+        if gain > most:
+            chosen, most = best, gain
+        if not region.cut or (best is not None and reach is not CLOSED):
             break
-    if found is not None and _shorter(builder, root, region, found, _freed_for_all) is not None:
+    if chosen is not None:
+        return _unless_same(builder, build(builder, chosen, _shared(builder)), root)
+    if _shorter(builder, root, region, found, _freed_for_all)[0] is not None:
         assert builder.current is not None
         builder.promising.add(builder.current)
     return None
 
 
-def cancelled_for_all(builder: Rebuilder, root: Root) -> Made | None:
+def cancelled_for_all(reach: Reach) -> Callable[[Rebuilder, Root], Made | None]:
     """The same, where it saves operations if all that share a part of the region do so."""
-    if is_inner(builder, ARITHMETIC):
-        return None
-    region = Region()
-    found = expanded(builder, root, region, 3)
-    best = None if found is None else _shorter(builder, root, region, found, _freed_for_all)
-    return None if best is None else _unless_same(builder, build(builder, best), root)
+
+    def apply(builder: Rebuilder, root: Root) -> Made | None:
+        if is_inner(builder, ARITHMETIC):
+            return None
+        region = Region()
+        found = expanded(builder, root, region, reach)
+        best, _ = _shorter(builder, root, region, found, _freed_for_all)
+        return None if best is None else _unless_same(builder, build(builder, best, _shared(builder)), root)
+
+    return apply
 
 
 def _shorter(
-    builder: Rebuilder, root: Root, region: Region, found: list[Monomial], saved: Callable[..., float]
-) -> Plan | None:
-    """The plan of a polynomial of collected terms, where it has fewer operations than it saves."""
-    limit = saved(builder, root, region, {a for m in found for a in m.powers})
-    if _least(found) >= limit:
-        return None
+    builder: Rebuilder, root: Root, region: Region, found: list[Monomial] | None, saved: Callable[..., float]
+) -> tuple[Plan | None, float]:
+    """The plan of a polynomial of collected terms and the operations it saves; none where it saves none."""
+    limit = 0.0 if found is None else saved(builder, root, region, _atoms(found))
+    if found is None or _least(found) >= limit:
+        return None, 0.0
     best = plan(found)
-    return best if cost(best) < limit else None
+    gain = limit - cost(best)
+    if gain <= 0:
+        return None, 0.0
+    whole = with_products(found, region.sums)
+    kept = plan(whole)
+    other = saved(builder, root, region, _atoms(whole)) - cost(kept)
+    return (kept, other) if other >= gain else (best, gain)
 
 
 def _least(found: list[Monomial]) -> int:
     """Operations that no plan of a polynomial can save: every term is added, every atom is used."""
-    return max(len(found), len({a for m in found for a in m.powers})) - 1
+    return max(len(found), len(_atoms(found))) - 1
+
+
+def _atoms(found: list[Monomial]) -> set[Basic]:
+    return {a for m in found for a in m.powers}
 
 
 def _freed_for_all(builder: Rebuilder, root: Root, region: Region, used: AbstractSet[Basic]) -> float:
     """Equations of a region, each counted by the share of its uses that lie in the region."""
-    return 1 + sum(
-        min(n / max(builder.uses.get(a, 1), 1), 1) for a, n in region.visits.items() if a not in builder.kept
+    return (
+        1
+        - region.made
+        + sum(min(n / max(builder.uses.get(a, 1), 1), 1) for a, n in region.visits.items() if a not in builder.kept)
     )
 
 
@@ -170,141 +188,16 @@ def freed(builder: Rebuilder, root: Root, region: Region, used: AbstractSet[Basi
             if not isinstance(atom, Symbol):
                 continue
             arrived[atom] = arrived.get(atom, 0) + 1
-            if atom in builder.kept or arrived[atom] != builder.uses.get(atom, arrived[atom]):
+            if atom in builder.kept or atom in used or arrived[atom] != builder.uses.get(atom, arrived[atom]):
                 continue
             if atom in region.visits:
                 todo.append(operands_of(builder, atom))
-            elif atom not in used and builder.inside(atom) is not None:
+            elif builder.inside(atom) is not None:
                 total += 1
     return total
 
 
-# --- building ------------------------------------------------------------------------------------------------------
-
-
-def build(builder: Rebuilder, value: Plan, sign_outside: bool = False) -> Made:
-    """A plan as equations, all but the last operation."""
-    parts = _leading_positive(value.terms)
-    if not parts:
-        return Integer(0)
-    if sign_outside and len(parts) == 1 and parts[0].coefficient == -1:
-        return Root(negate, (applied(builder, _product(builder, _absolute(parts[0]))),))
-    result = _product(builder, parts[0])
-    for m in parts[1:]:
-        negative = m.coefficient < 0
-        term = applied(builder, _product(builder, _absolute(m) if negative else m))
-        result = Root(subtract if negative else add, (applied(builder, result), term))
-    return result
-
-
-def _leading_positive(parts: list[Monomial]) -> list[Monomial]:
-    """-a + b as b - a: the same number, one operation less."""
-    if len(parts) > 1 and parts[0].coefficient < 0 < parts[1].coefficient:
-        return [parts[1], parts[0], *parts[2:]]
-    return parts
-
-
-def minus(builder: Rebuilder, atom: Basic) -> Basic:
-    """-x, without a sign where x has one: x of -x, 2*x of -2*x."""
-    if not isinstance(atom, Symbol):
-        return -atom
-    expr = builder.inside(atom)
-    m = factors(builder, atom) if expr is not None and operation_of(expr) in PRODUCTS else None
-    if m is None or m.coefficient > 0:
-        return builder.apply(negate, (atom,))
-    return applied(builder, build(builder, Plan([Monomial(-m.coefficient, m.powers)])))
-
-
-def _absolute(m: Monomial) -> Monomial:
-    return Monomial(abs(m.coefficient), m.powers, m.extra)
-
-
-def applied(builder: Rebuilder, result: Made) -> Basic:
-    return builder.apply(result.operation, result.operands, result.statics) if isinstance(result, Root) else result
-
-
-def _product(builder: Rebuilder, m: Monomial) -> Made:
-    """coefficient * factors / divisors, the factors in order."""
-    scale, divisor = _split(m.coefficient)
-    if len(m.powers) == 1 and scale is S.One and divisor is S.One and not m.extra:
-        ((atom, e),) = m.powers.items()
-        if e > 1:
-            return Root(power, (atom, Integer(e)))
-    up = _powers(builder, {a: e for a, e in m.powers.items() if e > 0})
-    up += [applied(builder, build(builder, inner)) for inner in m.extra]
-    down = _powers(builder, {a: -e for a, e in m.powers.items() if e < 0})
-    if divisor is not S.One:
-        down.append(divisor)
-    numbers, arrays = zip(*(_by_rank(builder, atoms) for atoms in (up, down)), strict=True)
-    if not arrays[0] or not any(numbers):
-        return _quotient(builder, scale, up, down)
-    first = _quotient(builder, scale, *numbers)
-    return _quotient(builder, applied(builder, first), *arrays)
-
-
-def _by_rank(builder: Rebuilder, atoms: list[Basic]) -> tuple[list[Basic], list[Basic]]:
-    """Numbers and arrays."""
-    parts: tuple[list[Basic], list[Basic]] = ([], [])
-    for atom in atoms:
-        parts[builder.type_of(atom).rank > 0].append(atom)
-    return parts
-
-
-def _quotient(builder: Rebuilder, first: Basic, up: list[Basic], down: list[Basic]) -> Made:
-    """first * factors / divisors, each in order."""
-    up, down = (sorted(atoms, key=lambda a: _rank(builder, a)) for atoms in (up, down))
-    start: Made = first
-    if up and (first is S.One or first is S.NegativeOne):
-        start = up.pop(0) if first is S.One else Root(negate, (up.pop(0),))
-    result = _chain(builder, start, up)
-    if not down:
-        return result
-    return Root(divide, (applied(builder, result), applied(builder, _chain(builder, down[0], down[1:]))))
-
-
-def _chain(builder: Rebuilder, first: Made, rest: list[Basic]) -> Made:
-    for atom in rest:
-        first = Root(multiply, (applied(builder, first), atom))
-    return first
-
-
-def _split(value: Fraction) -> tuple[Number, Number]:
-    """A coefficient as factor and divisor: 1/3 divides, as x*(1/3) would be rounded twice; 0.1 and 1/2 multiply."""
-    rest = value.denominator
-    for prime in (2, 5):
-        while rest % prime == 0:
-            rest //= prime
-    if rest == 1:
-        return Rational(value.numerator, value.denominator), S.One
-    return Integer(value.numerator), Integer(value.denominator)
-
-
-def _powers(builder: Rebuilder, powers: Powers) -> list[Basic]:
-    """Factors raised to their exponents, those of the same shape and exponent together: a^2*b^2 as (a*b)^2."""
-    groups: dict[object, list[Basic]] = {}
-    for atom, e in powers.items():
-        groups.setdefault(atom if e == 1 else (e, builder.type_of(atom).shape), []).append(atom)
-    return [_power(builder, atoms, powers[atoms[0]]) for atoms in groups.values()]
-
-
-def _power(builder: Rebuilder, atoms: list[Basic], e: int) -> Basic:
-    atoms = sorted(atoms, key=lambda a: _rank(builder, a))
-    base = applied(builder, _chain(builder, atoms[0], atoms[1:]))
-    return base if e == 1 else builder.apply(power, (base, Integer(e)))
-
-
-def _rank(builder: Rebuilder, atom: Basic) -> tuple[int, int, float]:
-    """Numbers before arrays; names, then powers and sums, then other functions; in the order of definition."""
-    rank = builder.type_of(atom).rank
-    if not isinstance(atom, Symbol):
-        return rank, 0, 0
-    expr = builder.inside(atom)
-    operation = None if expr is None else operation_of(expr)
-    if operation is None or (atom in builder.kept and atom in builder.written):
-        kind = 1
-    else:
-        kind = 2 if operation in (power, add, subtract) else 3
-    return rank, kind, builder.place[atom]
+# --- directions ------------------------------------------------------------------------------------------------------
 
 
 def _defined_by(builder: Rebuilder, atom: Basic, operation: Operation) -> tuple[Basic, ...]:
@@ -335,15 +228,17 @@ def _measured(builder: Rebuilder, length: Basic) -> tuple[Basic, ...]:
 
 
 def _guarded(builder: Rebuilder, m: Monomial, x: Basic, length: Basic) -> Made | None:
+    change = {length: 1, x: -1}
     if _defined_by(builder, length, absolute):
         safe = sign(builder.value(x)).atom
+        change[safe] = -1 if m.powers.get(safe, 0) > 0 else 1  # x*sign(x)/|x| is 1
     else:
         quotient = builder.value(x) / builder.value(length)
         if quotient.shape != builder.type_of(x).shape:
             return None
-        safe = where(equal(builder.value(length), 0), 0, quotient).atom
-    powers = {a: e - (a == x) for a, e in m.powers.items() if a != length}
-    return build(builder, Plan([Monomial(m.coefficient, {**{a: e for a, e in powers.items() if e}, safe: 1})]))
+        change[where(equal(builder.value(length), 0), 0, quotient).atom] = 1
+    powers = {a: m.powers.get(a, 0) + change.get(a, 0) for a in (*m.powers, *change)}
+    return build(builder, Plan([Monomial(m.coefficient, {a: e for a, e in powers.items() if e})]))
 
 
 DIRECTION = Form(
@@ -357,19 +252,14 @@ PRODUCT = Form(
 SUM = Form("like terms and common factors", SUMS, collected_sum, "fewer operations", "a*b + a*c")
 CANCEL = Form("cancelling terms", ARITHMETIC, cancelled, "fewer operations", "t*(1 - s) - (1 - t)*s")
 CANCEL_ALL = Form(
-    "cancelling terms everywhere", ARITHMETIC, cancelled_for_all, "fewer operations, if all that share a part do so",
-    "d = x + y; u = 2*x*y/d^2; output u, v; v = 2*y/d - u",
+    "cancelling terms everywhere", ARITHMETIC, cancelled_for_all(FAR), "fewer operations, if all that share a part do so",
+    "d = x + y; u = 2*x*y/d^2; (2*y/d - u)*sin(u)",
+)  # fmt: skip
+CANCEL_WHOLE = Form(
+    "cancelling terms around what is used often", ARITHMETIC, cancelled_for_all(WHOLE),
+    "fewer operations, if all that share a part do so", "z = (x - y)/w; d = 1 + z^2; u = 2*z*z/d^2; (1/d - u)*sin(u*z)",
 )  # fmt: skip
 
-__all__ = [
-    "CANCEL",
-    "CANCEL_ALL",
-    "DIRECTION",
-    "PRODUCT",
-    "SUM",
-    "applied",
-    "build",
-    "consumed_by",
-    "is_inner",
-    "minus",
-]
+TRIALS = (CANCEL_ALL, CANCEL_WHOLE)
+
+__all__ = ["CANCEL", "DIRECTION", "PRODUCT", "SUM", "TRIALS", "consumed_by", "is_inner"]

@@ -33,7 +33,8 @@ from graphc.ops.elementwise import (
     tan,
     where,
 )  # fmt: skip
-from graphc.rewrite.arrange import applied, build, consumed_by
+from graphc.rewrite.arrange import consumed_by
+from graphc.rewrite.build import applied, build
 from graphc.rewrite.compare import are_opposite, factors, gap, summands
 from graphc.rewrite.polynomial import Monomial, Plan, collect
 from graphc.rewrite.rule import Form, Made, Rebuilder, Root

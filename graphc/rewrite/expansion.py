@@ -7,6 +7,9 @@ as 1 - sigmoid(x) only where that leaves no such difference.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 from sympy import Basic, Symbol
@@ -14,7 +17,19 @@ from sympy import Basic, Symbol
 from graphc.graph.graph import operands
 from graphc.graph.operation import operation_of
 from graphc.ops.elementwise import add, divide, exp, multiply, negate, power, sigmoid, sqrt, subtract
-from graphc.rewrite.polynomial import ONE, Monomial, Region, collect, exponent_of, fraction, root_of
+from graphc.rewrite.build import applied, build
+from graphc.rewrite.polynomial import (
+    ONE,
+    PRODUCTS,
+    Monomial,
+    Region,
+    collect,
+    cost,
+    exponent_of,
+    fraction,
+    plan,
+    root_of,
+)
 from graphc.rewrite.rule import Rebuilder, Root
 
 EXPANDED = 24  # terms of a polynomial that is multiplied out
@@ -22,33 +37,51 @@ EXPLORED = 32  # equations of a region that is multiplied out
 OFTEN = 3  # a symbol that occurs more often may have like terms, though all are positive
 
 
-def expanded(builder: Rebuilder, start: Root, region: Region, depth: int) -> list[Monomial] | None:
-    """The region as a polynomial; None where it is too large, or nothing in it can meet anything else.
+Table = dict[Basic, list[Monomial]]
 
-    `depth`: through how many symbols that others use as well it reaches.
+
+@dataclass(frozen=True)
+class Reach:
+    """Where a region ends: behind `depth` symbols that others use as well, and before those that are used `often`.
+
+    `closed`: and before sums that are factors; `whole`: sums in a product below the line stay closed one by one.
     """
-    found = _explore(builder, start, region, depth)
-    if found is None or not _may_cancel(builder, [start, *found.values()], region):
+
+    depth: int
+    often: float = math.inf
+    whole: bool = False
+    closed: bool = False
+
+
+def expanded(builder: Rebuilder, start: Root, region: Region, reach: Reach) -> list[Monomial] | None:
+    """The region as a polynomial; None where it is too large, or nothing in it can meet anything else."""
+    roots = _explore(builder, start, region, reach)
+    if roots is None or not _may_cancel(builder, [start, *roots.values()], region):
         return None
-    aliases = _complements(builder, region)
-    table: dict[Basic, list[Monomial]] = {}
-    for atom in sorted(found, key=builder.place.__getitem__):
-        result = _combine(builder, found[atom], table, aliases)
+    known = Known(_complements(builder, region), reach.whole)
+    for atom in sorted(roots, key=builder.place.__getitem__):
+        result = _combine(builder, roots[atom], known)
         if result is None or len(result) > EXPANDED:
             return None
-        table[atom] = result
-    final = _combine(builder, start, table, aliases)
-    value = None if final is None else _without_denominators(builder, final, table, aliases)
-    return None if value is None or _has_complement(value, aliases) else value
+        known.table[atom] = result
+    final = _combine(builder, start, known)
+    factors = (map(builder.look, r.operands) for r in (start, *roots.values()) if r.operation in (multiply, power))
+    region.sums = {a: known.table[a] for atoms in factors for a in atoms if len(known.table.get(a, ())) > 1}
+    found = None if final is None else _without_denominators(builder, final, known)
+    if found is None or _has_complement(found, known.aliases):
+        return None
+    if reach.whole:
+        found = _without_fractions_below(builder, found, region, known)
+    return found
 
 
-def _explore(builder: Rebuilder, start: Root, region: Region, limit: int) -> dict[Basic, Root] | None:
+def _explore(builder: Rebuilder, start: Root, region: Region, reach: Reach) -> dict[Basic, Root] | None:
     """The equations of a region; denominators that are sums stay closed."""
     found: dict[Basic, Root] = {}
-    visits, roots = region.visits, builder.roots
-    todo: list[tuple[Basic, int]] = [(a, 0) for a in start.operands]
+    visits, known = region.visits, builder.roots
+    todo = [(a, 0, start.operation in PRODUCTS) for a in start.operands]
     while todo:
-        atom, depth = todo.pop()
+        atom, depth, factor = todo.pop()
         atom = builder.look(atom)
         if not isinstance(atom, Symbol):
             if fraction(atom) is None:
@@ -57,9 +90,11 @@ def _explore(builder: Rebuilder, start: Root, region: Region, limit: int) -> dic
         if atom in found:
             visits[atom] += 1
             continue
-        root = roots[atom] if atom in roots else root_of(builder, atom)
-        if root is None or depth >= limit or (root.operation is power and exponent_of(root) is None):
-            region.cut |= depth >= limit and root is not None
+        root = known[atom] if atom in known else root_of(builder, atom)
+        closed = depth >= reach.depth or builder.uses.get(atom, 0) >= reach.often
+        closed |= reach.closed and factor and root is not None and root.operation in (add, subtract)
+        region.cut |= closed and root is not None
+        if root is None or closed or (root.operation is power and exponent_of(root) is None):
             region.leaf(atom)
             continue
         found[atom] = root
@@ -68,7 +103,7 @@ def _explore(builder: Rebuilder, start: Root, region: Region, limit: int) -> dic
             region.cut = False  # a larger region is too large as well
             return None
         inner = depth if builder.lonely(atom) else depth + 1
-        todo += [(a, inner) for a in reversed(root.operands)]
+        todo += [(a, inner, root.operation in PRODUCTS) for a in reversed(root.operands)]
     return found
 
 
@@ -127,19 +162,26 @@ def _has_complement(value: list[Monomial], aliases: Table) -> bool:
     return False
 
 
-Table = dict[Basic, list[Monomial]]
+@dataclass
+class Known:
+    """What atoms are as polynomials: `aliases` of functions, `table` of the region's equations."""
+
+    aliases: Table
+    whole: bool
+    table: Table = field(default_factory=dict)
 
 
-def _polynomial(builder: Rebuilder, atom: Basic, table: Table, aliases: Table) -> list[Monomial]:
+def _polynomial(builder: Rebuilder, atom: Basic, known: Known) -> list[Monomial]:
     atom = builder.look(atom)
     value = fraction(atom)
     if value is not None:
         return [Monomial(value)] if value else []
+    table, aliases = known.table, known.aliases
     return table.get(atom) or aliases.get(atom) or ([] if atom in table else [Monomial(powers={atom: 1})])
 
 
-def _combine(builder: Rebuilder, root: Root, table: Table, aliases: Table) -> list[Monomial] | None:
-    parts = [_polynomial(builder, a, table, aliases) for a in root.operands]
+def _combine(builder: Rebuilder, root: Root, known: Known) -> list[Monomial] | None:
+    parts = [_polynomial(builder, a, known) for a in root.operands]
     if root.operation is add:
         return collect([*parts[0], *parts[1]])
     if root.operation is subtract:
@@ -149,27 +191,42 @@ def _combine(builder: Rebuilder, root: Root, table: Table, aliases: Table) -> li
     if root.operation is multiply:
         return _product(parts[0], parts[1])
     if root.operation is divide:
-        return _product(parts[0], _inverse(builder, root.operands[1], parts[1]))
-    return _power(builder, root, parts[0])
+        return _product(parts[0], _inverse(builder, root.operands[1], known))
+    return _power(builder, root, parts[0], known)
 
 
-def _inverse(builder: Rebuilder, atom: Basic, value: list[Monomial]) -> list[Monomial] | None:
-    if not value:
-        return None
-    if len(value) > 1:  # a sum stays closed: it is an atom of its own
-        root = root_of(builder, atom)
-        n = exponent_of(root) if root is not None and root.operation is power else None
-        base = root.operands[0] if root is not None and n is not None else atom
-        return [Monomial(powers={builder.look(base): -(n or 1)})]
-    return [Monomial(1 / value[0].coefficient, {a: -e for a, e in value[0].powers.items()})]
+def _inverse(builder: Rebuilder, atom: Basic, known: Known) -> list[Monomial] | None:
+    """1/atom; the sums in it stay closed: they are atoms of their own."""
+    result = Monomial()
+    todo = [(atom, -1)]
+    while todo:
+        item, e = todo.pop()
+        value = _polynomial(builder, item, known)
+        root = root_of(builder, item)
+        if not value:
+            return None
+        if len(value) == 1:
+            result = _times(result, Monomial(value[0].coefficient ** e, {a: n * e for a, n in value[0].powers.items()}))
+        elif root is None or root.operation in (add, subtract) or (root.operation is not power and not known.whole):
+            result = _times(result, Monomial(powers={builder.look(item): e}))
+        elif root.operation is power:
+            n = exponent_of(root)
+            assert n is not None
+            todo.append((root.operands[0], e * n))
+        elif root.operation is negate:
+            result.coefficient *= (-1) ** (e % 2)
+            todo.append((root.operands[0], e))
+        else:
+            todo += [(root.operands[1], -e if root.operation is divide else e), (root.operands[0], e)]
+    return [result]
 
 
-def _power(builder: Rebuilder, root: Root, base: list[Monomial]) -> list[Monomial] | None:
+def _power(builder: Rebuilder, root: Root, base: list[Monomial], known: Known) -> list[Monomial] | None:
     n = exponent_of(root)
     if n is None or abs(n) > 8:
         return None
     if n < 0:
-        inverse = _inverse(builder, root.operands[0], base)
+        inverse = _inverse(builder, root.operands[0], known)
         if inverse is None:
             return None
         base, n = inverse, -n
@@ -201,16 +258,16 @@ def _negative(m: Monomial) -> Monomial:
     return Monomial(-m.coefficient, m.powers)
 
 
-def _without_denominators(builder: Rebuilder, value: list[Monomial], table: Table, aliases: Table) -> list[Monomial]:
+def _without_denominators(builder: Rebuilder, value: list[Monomial], known: Known) -> list[Monomial]:
     """Terms with 1/D, where D is a sum, are divided by what D was multiplied out to, if that leaves no rest; else
     terms are brought to one power of 1/D, or of 1/sqrt(D), if terms cancel then or can be divided."""
     below = dict.fromkeys(a for m in value for a, e in m.powers.items() if e < 0)
-    closed = {d: divisor for d in below if len(divisor := table.get(d) or aliases.get(d) or []) > 1}
+    closed = {d: divisor for d in below if len(divisor := known.table.get(d) or known.aliases.get(d) or []) > 1}
     for d, divisor in closed.items():
         value = _divided(value, d, divisor) or value
     for d in below:
         u, root = (d, 1) if d in closed else (_radicand(builder, d), 2)
-        divisor = [] if u is None else closed.get(u) or table.get(u) or _sum_of(builder, u, table, aliases)
+        divisor = [] if u is None else closed.get(u) or known.table.get(u) or _sum_of(builder, u, known)
         others = [(o, closed[o]) for o in closed if o != d]
         under = [m for m in value if m.powers.get(d, 0) < 0]
         apart = [m for m in value if m.powers.get(d, 0) >= 0]
@@ -218,8 +275,52 @@ def _without_denominators(builder: Rebuilder, value: list[Monomial], table: Tabl
             *_over_one(value, d, divisor, root, others),
             *([*apart, *v] for v in _over_one(under, d, divisor, root, [])),
         ]
-        value = min((value, *tried), key=len)
+        value = _shortest((value, *tried))
     return value
+
+
+def with_products(value: list[Monomial], sums: dict[Basic, list[Monomial]]) -> list[Monomial]:
+    """Products and powers of sums stay what they are: multiplied out, digits are lost at their roots."""
+    factors, left = 0, value
+    for s, terms in sums.items():
+        count = 0
+        while len(left) > 1 and (divided := _divided(_scaled(left, s, -1), s, terms)):
+            count, left = count + 1, divided
+        factors, left = factors + count, _scaled(left, s, count)
+    return left if factors > 1 else value
+
+
+def _without_fractions_below(builder: Rebuilder, value: list[Monomial], region: Region, known: Known) -> list[Monomial]:
+    """1/(1/a + 1/b) as a*b/(b + a), where the sum without fractions is shorter than that with them."""
+    for d in dict.fromkeys(a for m in value for a, e in m.powers.items() if e < 0):
+        below = known.table.get(d, [])
+        common = {a: -min(m.powers.get(a, 0) for m in below) for n in below for a, e in n.powers.items() if e < 0}
+        whole = plan([_times(m, Monomial(powers=common)) for m in below])
+        if len(below) < 2 or not common or cost(whole) >= cost(plan(below)):
+            continue
+        count = len(builder.equations)
+        total = applied(builder, build(builder, whole))
+        found = []
+        for m in value:
+            e = m.powers.get(d, 0)
+            change = {d: -e, total: e, **{a: -e * n for a, n in common.items()}} if e else {}
+            found.append(_times(m, Monomial(powers=change)))
+        if cost(plan(found)) <= cost(plan(value)):
+            value = found
+            region.made += cost(whole) / max(builder.uses.get(d, 1), 1) if len(builder.equations) > count else 0
+    return value
+
+
+def _scaled(value: list[Monomial], atom: Basic, e: int) -> list[Monomial]:
+    """Every term times atom^e."""
+    return [_times(m, Monomial(powers={atom: e})) for m in value] if e else value
+
+
+def _shortest(values: tuple[list[Monomial], ...]) -> list[Monomial]:
+    """The one of the fewest terms; of these the one of the fewest operations."""
+    least = min(map(len, values))
+    found = [v for v in values if len(v) == least]
+    return found[0] if len(found) == 1 else min(found, key=lambda v: cost(plan(v)))
 
 
 def _radicand(builder: Rebuilder, atom: Basic) -> Basic | None:
@@ -227,7 +328,7 @@ def _radicand(builder: Rebuilder, atom: Basic) -> Basic | None:
     return builder.look(operands(expr)[0]) if expr is not None and operation_of(expr) is sqrt else None
 
 
-def _sum_of(builder: Rebuilder, atom: Basic, table: Table, aliases: Table) -> list[Monomial]:
+def _sum_of(builder: Rebuilder, atom: Basic, known: Known) -> list[Monomial]:
     """A sum outside the region, multiplied out."""
     found: list[Monomial] = []
     todo = [(atom, 1)]
@@ -239,8 +340,8 @@ def _sum_of(builder: Rebuilder, atom: Basic, table: Table, aliases: Table) -> li
         if root is not None and root.operation in (add, subtract):
             todo += [(root.operands[1], -sign if root.operation is subtract else sign), (root.operands[0], sign)]
             continue
-        known = _combine(builder, root, table, aliases) if root is not None else None
-        for m in known or _polynomial(builder, item, table, aliases):
+        inside = _combine(builder, root, known) if root is not None else None
+        for m in inside or _polynomial(builder, item, known):
             found.append(Monomial(m.coefficient * sign, m.powers))
     return []
 
@@ -268,16 +369,26 @@ def _over_one(
 
 
 def _divided(value: list[Monomial], d: Basic, divisor: list[Monomial]) -> list[Monomial] | None:
-    """Terms q*divisor/d in `value` become q."""
+    """Terms q*divisor/d in `value` become q, the highest first.
+
+    In each atom a product's degrees reach from the sum of the least to the sum of the largest of its factors.
+    """
     rest = [m for m in value if m.powers.get(d, 0) >= 0]
     todo = {m.key: m for m in value if m.powers.get(d, 0) < 0}
-    lead = divisor[0]
+    bounds = {a: _degrees_of_quotient(a, todo.values(), divisor) for m in divisor for a in m.powers}
+
+    def degrees(m: Monomial) -> tuple[int, ...]:
+        return tuple(m.powers.get(a, 0) for a in bounds)
+
+    lead = max(divisor, key=degrees)
     found: list[Monomial] = []
     for _ in range(EXPANDED):
         if not todo:
             return collect([*rest, *found])
-        first = next(iter(todo.values()))
+        first = max(todo.values(), key=degrees)
         q = _times(first, Monomial(1 / lead.coefficient, {a: -e for a, e in lead.powers.items()}))
+        if any(not low <= q.powers.get(a, 0) <= high for a, (low, high) in bounds.items()):
+            return None
         found.append(_times(q, Monomial(Fraction(1), {d: 1})))
         for m in divisor:
             part = _times(q, m)
@@ -286,3 +397,9 @@ def _divided(value: list[Monomial], d: Basic, divisor: list[Monomial]) -> list[M
             if left:
                 todo[part.key] = Monomial(left, part.powers)
     return None
+
+
+def _degrees_of_quotient(a: Basic, value: Iterable[Monomial], divisor: list[Monomial]) -> tuple[int, int]:
+    """The least and the largest power of an atom that value/divisor can have, if it is a polynomial."""
+    above, below = ([m.powers.get(a, 0) for m in part] for part in (value, divisor))
+    return min(above, default=0) - min(below), max(above, default=0) - max(below)

@@ -51,11 +51,15 @@ class Plan:
 
 @dataclass
 class Region:
-    """Equations that a plan takes the place of: how often each is used from within; `cut` where more was in reach."""
+    """Equations that a plan takes the place of: how often each is used from within; `cut` where more was in reach;
+    `made`: operations of sums that were made for the plan; `sums`: factors multiplied out, and what they are.
+    """
 
     visits: dict[Basic, int] = field(default_factory=dict)
     leaves: dict[Basic, int] = field(default_factory=dict)
     cut: bool = False
+    made: float = 0
+    sums: dict[Basic, list[Monomial]] = field(default_factory=dict)
 
     def leaf(self, atom: Basic) -> None:
         self.leaves[atom] = self.leaves.get(atom, 0) + 1
@@ -323,8 +327,8 @@ def _scales_of(run: list[Monomial]) -> list[Fraction]:
     if len(sizes) == 1:
         return [sizes[0]]
     sign = Fraction(-1) if all(m.coefficient.numerator < 0 for m in run) else Fraction(1)
-    least = min(sizes)  # what all are multiples of can only be this
-    twice = [least] if least != 1 and all((d / least).denominator == 1 for d in sizes) else []
+    least = min(sizes)  # what all are multiples of can only be this; a term without a coefficient stays one
+    twice = [least] if 1 not in sizes and all((d / least).denominator == 1 for d in sizes) else []
     return [sign, *(sign * c for c in twice)]
 
 
@@ -362,7 +366,7 @@ def _cost_of_product(m: Monomial) -> int:
         else:
             total += 1
         if not -1 <= e <= 1:
-            raised += (e,)
+            raised += (abs(e),)
     for inner in m.extra:
         total += cost(inner)
     return total + len({*raised}) + max(up - 1, 0)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from sympy import Basic, Integer, Rational, Symbol
+from sympy import Basic, Integer, Rational, S, Symbol
 
 from graphc.graph.graph import operands, statics
 from graphc.graph.operation import Value, operation_of
 from graphc.ops.composite import log_softmax, logaddexp_of_several, logsumexp, softmax
 from graphc.ops.elementwise import (
+    absolute,
     add,
     cosh,
     divide,
@@ -22,25 +23,30 @@ from graphc.ops.elementwise import (
     log,
     log1p,
     logaddexp,
+    minimum,
     multiply,
+    negate,
     power,
     sigmoid,
     softplus,
     sqrt,
     subtract,
+    where,
 )  # fmt: skip
 from graphc.ops.indexing import gather
 from graphc.ops.movement import broadcast, reshape, slice_, transpose
 from graphc.ops.program import size_
 from graphc.ops.reduction import sum_
 from graphc.ops.safe import log1mexp, logcosh
-from graphc.rewrite.arrange import minus
+from graphc.rewrite.build import minus
 from graphc.rewrite.polynomial import Monomial, exponent_of
 from graphc.rewrite.rule import Form, Made, Rebuilder, Root
 
 MOVES = (slice_, transpose, reshape, broadcast, gather)
 _SUMS = (logaddexp, logaddexp_of_several)
 DEEPEST = 8
+HALF = Rational(1, 2)
+_SEEN_THROUGH = (add, subtract, multiply, divide, negate, power, sqrt, absolute, sum_, *MOVES)
 MOST_POWERS = 8  # operands of logaddexp: each has a derivative, which takes them all
 
 
@@ -54,10 +60,14 @@ def log_of_exponentials(builder: Rebuilder, root: Root) -> Made | None:
 
 
 def log1p_of_exponentials(builder: Rebuilder, root: Root) -> Made | None:
-    """log(1 + p) for a positive p is softplus(log(p))."""
+    """log(1 + p) for a positive p is softplus(log(p)); log(1 - p) of a probability, too, that has been moved."""
     (atom,) = root.operands
-    if builder.inside(atom) is None or not _rests_on_exponentials(builder, atom):
+    expr = builder.inside(atom)
+    if expr is None or not _rests_on_exponentials(builder, atom):
         return None
+    if operation_of(expr) is negate:
+        complement = _log_of_complement(builder, operands(expr)[0], DEEPEST)
+        return None if complement is None else complement.atom
     found = _log(builder, atom, DEEPEST)
     return None if found is None else Root(softplus, (found.atom,))
 
@@ -73,7 +83,7 @@ def _rests_on_exponentials(builder: Rebuilder, atom: Basic) -> bool:
         operation = None if expr is None else operation_of(expr)
         if operation in (exp, sigmoid, softmax, cosh):
             return True
-        if expr is not None and depth and operation in (add, subtract, multiply, divide, power, sqrt, sum_, *MOVES):
+        if expr is not None and depth and operation in _SEEN_THROUGH:
             todo += [(a, depth - 1) for a in operands(expr)]
     return False
 
@@ -100,6 +110,8 @@ def _log(builder: Rebuilder, atom: Basic, depth: int, loose: bool = False) -> Va
         return logcosh(inner[0])  # type: ignore[no-any-return]
     if operation is subtract and builder.look(operands(expr)[0]) == 1:
         return _log_of_complement(builder, operands(expr)[1], depth)
+    if operation is absolute:
+        return _log(builder, operands(expr)[0], depth - 1)
     if operation is sqrt or operation is sum_ or operation in MOVES:
         return _log_of_one(builder, expr, depth)
     if operation in (add, multiply, divide, power):
@@ -145,11 +157,21 @@ def _log_of_complement(builder: Rebuilder, atom: Basic, depth: int) -> Value | N
         return -softplus(builder.value(operands(expr)[0]))  # type: ignore[no-any-return]
     if operation is exp:
         return log1mexp(builder.value(operands(expr)[0]))  # type: ignore[no-any-return]
+    if operation is softmax:
+        return log_of_the_others(builder.value(operands(expr)[0]), *statics(expr))
     if operation is not None and operation in MOVES:
         inner = _log_of_complement(builder, operands(expr)[0], depth - 1)
         if inner is not None:
             return builder.value(builder.apply(operation, (inner.atom, *operands(expr)[1:]), statics(expr)))
     return None
+
+
+def log_of_the_others(x: Value, axis: tuple[int, ...]) -> Value:
+    """log(1 - softmax(x)): the logarithm of the sum of the others, where p is more than they are; none else can be, then."""
+    p, logs = softmax(x, axis), log_softmax(x, axis)
+    most = p > HALF
+    others = logsumexp(where(most, -S.Infinity, logs), axis, True)
+    return where(most, others, log1p(-minimum(p, HALF)))  # type: ignore[no-any-return]
 
 
 # --- shares --------------------------------------------------------------------------------------------------------

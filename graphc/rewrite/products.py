@@ -22,6 +22,7 @@ from graphc.ops.elementwise import (
     divide,
     exp,
     expm1,
+    log,
     log1p,
     multiply,
     power,
@@ -33,12 +34,14 @@ from graphc.ops.elementwise import (
     sqrt,
     tan,
     tanh,
+    xlogx,
 )  # fmt: skip
 from graphc.ops.reduction import sum_
 from graphc.ops.safe import exprel, log1prel, sinc, sinhc, tanhc
-from graphc.rewrite.arrange import applied, build, is_inner, minus
+from graphc.rewrite.arrange import is_inner
+from graphc.rewrite.build import applied, build, minus
 from graphc.rewrite.compare import are_opposite, factors, multiple, summands
-from graphc.rewrite.polynomial import PRODUCTS, Monomial, Plan, Powers, collect, whole_product
+from graphc.rewrite.polynomial import Monomial, Plan, Powers, collect, whole_product
 from graphc.rewrite.positive import shares
 from graphc.rewrite.rule import Form, Made, Rebuilder, Root
 
@@ -49,7 +52,7 @@ def on_products(change: Change, *among: Operation) -> Callable[[Rebuilder, Root]
     """A form that changes the monomial a product is, where one of the operations `among` makes a factor."""
 
     def apply(builder: Rebuilder, root: Root) -> Made | None:
-        if is_inner(builder, PRODUCTS):
+        if is_inner(builder, (multiply, divide)):
             return None
         whole = whole_product(builder, root)
         if whole is None or whole.made_by.isdisjoint(among):
@@ -256,6 +259,21 @@ def _joined(
     )
 
 
+def entropies(builder: Rebuilder, m: Monomial) -> Monomial | None:
+    """x^2*log(x) = x*xlogx(x), x^2*log|x| = |x|*xlogx(|x|)."""
+    powers = m.powers
+    for atom, e in m.powers.items():
+        x = argument(builder, atom, log)
+        if x is None or e != 1:
+            continue
+        inner = argument(builder, x, absolute)
+        if powers.get(x, 0) > 0:
+            powers = multiplied(powers, (atom, -1), (x, -1), (builder.apply(xlogx, (x,)), 1))
+        elif inner is not None and powers.get(inner, 0) > 1:
+            powers = multiplied(powers, (atom, -1), (inner, -2), (x, 1), (builder.apply(xlogx, (x,)), 1))
+    return Monomial(m.coefficient, powers, m.extra) if powers != m.powers else None
+
+
 _LIMITS = {sin: sinc, expm1: exprel, sinh: sinhc, tanh: tanhc, log1p: log1prel}
 
 
@@ -269,7 +287,8 @@ def limits(builder: Rebuilder, m: Monomial) -> Monomial | None:
             continue
         x = builder.look(operands(expr)[0])
         inner = factors(builder, x)
-        count = _divisions(powers, e, inner) if inner is not None else 0
+        count = _divisions(powers, e, Monomial(powers={x: 1}))
+        count = count or (_divisions(powers, e, inner) if inner is not None else 0)
         if inner is None or not count or builder.type_of(x).shape != builder.type_of(atom).shape:
             continue
         s = 1 if e > 0 else -1
@@ -278,20 +297,32 @@ def limits(builder: Rebuilder, m: Monomial) -> Monomial | None:
         else:
             safe = _LIMITS[operation]
             changes = [(builder.apply(safe, (x,), (0,) if safe is sinc else ()), s * count)]
-        changes += [(atom, -s * count), *((a, k * s * count) for a, k in inner.powers.items())]
-        coefficient *= inner.coefficient ** (s * count)
+        changes.append((atom, -s * count))
+        if powers.get(x, 0) * e < 0:
+            changes.append((x, s * count))
+        else:
+            changes += ((a, k * s * count) for a, k in inner.powers.items())
+            coefficient *= inner.coefficient ** (s * count)
         powers = multiplied(powers, *changes)
     return Monomial(coefficient, powers, m.extra) if powers != m.powers else None
 
 
 def _divisions(powers: Powers, e: int, inner: Monomial) -> int:
-    """How many of e functions of `inner` have one of its factors in full on the other side of the fraction."""
-    counts = [abs(powers.get(a, 0)) // k for a, k in inner.powers.items() if k > 0 and powers.get(a, 0) * e < 0]
+    """How many of e functions of `inner` one of its factors on the other side of the fraction takes.
+
+    A function in the numerator has the factor to spare: sin(x^2)/x is x*sinc(x^2).
+    """
+    spare = 1 if e > 0 else 0
+    counts = [
+        (abs(powers.get(a, 0)) + spare * (k - 1)) // k
+        for a, k in inner.powers.items()
+        if k > 0 and powers.get(a, 0) * e < 0
+    ]
     return min(max(counts, default=0), abs(e))
 
 
 def roots(builder: Rebuilder, m: Monomial) -> Monomial | None:
-    """sqrt(x)^2 = x, x/sqrt(x) = sqrt(x), |x|^2 = x^2, x/|x| = sign(x)."""
+    """sqrt(x)^2 = x, x/sqrt(x) = sqrt(x), |x|^2 = x^2, x/|x| = sign(x), sign(x)/|x| = 1/x."""
     powers = m.powers
     for atom in m.powers:
         e = powers.get(atom, 0)
@@ -305,6 +336,11 @@ def roots(builder: Rebuilder, m: Monomial) -> Monomial | None:
                 s = 1 if e > 0 else -1
                 powers = multiplied(powers, (x, s), (atom, -2 * s))
             powers = _radicand_joined(builder, powers, atom, x)
+        x = argument(builder, atom, sign)
+        length = builder.apply(absolute, (x,)) if x is not None and absolute in builder.present else atom
+        both = min(e, -powers.get(length, 0))
+        if x is not None and both > 0:
+            powers = multiplied(powers, (atom, -both), (length, both), (x, -both))
         x = argument(builder, atom, absolute)
         if x is not None:
             pairs = 2 * int(e / 2)
@@ -343,6 +379,9 @@ LIMIT = Form(
     "function over its argument", (multiply, divide), on_products(limits, *_LIMITS, tan), "0/0 at 0, where there is a limit",
     "sin(2*x)*y/x",
 )  # fmt: skip
+ENTROPY = Form(
+    "logarithm times its argument", (multiply, divide), on_products(entropies, log), "0 times -inf at 0", "y*x^2*log(x)",
+)  # fmt: skip
 DOUBLE = Form(
     "sine times cosine", (multiply, divide), on_products(double_angles, sin), "one function instead of two", "y*sin(x)*cos(x)",
 )  # fmt: skip
@@ -351,6 +390,6 @@ BASE = Form(
     "x*y*x^(z - 1)",
 )  # fmt: skip
 ROOT = Form(
-    "root over its argument", (multiply, divide, power), on_products(roots, sqrt, absolute), "0/0 at 0, where there is a limit",
+    "root over its argument", (multiply, divide, power), on_products(roots, sqrt, absolute, sign), "0/0 at 0, where there is a limit",
     "sqrt(x)^2*y",
 )  # fmt: skip

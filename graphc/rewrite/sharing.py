@@ -20,7 +20,7 @@ from sympy import Basic, Dummy, Number, Rational, S, Symbol
 from graphc.graph.graph import Equation, Graph, Origin, operands, statics, symbols_of
 from graphc.graph.operation import operation_of
 from graphc.ops.elementwise import divide, multiply, subtract
-from graphc.rewrite.arrange import applied, build
+from graphc.rewrite.build import applied, build
 from graphc.rewrite.compare import factors
 from graphc.rewrite.driver import Step
 from graphc.rewrite.names import drop_dead, kept_symbols

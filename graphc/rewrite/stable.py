@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sympy import Integer, Rational, S
 
-from graphc.graph.operation import Term, Value, operation_of, variable
+from graphc.graph.operation import Term, operation_of, variable
 from graphc.ops.composite import log_softmax, logsumexp, norm, softmax
 from graphc.ops.elementwise import (
     absolute,
@@ -17,6 +17,7 @@ from graphc.ops.elementwise import (
     atanh,
     cos,
     cosh,
+    equal,
     exp,
     expm1,
     hypot,
@@ -25,6 +26,7 @@ from graphc.ops.elementwise import (
     maximum,
     minimum,
     multiply,
+    not_equal,
     power,
     sigmoid,
     sign,
@@ -35,17 +37,16 @@ from graphc.ops.elementwise import (
     tan,
     tanh,
     where,
-    xlogx,
 )  # fmt: skip
 from graphc.ops.program import size_
 from graphc.ops.reduction import largest, prod, sum_
-from graphc.ops.safe import langevin, log1mexp, logcosh
+from graphc.ops.safe import exprel, langevin, log1mexp, log1prel, logcosh, sinc, sinhc, tanhc
 from graphc.ops.special import gamma, loggamma
 from graphc.rewrite.arrange import DIRECTION
 from graphc.rewrite.compare import are_opposite, factors, multiple
 from graphc.rewrite.differences import CONJUGATE, DIFFERENCE, LATE
-from graphc.rewrite.positive import LOG, LOG1P, LONGER
-from graphc.rewrite.products import EXPONENTIAL, LIMIT, ROOT, TANGENT
+from graphc.rewrite.positive import LOG, LOG1P, LONGER, log_of_the_others
+from graphc.rewrite.products import ENTROPY, EXPONENTIAL, LIMIT, ROOT, TANGENT
 from graphc.rewrite.rule import Match, Rewriting, Rule
 from graphc.rewrite.vanishing import GAMMA, LOGGAMMA, VANISHING
 
@@ -94,6 +95,11 @@ def _exact(match: Match) -> bool:
     return not match.builder.learns
 
 
+def _written(match: Match) -> bool:
+    """The program has it, not a derivative, which is to stay short."""
+    return match.builder.as_written
+
+
 def _used_once(match: Match) -> bool:
     """No other equation uses the squares of x and y."""
     builder, two = match.builder, Integer(2)
@@ -112,6 +118,22 @@ def _whole_exponent(match: Match) -> bool:
     return bool(atom.is_Integer and atom not in (0, 1))
 
 
+def _even_exponent(match: Match) -> bool:
+    """c is 4, 6, 8 ..."""
+    atom = match.atom("c")
+    return bool(atom.is_Integer and atom > 2 and atom % 2 == 0)
+
+
+def _root_of_power(match: Match) -> Term:
+    half = match.atom("c") / 2
+    return (absolute(x) if half % 2 else x) ** half  # type: ignore[no-any-return]
+
+
+def _not_repeated(match: Match) -> bool:
+    """y*x has the shape of x: the sums are over the same elements."""
+    return bool((match["y"] * match["x"]).type == match["x"].type)
+
+
 def _multiple_hypotenuse(match: Match) -> Term | None:
     """hypot(x, c*x) = sqrt(1 + c^2)*|x|."""
     c = multiple(match.builder, match.atom("y"), match.atom("x"))
@@ -125,15 +147,6 @@ def _no_signs(match: Match) -> bool:
     """x is more than signs."""
     inside = match.builder.inside(match.atom("x"))
     return inside is None or operation_of(inside) is not sign
-
-
-def _log_of_the_others(match: Match) -> Value:
-    """log(1 - p): the logarithm of the sum of the others, where p is more than they are; none else can be, then."""
-    x, axis = match["x"], match["axis"]
-    p, logs = softmax(x, axis), log_softmax(x, axis)
-    most = p > HALF
-    others = logsumexp(where(most, -S.Infinity, logs), axis, True)
-    return where(most, others, log1p(-minimum(p, HALF)))  # type: ignore[no-any-return]
 
 
 def _log_of_power(match: Match) -> Term:
@@ -155,7 +168,12 @@ _EXPONENTIAL = (
     Rule("root of exp", sqrt(exp(x)), exp(HALF * x), None, "exp(x) overflows", "sqrt(exp(x))"),
 )  # fmt: skip
 
-_ENTROPY = (Rule("x log x", x * log(x), xlogx(x), None, "0 times -inf at 0", "x*log(x)"),)
+_HOLES = tuple(
+    Rule(f"{f.name} with its hole filled{k}", before, after, None, "its derivative at 0 is that of the function", text)
+    for f, after in ((sinc, sinc(x, 0)), *((f, f(x)) for f in (exprel, sinhc, tanhc, log1prel)))
+    for k, before, text in (("", where(equal(x, 0), 1, after), f"where(x == 0, 1, {f.name}(x))"),
+                            (" otherwise", where(not_equal(x, 0), after, 1), f"where(x != 0, {f.name}(x), 1)"))
+)  # fmt: skip
 
 _LOGISTIC = (
     Rule("logistic function", 1 / (1 + exp(-x)), sigmoid(x), None,
@@ -197,6 +215,8 @@ _HYPERBOLIC = (
          "the difference of equal numbers for x >> 0", "cosh(x) - sinh(x)"),
     Rule("cosh - 1", cosh(x) - 1, 2 * sinh(HALF * x) ** 2, None,
          "the difference of equal numbers near 0", "cosh(x) - 1"),
+    Rule("1 + cosh", 1 + cosh(x), 2 * cosh(HALF * x) ** 2, _written,
+         "its square overflows in derivatives, where they are numbers", "1 + cosh(x)"),
     Rule("multiple of cosh - 1", y * cosh(x) - y, 2 * y * sinh(HALF * x) ** 2, None,
          "the difference of equal numbers near 0", "y*cosh(x) - y"),
     Rule("exponentials less 2", exp(x) - 2 + exp(y), 4 * sinh(HALF * x) ** 2, _opposite,
@@ -217,6 +237,8 @@ _TRIGONOMETRIC = (
          "the difference of equal numbers near 0", "1 - cos(x)"),
     Rule("cos - 1", cos(x) - 1, -2 * sin(HALF * x) ** 2, None,
          "the difference of equal numbers near 0", "cos(x) - 1"),
+    Rule("1 + cos", 1 + cos(x), 2 * cos(HALF * x) ** 2, _written,
+         "the difference of equal numbers near odd multiples of pi", "1 + cos(x)"),
     Rule("multiple of 1 - cos", y - y * cos(x), 2 * y * sin(HALF * x) ** 2, None,
          "the difference of equal numbers near 0", "y - y*cos(x)"),
     Rule("tangent of the half", 2 * sin(y) ** 2 / sin(x), tan(y), _half, "0/0 at 0", "2*sin(x/2)^2/sin(x)"),
@@ -247,6 +269,9 @@ _SOFTPLUS = (
          "no derivative at 0, where there is one", "max(x, 0) + softplus(-abs(x))"),
     Rule("softplus by hand, less something", maximum(x, 0) - y + softplus(-absolute(x)), softplus(x) - y, None,
          "no derivative at 0, where there is one", "max(x, 0) - x*y + softplus(-abs(x))"),
+    Rule("softplus by hand, with the least", softplus(-absolute(x)) - minimum(x, 0), softplus(-x), None,
+         "no derivative at 0, where there is one", "softplus(-abs(x)) - min(x, 0)"),
+    Rule("exp against softplus", exp(x) * softplus(y), log1prel(exp(y)), _opposite, "inf*0 for x >> 0", "exp(x)*softplus(-x)"),
     Rule("softplus + x", softplus(y) + x, softplus(x), _opposite,
          "the difference of equal numbers for x << 0", "softplus(-x) + x"),
 )  # fmt: skip
@@ -254,11 +279,15 @@ _SOFTPLUS = (
 _SOFTMAX = (
     Rule("softmax", exp(x) / sum_(exp(x), "axis", "keepdims"), softmax(x, "axis"), _along_itself,
          "inf/inf where an x is large", "input x[n, 3]; exp(x)/sum(exp(x), axis=1, keepdims=true)"),
+    Rule("mean weighted by exponentials",
+         sum_(y * exp(x), "axis", "keepdims") / sum_(exp(x), "axis", "keepdims"),
+         sum_(y * softmax(x, "axis"), "axis", "keepdims"), _not_repeated,
+         "inf/inf where an x is large", "input x[n, 3], y[3]; sum(y*exp(x), axis=1)/sum(exp(x), axis=1)"),
     Rule("softmax, shifted", softmax(x - largest(x, "axis", "keepdims"), "axis"), softmax(x, "axis"), _along_itself,
          "softmax subtracts the largest itself", "input x[n, 3]; softmax(x - max(x, axis=1, keepdims=true))"),
     Rule("log of softmax", log(softmax(x, "axis")), log_softmax(x, "axis"), None,
          "log(0) where an x is far below the largest", "input x[n, 3]; log(softmax(x))"),
-    Rule("log of 1 - softmax", log1p(-softmax(x, "axis")), _log_of_the_others, None,
+    Rule("log of 1 - softmax", log1p(-softmax(x, "axis")), lambda m: log_of_the_others(m["x"], m["axis"]), None,
          "log(0) where one x is far above the others", "input x[n, 3]; log1p(-softmax(x))"),
     Rule("log of a sum of exponentials", log(sum_(exp(x), "axis", "keepdims")), logsumexp(x, "axis", "keepdims"), None,
          "exp(x) overflows", "input x[n, 3]; log(sum(exp(x), axis=1))"),
@@ -277,6 +306,8 @@ _ROOTS = (
                               (sqrt(sum_(x * x, "axis", "keepdims") / c), " of products", "x*x"))),
     Rule("root of a square", sqrt(x**2), absolute(x), None,
          "x^2 overflows, and the root has no derivative at 0", "sqrt(x^2)"),
+    Rule("root of an even power", sqrt(x**c), _root_of_power, _even_exponent,
+         "x^4 overflows, and the root has no derivative at 0", "sqrt(x^4)"),
     Rule("root of a product", sqrt(x * x), absolute(x), None,
          "x*x overflows, and the root has no derivative at 0", "sqrt(x*x)"),
     Rule("root of a multiple of a square", sqrt(c * x**2), sqrt(c) * absolute(x), _positive,
@@ -353,7 +384,8 @@ STABLE: tuple[Rewriting, ...] = (
     *_SPREAD,
     *_LOGARITHMS,
     DIFFERENCE,
-    *_ENTROPY,
+    *_HOLES,
+    ENTROPY,
 )
 
 # These are for values: a derivative of the formula as written loses nothing, and is shorter.

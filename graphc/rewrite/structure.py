@@ -22,7 +22,7 @@ from graphc.ops.indexing import diagonal
 from graphc.ops.movement import broadcast, reshape, transpose
 from graphc.ops.reduction import largest, prod, smallest, sum_
 from graphc.ops.shape import reduced
-from graphc.rewrite.arrange import build
+from graphc.rewrite.build import build
 from graphc.rewrite.polynomial import Monomial, Plan, Region, monomial
 from graphc.rewrite.rule import Form, Made, Rebuilder, Root
 

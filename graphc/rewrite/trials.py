@@ -12,7 +12,7 @@ from typing import TypeAlias
 from sympy import Basic, Symbol
 
 from graphc.graph.graph import Graph
-from graphc.rewrite.arrange import CANCEL_ALL
+from graphc.rewrite.arrange import TRIALS
 from graphc.rewrite.canonical import CANONICAL
 from graphc.rewrite.cheap import CHEAP
 from graphc.rewrite.driver import Step, Worklist, changed, index_of
@@ -23,8 +23,7 @@ from graphc.rewrite.stable import STABLE
 Result: TypeAlias = tuple[Graph, tuple[Step, ...]]
 
 ALL = index_of(STABLE, CANONICAL, CHEAP)
-_CANCEL = index_of((CANCEL_ALL,))
-_EVERYWHERE = index_of(STABLE, CANONICAL, (CANCEL_ALL, *CHEAP))
+_EVERYWHERE = tuple((index_of((rule,)), index_of(STABLE, CANONICAL, (rule, *CHEAP))) for rule in TRIALS)
 
 
 class Trials:
@@ -53,15 +52,16 @@ class Trials:
         return steps if longer else steps + more
 
     def _tried(self, graph: Graph) -> Iterator[Result]:
-        """Products shared; the same after all that share a fraction have multiplied it out, where terms may cancel."""
+        """Products shared; the same after all that share a fraction have multiplied it out in one way or another, where
+        terms may cancel."""
         yield Products(graph).shared()
         builder = self.work.builder
         promising = {s: (s, builder.definition(s)) for s in builder.promising}
         new = {s for s, found in promising.items() if found not in self.cancelled}
         self.cancelled.update(promising.values())
-        if new:
+        for trial, rules in _EVERYWHERE if new else ():
             everywhere = Worklist(graph)
-            steps = everywhere.run(_EVERYWHERE, everywhere.near(new), first=_CANCEL)
+            steps = everywhere.run(rules, everywhere.near(new), first=trial)
             if steps:
                 shared, more = Products(drop_dead(everywhere.graph())).shared()
                 yield shared, steps + more

@@ -13,9 +13,10 @@ from sympy import Basic, Integer
 from graphc.graph.operation import Operation, Value
 from graphc.ops.elementwise import absolute, divide, equal, exp, log, multiply, subtract, where
 from graphc.ops.special import digamma, gamma, loggamma
-from graphc.rewrite.arrange import build, consumed_by, is_inner
+from graphc.rewrite.arrange import consumed_by, is_inner
+from graphc.rewrite.build import build
 from graphc.rewrite.compare import factors, summands
-from graphc.rewrite.polynomial import PRODUCTS, Monomial, Plan, collect, whole_product
+from graphc.rewrite.polynomial import Monomial, Plan, collect, whole_product
 from graphc.rewrite.products import argument, multiplied, on_products
 from graphc.rewrite.rule import Form, Made, Rebuilder, Root
 
@@ -73,7 +74,7 @@ def _moved(builder: Rebuilder, atom: Basic, n: int) -> Basic:
 
 def vanishing_exponential(builder: Rebuilder, root: Root) -> Made | None:
     """exp(-c/x^2)/x^n is 0 at 0: the exponential is 0 before x^n is."""
-    if is_inner(builder, PRODUCTS) or consumed_by(builder, where):
+    if is_inner(builder, (multiply, divide)) or consumed_by(builder, where):
         return None
     whole = whole_product(builder, root)
     if whole is None or exp not in whole.made_by:

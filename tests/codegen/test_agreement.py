@@ -28,6 +28,7 @@ POINTWISE = [
     "sum([x, x*y]) * prod([x, 2])",
     "a = x + y; b = x*y; output a, b",
     "x; y = 3 + 0*x",
+    "where(x > 1, 0, -1)*tanh(y)",
 ]
 ARRAYS = [
     "input x[n,3],t[n,2]; param W[3,2],b[2]; J=-mean(sum(t*log(softmax(x@W+b)),axis=1))",

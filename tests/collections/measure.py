@@ -1,17 +1,20 @@
 """The error of a formula, in bits, against many digits: as graphc computes it, and as it is written.
 
-In: a file of formulas, "name | formula | ranges" a line, ranges as x,y=0:1.  Out: `Formula`, and `Measured` for it.
-Always holds: the exact numbers are those of the formula as written and of its plain gradient, in as many digits as it
+In: a file of formulas, "name | formula | ranges" a line, ranges as x,y=0:1.  Out: `Formula`, and `Measured` for it: of
+value and gradient, or (`order` 2) of the second derivatives.
+Always holds: the exact numbers are those of the formula as written and of its plain derivatives, in as many digits as it
 takes for them to stay; the naive numbers are NumPy's of the same; points are drawn by the formula's own seed, both
 ends of every range among them.
 
-`python -m tests.collections.measure [POINTS]` measures the compiled functions at many points: the same limits, minutes.
+`python -m tests.collections.measure [POINTS [2]]` measures the compiled functions at many points: the same limits, minutes;
+with 2 the second derivatives.
 """
 
 from __future__ import annotations
 
 import sys
 import zlib
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,7 +27,7 @@ from sympy import Symbol
 
 import graphc
 from graphc.codegen.plain import plain_functions
-from graphc.differentiate.program import gradient, the_value
+from graphc.differentiate.program import gradient, hessian, the_value
 from graphc.explain.check import DIGITS, within
 from graphc.graph.graph import Graph, operands
 from graphc.graph.operation import operation_of
@@ -48,6 +51,7 @@ class Formula:
     name: str
     text: str
     ranges: dict[str, tuple[float, float]]
+    order: int = 1
 
     @cached_property
     def graph(self) -> Graph:
@@ -55,13 +59,18 @@ class Formula:
 
     @cached_property
     def whole(self) -> Graph:
-        """The value and the gradients, as they are written and plainly derived."""
+        """The value and the gradients, or the second derivatives, as they are written and plainly derived."""
+        if self.order == 2:
+            return hessian(self.graph, self.graph.inputs)
         derived = gradient(self.graph, self.graph.inputs)
         return derived.replace(outputs=(the_value(self.graph), *derived.outputs))
 
     @property
     def quantities(self) -> tuple[str, ...]:
-        return ("value", *(f"d/d{s.name}" for s in self.graph.inputs))
+        names = [s.name for s in self.graph.inputs]
+        if self.order == 2:
+            return tuple(f"d2/d{x} d{z}" for x in names for z in names)
+        return ("value", *(f"d/d{x}" for x in names))
 
     def points(self, count: int, dtype: str) -> list[list[Any]]:
         """The lower ends, the upper ends, and random points with ends among their coordinates."""
@@ -104,14 +113,21 @@ class Formula:
 
     def generated(self, dtype: str) -> Computed:
         """The generated code of value and gradient, run as plain Python."""
-        source = graphc.compile(self.graph, dtype).source
-        function = plain_functions(source)["value_and_grad"]
-        return lambda point: _flat(function(*point))
+        function = graphc.compile(self.graph, dtype)
+        if self.order == 2:
+            return self._second(plain_functions(function.derived("hessian").source)["forward"])
+        value_and_grad = plain_functions(function.source)["value_and_grad"]
+        return lambda point: _flat(value_and_grad(*point))
 
     def compiled(self, dtype: str) -> Computed:
         """The compiled code of value and gradient."""
-        function = graphc.compile(self.text, dtype).jit.value_and_grad
-        return lambda point: _flat(function(*point))
+        function = graphc.compile(self.text, dtype)
+        if self.order == 2:
+            return self._second(function.derived("hessian").jit.forward)
+        return lambda point: _flat(function.jit.value_and_grad(*point))
+
+    def _second(self, forward: Callable[..., Any]) -> Computed:
+        return lambda point: list(found) if isinstance(found := forward(*point), tuple) else [found]
 
 
 @dataclass(frozen=True)
@@ -171,14 +187,14 @@ class Measured:
         return "better" if max(gains) > ALLOWED else "equal"
 
 
-def formulas(collection: str) -> list[Formula]:
+def formulas(collection: str, order: int = 1) -> list[Formula]:
     """The formulas of a file."""
     found = []
     for line in (HERE / f"{collection}.txt").read_text("utf-8").splitlines():
         if line.startswith("#"):
             continue
         name, text, ranges = (part.strip() for part in line.split(" | "))
-        found.append(Formula(name, text, _ranges(ranges)))
+        found.append(Formula(name, text, _ranges(ranges), order))
     return found
 
 
@@ -243,15 +259,19 @@ def _flat(found: Any) -> list[Any]:
     return [value, *gradients]
 
 
-def main(count: int) -> None:
-    """Every formula in both types, compiled."""
+def main(count: int, order: int) -> None:
+    """Every formula in both types, compiled; how many are better, equal and worse."""
     for collection in COLLECTIONS:
-        for formula in formulas(collection):
-            for dtype in ("float64", "float32"):
+        for dtype in ("float64", "float32"):
+            verdicts: Counter[str] = Counter()
+            for formula in formulas(collection, order):
                 found = measure(formula, dtype, count, formula.compiled(dtype))
                 mine, naive = (max(e) for e in zip(*map(found.worst, formula.quantities), strict=True))
                 print(f"{found.verdict:7}{dtype:9}{mine:6.1f}{naive:6.1f}  {formula.name}", flush=True)
+                verdicts[found.verdict] += 1
+            print(collection, dtype, dict(verdicts), flush=True)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 200)
+    given = [int(argument) for argument in sys.argv[1:]]
+    main(*given, *(200, 1)[len(given) :])

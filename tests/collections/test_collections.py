@@ -40,6 +40,19 @@ def test_no_worse_than_as_written(collection: str, dtype: str, request: pytest.F
     _check_row(_row(collection, dtype, found), bool(request.config.getoption("--update")))
 
 
+SECOND = {"Vladislavleva 1", "Vladislavleva 5", "Krawiec 1", "Newton's sine, one step", "eigenvalue"}
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("collection", COLLECTIONS)
+def test_second_derivatives_are_no_worse_than_as_written(collection: str, dtype: str) -> None:
+    """Of every thirtieth formula, and of those that were worse once."""
+    for k, formula in enumerate(formulas(collection, 2)):
+        if k % 30 == 0 or formula.name in SECOND:
+            found = measure(formula, dtype, 3, formula.generated(dtype))
+            assert not found.faults, f"{formula.name}: {found.faults[0]}"
+
+
 def _check_row(row: str, update: bool) -> None:
     """The row in the document; counts may differ by a few where another processor rounds otherwise."""
     text = DOCUMENT.read_text("utf-8")

@@ -18,12 +18,9 @@ from tests.corpus.counting import count_graph, formulas, sympy_counts
 
 FORMULAS = formulas()
 SYMPY = sympy_counts()
-# Where SymPy's form is shorter: it divides the value by each input, 0/0 where that is 0 (korns 8, debye length),
-# multiplies fractions out of a denominator (cauchy density, reduced mass), or overflows or loses digits where ours does
-# not (logistic slope, misra 1a).
-LONGER = {
-    "korns 8": 1, "debye length": 1, "cauchy density": 1, "reduced mass": 2, "logistic slope": 1, "misra 1a": 1,
-}  # fmt: skip
+# Where SymPy's form is shorter: it divides the value by each input, 0/0 where that is 0 (korns 8, debye length), or
+# overflows or loses digits where ours does not (logistic slope, misra 1a).
+LONGER = {"korns 8": 1, "debye length": 1, "logistic slope": 1, "misra 1a": 1}
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +44,7 @@ def test_a_gradient_costs_little(counts: dict[str, tuple[int, int]]) -> None:
 def test_no_longer_than_sympys(counts: dict[str, tuple[int, int]]) -> None:
     longer = {name: n - SYMPY[name] for name, (n, _) in counts.items() if n > SYMPY[name]}
     assert longer == LONGER
-    assert sum(n for n, _ in counts.values()) <= 0.9 * sum(SYMPY.values())
+    assert sum(n for n, _ in counts.values()) <= 0.8 * sum(SYMPY.values())
 
 
 @pytest.mark.parametrize("name", FORMULAS)

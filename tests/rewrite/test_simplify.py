@@ -58,6 +58,9 @@ BOTH = pytest.mark.parametrize("first", [True, False], ids=["stabilised first", 
         ("(y - h)^2", "y", ["2*(y - h)"]),
         ("y/(1 + exp(-x))", "y", ["sigmoid(x)"]),
         ("input x[n]; mean(log(1 + exp(x)))", "x", ["1/n*sigmoid(x)"]),
+        ("log(abs(x))", "x", ["1/x"]),
+        ("1/(1/m + 1/n)", "m n", ["(n/(n + m))^2", "(m/(n + m))^2"]),
+        ("(x + 1)^3/(x^2 - x + 1)", "x", ["((x + 1)/(x^2 - x + 1))^2*(x*(x - 4) + 4)"]),
     ],
 )  # fmt: skip
 def test_formulas(text: str, names: str, expected: list[str], first: bool) -> None:
@@ -123,6 +126,15 @@ def test_differentiating_first_changes_nothing(text: str, _: bool, at: float) ->
         assert found == pytest.approx(want, rel=1e-13, abs=1e-15)
 
 
+@BOTH
+@pytest.mark.parametrize("text", ["x^2*log(x^2)", "x^2*log(abs(x))", "abs(x)*x^3/(1 + abs(x))"])
+def test_signs_count_where_a_length_is_divided_by(text: str, first: bool) -> None:
+    plain = gradient(parse(text), (symbol("x"),))
+    for at in (-2.0, -0.3, 0.7):
+        found, want = (evaluate(g, {symbol("x"): at}, g.outputs) for g in (gradients(text, "x", first), plain))
+        np.testing.assert_allclose(list(found.values()), list(want.values()), rtol=1e-13)
+
+
 def test_root_mean_square_at_zero() -> None:
     graph = gradients("input x[3]; sqrt(mean(x^2))", "x")
     (found,) = evaluate(graph, {symbol("x"): np.zeros(3)}, graph.outputs).values()
@@ -169,6 +181,7 @@ PROGRAMS = [
     ("input x[n, 3]; sum(x.T @ x)/norm(x)", "x"),
     ("input x[n], c; sum(c*x*x)/2 + sum(broadcast(c, (n,)))", "x c"),
     ("input x[n, 3]; y = x - max(x, axis=1, keepdims=true); sum(log(sum(exp(y), axis=1)))", "x"),
+    ("1/(pi*s*(1 + ((x - m)/s)^2))", "s x m"),
 ]
 
 
