@@ -7,13 +7,15 @@ memory, they are read in place through their index.
 
 Three ways to join, the first that is legal: the phase of an operand, at the same index; the kernel of the latest
 operand, as a later phase of the same rows (a row-wise softmax with its loss and gradient is one pass over the row);
-any later kernel that has a phase of the same space.  A function of a number of a short row gets a loop over all rows of
-its own: there one vector holds the numbers of many rows, while inside of a row the next loop would wait for it.  Afterwards an elementwise equation that only one other phase reads
+any later kernel that has a phase of the same space.  Phases of short rows share a kernel only where they are few
+operations: in a long chain of short loops each waits for the one before, while in a kernel for each phase rows do not
+wait for each other, and a function of one number of each row is computed for a vector of rows.  Afterwards an elementwise equation that only one other phase reads
 moves there, unless more than one array would have to be stored instead of its result.
 """
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 
 from sympy import Basic, Symbol
@@ -25,7 +27,10 @@ from graphc.graph.types import Size, product
 from graphc.ops.lowering import Access, Alias, Contract, Measure, Reduce, Routine, Scalar
 
 LOOP_LIMIT = 80  # equations in one kernel: the values of a longer loop find no registers
-SHORT_ROW = 24  # elements: up to here a loop over a row waits longer for a function of one number than it runs
+LANES, FUNCTION = 16, 20  # elements of a vector; its operations for a function
+# Operations on vectors.  A phase of so many takes longer than the chain of its operations; of a row of so few, processors
+# take up several at once.
+LONG_PHASE, FEW = 256, 12
 TAIL = 1 << 30  # the place of a kernel's tail among its phases
 
 
@@ -48,7 +53,6 @@ class _Scheduler:
         self.kept: dict[Symbol, int] = {}
         self.reads: dict[Symbol, list[Read]] = {}
         self.by_space: dict[tuple[Size, ...], list[int]] = {}
-        self.apart: set[int] = set()  # kernels of one loop over rows, which get no other phases
 
     def run(self) -> Schedule:
         placed = self._computed()
@@ -137,10 +141,7 @@ class _Scheduler:
         reads, kept = self.plan.reads(equation), kept_axes(equation, self.plan)
         labels = self.plan.labels.get(equation.target)
         limit = 1 if labels is not None and labels.sums else kept if phase.alone else len(phase.space)
-        of_rows = self._is_function_of_rows(equation, phase, reads)
-        kernel, place = (self._new_kernel(limit), 0) if of_rows else self._join(phase, reads, limit)
-        if of_rows:
-            self.apart.add(kernel)
+        kernel, place = self._join(phase, reads, limit)
         target = self.plan.kernels[kernel]
         if place == TAIL:
             target.tail.equations.append(equation)
@@ -192,24 +193,8 @@ class _Scheduler:
             fit = self._fit(kernel, phase, [], limit)
             if fit is not None and fit[1] < len(self.plan.kernels[kernel].phases):
                 return kernel, fit[1]
-        return self._new_kernel(limit), 0
-
-    def _new_kernel(self, rows: int) -> int:
-        self.plan.kernels.append(Kernel(rows=rows))
-        return len(self.plan.kernels) - 1
-
-    def _is_function_of_rows(self, equation: Equation, phase: Phase, reads: list[Read]) -> bool:
-        """A function of a number of each row of the kernel that computes its operands, where rows are short."""
-        lowering = lowering_of(equation)
-        latest = max((self.place[r.symbol][0] for r in reads if r.symbol in self.place), default=-1)
-        if not isinstance(lowering, Scalar) or not lowering.helpers or latest < 0 or latest in self.apart:
-            return False
-        kernel = self.plan.kernels[latest]
-        rows = kernel.rows
-        if not rows or kernel.called or is_number(phase.space) or not is_number(phase.space[rows:]):
-            return False
-        inside = [product(p.space[rows:]) for p in kernel.phases]
-        return all(isinstance(size, int) and size <= SHORT_ROW for size in inside) and any(d != 1 for d in inside)
+        self.plan.kernels.append(Kernel(rows=limit))
+        return len(self.plan.kernels) - 1, 0
 
     def _tail(self, latest: int) -> int:
         """The kernel whose tail computes a single number: the one that computes its operands, else the next."""
@@ -242,7 +227,8 @@ class _Scheduler:
                 there = target.phases[place]
                 if there.space == phase.space and not there.alone and (rows or (place == 0 == len(target.phases) - 1)):
                     return min(rows, target.rows), place
-        return (min(rows, target.rows), len(target.phases)) if rows and kernel not in self.apart else None
+        rows = min(rows, target.rows)
+        return (rows, len(target.phases)) if rows and not _waits(target, rows, phase) else None
 
     def _same_index(self, read: Read, phase: Phase, source: Phase) -> bool:
         s = read.symbol
@@ -389,6 +375,21 @@ class _Scheduler:
 
     def _accumulates(self, s: Symbol) -> bool:
         return self.place[s][1] != TAIL and accumulates(self.users.makers[s], self.plan)
+
+
+def _waits(kernel: Kernel, rows: int, phase: Phase) -> bool:
+    """Whether rows with one more phase would be chains of short loops."""
+    work = [_work(p, rows) for p in kernel.phases]
+    return max(work) < LONG_PHASE and sum(work) + _work(phase, rows) > FEW
+
+
+def _work(phase: Phase, rows: int) -> float:
+    """About how many operations on vectors a row of a phase takes; one for each vector before it has equations."""
+    size = product(phase.space[rows:])
+    if not isinstance(size, int):
+        return math.inf
+    calls = sum(bool(getattr(lowering_of(e), "helpers", ())) for e in phase.equations)
+    return -(-size // LANES) * max(1, len(phase.equations) + FUNCTION * calls)
 
 
 def _common(a: tuple[Size, ...], b: tuple[Size, ...]) -> int:

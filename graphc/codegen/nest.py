@@ -6,10 +6,13 @@ Always holds: short loops are written out: LLVM leaves the others as they are un
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 SHORT_LOOP, SHORT_TEXT = 4, 64  # turns and lines of a loop that is written out; LLVM looks for vectors in the others
+SHORT_SUMS = 16  # turns below which sums in memory are written out: numbers that LLVM keeps in registers
+_SUM = re.compile(r"(p\d+\[.*\]) = \1 \+ ")
 
 
 @dataclass
@@ -29,8 +32,17 @@ def nest(loops: list[Loop], body: list[str], count: Callable[[int], str]) -> lis
         if loop.axis is None:
             continue
         times = count(loop.axis)
-        if times.isdigit() and int(times) <= SHORT_LOOP and int(times) * len(lines) <= SHORT_TEXT:
+        if times.isdigit() and int(times) * len(lines) <= SHORT_TEXT and _is_short(int(times), lines):
             lines = [line for k in range(int(times)) for line in (f"i{loop.axis} = {k}", *lines)]
         else:
             lines = [f"for i{loop.axis} in range({times}):", *(f"    {line}" for line in lines)]
     return lines
+
+
+def _is_short(times: int, lines: list[str]) -> bool:
+    """Few turns, or sums of plain products that fill no vectors: with a mask, a vector that has been stored is not yet
+    there for the next turn to load."""
+    if times <= SHORT_LOOP:
+        return True
+    plain = not any(line.startswith(("for", "if")) or "_(" in line for line in lines)
+    return times < SHORT_SUMS and times % 4 != 0 and plain and any(map(_SUM.match, lines))

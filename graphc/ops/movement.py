@@ -11,6 +11,7 @@ from typing import Any
 from sympy import Basic, Symbol
 
 from graphc.errors import ParseError, ShapeError
+from graphc.graph.builder import Builder
 from graphc.graph.operation import Batching, Linearization, Operation, Parameter, Require, Value
 from graphc.graph.types import Dim, Factor, Size, Type, product, promote, shape_text, surely_different
 from graphc.ops.elementwise import head
@@ -318,8 +319,17 @@ def _embed_reference(g: Any, shape: tuple[int, ...], bounds: tuple[Any, ...]) ->
     return out
 
 
+def _embed_whole(b: Builder, x: tuple[Basic, ...], statics: tuple[Any, ...], type_: Type) -> Basic | None:
+    """What fills all places is memory under another shape."""
+    shape, bounds = statics
+    fills = all(
+        size == 1 if bound[0] == "at" else bound[1:] == (0, size, 1) for size, bound in zip(shape, bounds, strict=True)
+    )
+    return b.apply(reshape, x, (shape,)) if b.simplify and fills else None
+
+
 embed: Operation = Operation(
-    name="embed", head=head("embed"),
+    name="embed", head=head("embed"), fold=_embed_whole,
     parameters=(Parameter("x"), Parameter("shape", "static"), Parameter("bounds", "static")), infer=_embed_infer,
     doc="Zeros of a shape with x in the place that a slice reads: the derivative of slicing.",
     lowering=Access(_embed_read), pullback=lambda at: (slice_(at.cotangent, at.statics[1]),),
