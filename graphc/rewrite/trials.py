@@ -23,6 +23,7 @@ from graphc.rewrite.stable import STABLE
 Result: TypeAlias = tuple[Graph, tuple[Step, ...]]
 
 ALL = index_of(STABLE, CANONICAL, CHEAP)
+READABLE = 400  # equations beyond which only the first way is tried: the others pay for themselves in formulas
 _EVERYWHERE = tuple((index_of((rule,)), index_of(STABLE, CANONICAL, (rule, *CHEAP))) for rule in TRIALS)
 
 
@@ -59,7 +60,8 @@ class Trials:
         promising = {s: (s, builder.definition(s)) for s in builder.promising}
         new = {s for s, found in promising.items() if found not in self.cancelled}
         self.cancelled.update(promising.values())
-        for trial, rules in _EVERYWHERE if new else ():
+        ways = _EVERYWHERE if len(graph.equations) <= READABLE else _EVERYWHERE[:1]
+        for trial, rules in ways if new else ():
             everywhere = Worklist(graph)
             steps = everywhere.run(rules, everywhere.near(new), first=trial)
             if steps:
