@@ -28,6 +28,7 @@ from graphc.codegen.schedule import (
     kept_axes,
     loop_index,
     lowering_of,
+    reshaped,
 )
 from graphc.graph.graph import Equation, operands, statics
 from graphc.graph.operation import operation_of
@@ -126,10 +127,15 @@ class LoopWriter:
         own = tuple("0" if d == 1 else i for d, i in zip(shape, index[len(index) - len(shape) :], strict=True))
         if root in self.schedule.virtual:
             return self._virtual(self.schedule.virtual[root], own)
-        if root in self.locals and own == self.index and shape == self.phase.space:
+        if root in self.locals and self._stands_here(root, own, shape):
             return self.locals[root]
         text = self.place(root, shape, own)
         return f"({text} != 0)" if self.types[root].kind == "bool" else text
+
+    def _stands_here(self, root: Symbol, index: Index, shape: tuple[Size, ...]) -> bool:
+        """Whether an index of a shape over the memory of a symbol is the element that the loops stand at."""
+        memory = self.schedule.shape(root)
+        return memory == self.phase.space and reshaped(index, shape, memory) == self.index
 
     def _virtual(self, equation: Equation, index: Index) -> str:
         lowering, fixed = lowering_of(equation), statics(equation.expr)
@@ -178,6 +184,8 @@ class LoopWriter:
                 return self.row_names[root]
         text = self.element(atom, index)
         if text.startswith("real(") or text.lstrip("-(").rstrip(")").isdigit() or text in self.row_names.values():
+            return text
+        if text in self.locals.values():
             return text
         known = self.hoisted.get(text) or self.rows_read.get(text)
         if known is None:

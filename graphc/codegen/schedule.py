@@ -205,7 +205,7 @@ class Schedule:
         if root in self.virtual:
             yield from self._through(self.virtual[root], own)
         else:
-            yield Read(root, _reshaped(own, shape, self.shape(root)))
+            yield Read(root, reshaped(own, shape, self.shape(root)))
 
     def touched(self, atom: Basic) -> list[Symbol]:
         """The symbols with memory behind an atom, wherever it is read."""
@@ -238,7 +238,7 @@ def is_number(space: tuple[Size, ...]) -> bool:
     return all(d == 1 for d in space)
 
 
-def _reshaped(index: Index, shape: tuple[Size, ...], root: tuple[Size, ...]) -> Index:
+def reshaped(index: Index, shape: tuple[Size, ...], root: tuple[Size, ...]) -> Index:
     """An index of a reshaped array as one of its memory; what cannot be told is "?"."""
     if shape == root:
         return index

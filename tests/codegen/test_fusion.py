@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -194,3 +195,51 @@ def test_composites_over_axes_of_one_element() -> None:
         np.testing.assert_allclose(found[name], want)
     assert graphc.compile("input x[n, 1]; sum(softmax(x))").value_and_grad(x=[[3.0], [4.0]])[0] == 2
     assert graphc.compile("input w[1, 3], v[3]; sum((w - v)^2)").grad(w=x, v=[1, 1, 1])["v"].tolist() == [-2, 4, 1]
+
+
+def _gradients_by_hand(layers: list[Any], x: Any, t: Any) -> list[Any]:
+    """Of half the mean squared error of a net with tanh in between."""
+    values = [x]
+    for k, (w, b) in enumerate(layers):
+        z = values[-1] @ w + b
+        values.append(z if k == len(layers) - 1 else np.tanh(z))
+    delta = (values[-1] - t) / len(x)
+    found = []
+    for k in reversed(range(len(layers))):
+        found.append((values[k].T @ delta, delta.sum(axis=0)))
+        delta = (delta @ layers[k][0].T) * (1 - values[k] ** 2)
+    return found[::-1]
+
+
+@pytest.mark.parametrize(
+    "sizes", [(1, 1), (3, 1, 1), (1, 4, 1), (2, 3, 5, 1), (5, 13, 7, 1), (8, 8, 1, 8, 1), (20, 1), (1, 1, 1)]
+)
+def test_nets_of_any_width_step_as_by_hand(sizes: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(len(sizes))
+    layers = [(rng.normal(size=(a, b)) / a, rng.normal(size=b)) for a, b in itertools.pairwise(sizes)]
+    x, t = rng.normal(size=(6, sizes[0])), rng.normal(size=6)
+    lines = [
+        f"h{k} = {'tanh' if k < len(layers) else ''}(dense({'x' if k == 1 else f'h{k - 1}'}, {sizes[k]}))"
+        for k in range(1, len(sizes))
+    ]
+    text = "\n".join(
+        [
+            f"input x[n, {sizes[0]}], t[n]",
+            *lines,
+            f"J = mean((h{len(layers)}[:, 0] - t)^2) / 2",
+            "minimize J with sgd(lr=1.0)",
+        ]
+    )
+    first = {f"h{k}.{name}": a for k, pair in enumerate(layers, 1) for name, a in zip("Wb", pair, strict=True)}
+    run = graphc.train(text, {"x": x, "t": t}, batch_size=6, epochs=1, params=first, dtype="float64")
+    for k, (w, b) in enumerate(_gradients_by_hand(layers, x, t[:, None]), 1):
+        np.testing.assert_allclose(first[f"h{k}.W"] - run.params[f"h{k}.W"], w, rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(first[f"h{k}.b"] - run.params[f"h{k}.b"], b, rtol=1e-9, atol=1e-12)
+
+
+def test_what_is_read_in_another_shape_where_it_is_computed() -> None:
+    text = 'input x[n], w[n]\noutput a, b\ny = exp(x) * w\na = sum(reshape(y, (n, 1)) * reshape(w, (n, 1)))\nb = einsum("ij,ij->j", reshape(y, (n, 1)), reshape(x, (n, 1)))'
+    x, w = np.random.default_rng(0).normal(size=(2, 9))
+    found = graphc.compile(text)(x=x, w=w)
+    np.testing.assert_allclose(found["a"], np.sum(np.exp(x) * w * w))
+    np.testing.assert_allclose(found["b"], [np.sum(np.exp(x) * w * x)])
