@@ -445,7 +445,7 @@ def power(x: Number, y: Number) -> Number:
 
     Powers that the code knows to be whole numbers, or halves of them, are products and roots.
     """
-    if y.known is not None and 2.0 * y.known == int(2.0 * y.known) and 0.5 <= abs(y.known) <= 64.0:
+    if y.known is not None and 0.5 <= abs(y.known) <= 64.0 and 2.0 * y.known == int(2.0 * y.known):
         return known_power(x, y.known)
     a, w = abs(x).wide(), y.wide()
     m, k = a.frexp()

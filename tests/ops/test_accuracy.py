@@ -185,6 +185,10 @@ def test_powers_known_to_the_code(exponent: float, dtype: str) -> None:
         np.testing.assert_allclose(value, want, rtol=8 * np.finfo(special.dtype).eps, atol=tiny)
 
 
+def test_a_power_known_to_be_infinite_is_no_product() -> None:
+    np.testing.assert_array_equal(graphc.compile("x^inf")(np.array([0.5, 1.0, 2.0])), [0, 1, np.inf])
+
+
 # --- special values ------------------------------------------------------------------------------------------------
 
 
