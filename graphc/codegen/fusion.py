@@ -9,8 +9,9 @@ Three ways to join, the first that is legal: the phase of an operand, at the sam
 operand, as a later phase of the same rows (a row-wise softmax with its loss and gradient is one pass over the row);
 any later kernel that has a phase of the same space.  Phases of short rows share a kernel only where they are few
 operations: in a long chain of short loops each waits for the one before, while in a kernel for each phase rows do not
-wait for each other, and a function of one number of each row is computed for a vector of rows.  Afterwards an elementwise equation that only one other phase reads
-moves there, unless more than one array would have to be stored instead of its result.
+wait for each other, and a function of one number of each row is computed for a vector of rows.  Afterwards an
+elementwise equation that only one other phase reads moves there, unless more than one array would have to be stored
+instead of its result.
 """
 
 from __future__ import annotations

@@ -365,7 +365,7 @@ class LoopWriter:
         texts = [cast_code(o.code, o.have, o.want) for o in given]
         named = {f"s{k}": s for k, s in enumerate(fixed)}
         template = template or lowering.template
-        self.helpers |= {name for name in lowering.helpers if name in template}
+        self._note_helpers(lowering, template)
         return template.format(*texts, **named)
 
     def _outside(self, operand: Operand) -> Operand:
@@ -452,11 +452,15 @@ class LoopWriter:
         level = self.loops[0] if rows or not self.kernel.rows else self.rows[0]
         level.before += [f"for j in range({self.size(product(shape[rows:]))}):", f"    {base} = {start}"]
 
+    def _note_helpers(self, lowering: Scalar | Reduce, template: str) -> None:
+        """The functions that a template calls."""
+        self.helpers |= {name for name in lowering.helpers if name in template}
+
     def _reduce(self, equation: Equation, lowering: Reduce, atom: Basic) -> None:
         kind = self.types[equation.target].kind
         value = cast_code(self._read(atom, self.index), self._kind(atom), kind)
         template = lowering.combination(kind)
-        self.helpers |= {name for name in lowering.helpers if name in template}
+        self._note_helpers(lowering, template)
         self._sum_up(
             equation, identity(lowering, kind), lambda so_far: template.format(so_far, value),
             self._kept_index(equation),

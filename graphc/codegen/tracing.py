@@ -217,18 +217,20 @@ class Traced:
         b = self._with(self._operand(other))
         rounded = self._arithmetic("fmul", self.value, b.value, _ALONE)
         if self.fused:
-            error = self.builder.fma(self.value, b.value, (-rounded).value)
-            error.fastmath = _Flags()
-            return rounded, self._with(error)
+            return rounded, self._times_plus(b.value, (-rounded).value)
         (a1, a2), (b1, b2) = self.halves(), b.halves()
         return rounded, ((a1 * b1 - rounded) + a1 * b2 + a2 * b1) + a2 * b2
+
+    def _times_plus(self, factor: Any, summand: Any) -> Traced:
+        """The fused product and sum, rounded once."""
+        result = self.builder.fma(self.value, factor, summand)
+        result.fastmath = _Flags()
+        return self._with(result)
 
     def less_product(self, other: Traced, factor: float) -> Traced:
         """self - other * factor, rounded once, in single precision."""
         if self.fused:
-            result = self.builder.fma((-other).value, self._operand(factor), self.value)
-            result.fastmath = _Flags()
-            return self._with(result)
+            return (-other)._times_plus(self._operand(factor), self.value)
         return (self.wide() - other.wide() * float(np.float32(factor))).like(self)
 
     def halves(self) -> tuple[Traced, Traced]:
