@@ -13,6 +13,11 @@ from typing import Any
 from graphc.codegen.placement import Piece
 from graphc.graph.types import Dim, Quotient, Size
 
+# Results of points from the one size in bytes, and all together below the other, lie in one block, which the C library's
+# allocator keeps for the next call (up to its largest threshold of 32 MB): several blocks it would give back to the
+# system, and each call would pay for fresh pages (three times the time of a call).
+SMALL, LARGE = 1 << 15, 1 << 25
+
 
 @dataclass(frozen=True)
 class Leaf:

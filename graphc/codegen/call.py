@@ -1,8 +1,9 @@
 """The call of a program of numbers from Python, as machine code: arguments by name in, Python's objects out.
 
 In: the function over arrays of points, in an LLVM module.  Out: `call_points`, a function of Python's fast protocol.
-Always holds: it answers only where all arguments are numbers, or small arrays of one shape and the program's type, all
-by name or all by position; everything else, and every error, it leaves to the Python function in its context.
+Always holds: it answers only where all arguments are numbers, or arrays of one shape and the program's type that are too
+few points to share with other threads, all by name or all by position; everything else, and every error, it leaves to the
+Python function in its context.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-LARGEST = 1 << 15  # bytes of a result; larger ones take so long that Python's part in the call does not matter
+from graphc.codegen.artifact import LARGE, SMALL
+
 _CHAR, _INT, _LONG, _DOUBLE = ir.IntType(8), ir.IntType(32), ir.IntType(64), ir.DoubleType()
 _OBJECT = _CHAR.as_pointer()
 _NONE = ir.Constant(_OBJECT, None)
@@ -24,11 +26,11 @@ _HEAD = 16  # bytes of reference count and type
 _TYPE, _TUPLE_SIZE, _TUPLE_ITEMS, _NUMBER = 8, 16, 24, 16  # where objects, tuples and floats keep these
 # where an array keeps these (numpy/ndarraytypes.h, PyArrayObject_fields)
 _DATA, _RANK, _SHAPE, _DESCRIPTION, _FLAGS = 16, 24, 32, 56, 64
-_CONTIGUOUS_AND_ALIGNED = 0x101
+_CONTIGUOUS_AND_ALIGNED, _WRITEABLE = 0x101, 0x400
 FLAGS = 0x0082  # METH_FASTCALL and METH_KEYWORDS
 
 # the context of a call, a tuple: the function for all else, then these, the inputs' names, the results' names
-_SLOW, _DTYPE, _ARRAY, _WIDE, _NAMES = 0, 1, 2, 3, 4
+_SLOW, _DTYPE, _ARRAY, _WIDE, _ENOUGH, _NAMES = 0, 1, 2, 3, 4, 5
 
 _API = {
     "PyObject_Vectorcall": (_OBJECT, [_OBJECT, _OBJECT.as_pointer(), _LONG, _OBJECT]),
@@ -36,9 +38,14 @@ _API = {
     "PyFloat_FromDouble": (_OBJECT, [_DOUBLE]), "PyDict_New": (_OBJECT, []),
     "PyDict_SetItem": (_INT, [_OBJECT, _OBJECT, _OBJECT]), "PyTuple_New": (_OBJECT, [_LONG]),
     "PyTuple_SetItem": (_INT, [_OBJECT, _LONG, _OBJECT]), "Py_IncRef": (ir.VoidType(), [_OBJECT]),
-    "Py_DecRef": (ir.VoidType(), [_OBJECT]),
+    "Py_DecRef": (ir.VoidType(), [_OBJECT]), "PyEval_SaveThread": (_OBJECT, []),
+    "PyEval_RestoreThread": (ir.VoidType(), [_OBJECT]),
 }  # fmt: skip
-_NEW_ARRAY, _NEW_ARRAY_PLACE = "PyArray_NewFromDescr", 94  # its place in NumPy's table of functions
+# functions of NumPy, with their places in its table
+_NUMPY = {
+    "PyArray_NewFromDescr": (94, _OBJECT, [_OBJECT, _OBJECT, _INT, *[_OBJECT] * 3, _INT, _OBJECT]),
+    "PyArray_SetBaseObject": (282, _INT, [_OBJECT, _OBJECT]),
+}
 
 
 def symbols() -> dict[str, int]:
@@ -52,8 +59,8 @@ def symbols() -> dict[str, int]:
     capsule = ctypes.pythonapi.PyCapsule_GetPointer
     capsule.restype, capsule.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
     table = capsule(core._multiarray_umath._ARRAY_API, None)
-    place = ctypes.sizeof(ctypes.c_void_p) * _NEW_ARRAY_PLACE
-    found[_NEW_ARRAY] = ctypes.c_void_p.from_address(table + place).value
+    for name, (place, _, _) in _NUMPY.items():
+        found[name] = ctypes.c_void_p.from_address(table + ctypes.sizeof(ctypes.c_void_p) * place).value
     return {**{k: int(v or 0) for k, v in found.items()}, "PyFloat_Type": id(float), "PyLong_Type": id(int)}
 
 
@@ -80,9 +87,9 @@ def layout_is_known() -> bool:
     )  # fmt: skip
 
 
-def context(slow: Any, dtype: Any, inputs: tuple[str, ...], results: tuple[str, ...]) -> tuple[Any, ...]:
-    """What the call needs besides its arguments."""
-    return (slow, np.dtype(dtype), np.ndarray, np.float64, *inputs, *results)
+def context(slow: Any, dtype: Any, enough: int, inputs: tuple[str, ...], results: tuple[str, ...]) -> tuple[Any, ...]:
+    """What the call needs besides its arguments; enough: how many points are worth sharing with other threads."""
+    return (slow, np.dtype(dtype), np.ndarray, np.float64, float(enough), *inputs, *results)
 
 
 def write_call(module: Any, points: Any, inputs: int, form: str) -> None:
@@ -212,29 +219,72 @@ class _Writer:
             self._unless(builder.icmp_signed("==", flags, wanted))
             if k:
                 self._unless(builder.icmp_signed("==", self._word(value, _RANK, _INT), rank))
-        count = builder.alloca(_LONG)
-        builder.store(ir.Constant(_LONG, 1), count)
+        counted = builder.alloca(_LONG)
+        builder.store(_LONG(1), counted)
         with self._each(rank) as axis:
             size = builder.load(builder.gep(shape, [axis]))
             for value in values[1:]:
                 theirs = builder.load(builder.gep(self._word(value, _SHAPE, _LONG.as_pointer()), [axis]))
                 self._unless(builder.icmp_signed("==", theirs, size))
-            self._unless(builder.icmp_unsigned("<=", size, ir.Constant(_LONG, LARGEST)))
-            builder.store(builder.mul(builder.load(count), size), count)
-            width = 8 if self.real == _DOUBLE else 4
-            self._unless(builder.icmp_signed("<=", builder.load(count), ir.Constant(_LONG, LARGEST // width)))
-        new = self._declared(_NEW_ARRAY, _OBJECT, [_OBJECT, _OBJECT, _INT, *[_OBJECT] * 3, _INT, _OBJECT])
-        found = []
-        for _ in range(self.results):
-            self._call("Py_IncRef", dtype)  # a new array takes one away
-            dimensions = builder.bitcast(shape, _OBJECT)
-            made = builder.call(new, [array, dtype, rank, dimensions, _NONE, _NONE, ir.Constant(_INT, 0), _NONE])
-            with builder.if_then(builder.icmp_unsigned("==", made, _NONE), likely=False):
-                builder.ret(_NONE)
-            found.append(made)
-        data = [self._word(a, _DATA, self.real.as_pointer()) for a in (*values, *found)]
-        builder.call(self.points, [builder.load(count), *data])
+            builder.store(builder.mul(builder.load(counted), size), counted)
+        count = builder.load(counted)
+        enough = self._word(self._item(self.context, _ENOUGH), _NUMBER, _DOUBLE)
+        self._unless(builder.fcmp_ordered("<", builder.sitofp(count, _DOUBLE), enough))
+        width = 8 if self.real == _DOUBLE else 4
+        large = builder.icmp_signed(">", count, _LONG(SMALL // width))
+        apart, together, computed = (self.function.append_basic_block() for _ in range(3))
+        one_block = builder.and_(large, builder.icmp_signed("<", count, _LONG(LARGE // (width * self.results))))
+        builder.cbranch(one_block, together, apart)
+        builder.position_at_end(apart)
+        separate = [(self._new(dtype, rank, shape, _NONE), builder.block) for _ in range(self.results)]
+        builder.branch(computed)
+        builder.position_at_end(together)
+        rows = self._rows(dtype, rank, shape, count)
+        last = builder.block
+        builder.branch(computed)
+        builder.position_at_end(computed)
+        found = [
+            self._joined((one, separate[-1][1]), (row, last)) for (one, _), row in zip(separate, rows, strict=True)
+        ]
+        self._compute(large, count, [self._word(a, _DATA, self.real.as_pointer()) for a in (*values, *found)])
         builder.ret(self._packed(found))
+
+    def _new(self, dtype: Any, rank: Any, shape: Any, data: Any) -> Any:
+        """A new array, of memory of its own or over data."""
+        builder = self.builder
+        self._call("Py_IncRef", dtype)  # a new array takes one away
+        flags = builder.select(self._same(data, _NONE), _INT(0), _INT(_CONTIGUOUS_AND_ALIGNED | _WRITEABLE))
+        dimensions, array = builder.bitcast(shape, _OBJECT), self._item(self.context, _ARRAY)
+        made = self._call("PyArray_NewFromDescr", array, dtype, rank, dimensions, _NONE, data, flags, _NONE)
+        with builder.if_then(self._same(made, _NONE), likely=False):
+            builder.ret(_NONE)
+        return made
+
+    def _rows(self, dtype: Any, rank: Any, shape: Any, count: Any) -> list[Any]:
+        """New arrays that lie in one block."""
+        builder = self.builder
+        length = builder.alloca(_LONG)
+        builder.store(builder.mul(count, _LONG(self.results)), length)
+        block = self._new(dtype, _INT(1), length, _NONE)
+        data, rows = self._word(block, _DATA, self.real.as_pointer()), []
+        for k in range(self.results):
+            place = builder.bitcast(builder.gep(data, [builder.mul(count, _LONG(k))]), _OBJECT)
+            rows.append(self._new(dtype, rank, shape, place))
+            self._call("Py_IncRef", block)  # an array takes one of its base away
+            self._call("PyArray_SetBaseObject", rows[-1], block)
+        self._call("Py_DecRef", block)
+        return rows
+
+    def _compute(self, large: Any, count: Any, data: list[Any]) -> None:
+        """The points; if they are many, Python's other threads may go on meanwhile."""
+        builder = self.builder
+        with builder.if_else(large) as (many, few):
+            with many:
+                thread = self._call("PyEval_SaveThread")
+                builder.call(self.points, [count, *data])
+                self._call("PyEval_RestoreThread", thread)
+            with few:
+                builder.call(self.points, [count, *data])
 
     @contextmanager
     def _each(self, count: Any) -> Iterator[Any]:
@@ -308,4 +358,5 @@ class _Writer:
         return self.module.globals.get(name) or ir.Function(self.module, ir.FunctionType(result, arguments), name)
 
     def _call(self, name: str, *arguments: Any) -> Any:
-        return self.builder.call(self._declared(name, *_API[name]), arguments)
+        result, types = _API[name] if name in _API else _NUMPY[name][1:]
+        return self.builder.call(self._declared(name, result, types), arguments)

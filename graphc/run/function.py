@@ -7,6 +7,7 @@ nothing is compiled before it is called, and the first few single points are ans
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from graphc.codegen.artifact import Artifact, Entry, Leaf
+from graphc.codegen.artifact import LARGE, SMALL, Artifact, Entry, Leaf
 from graphc.errors import DataError, DerivativeError
 from graphc.graph.types import Type, shape_text, size_value, sizes_of
 from graphc.language.names import by_plain_name
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from graphc.graph.graph import Graph
     from graphc.run.objective import Objective
 
-# Results between these sizes are rows of one block, which the C library's allocator keeps for the next call: several
-# blocks it would give back to the system, and each call would pay for fresh pages (three times the time of a call).
-SMALL, LARGE = 1 << 15, 1 << 22
 # ps of one core over points that are worth sharing with threads that are awake, and worth waking them
 WORTH_SHARING, WORTH_WAKING = 200_000_000, 400_000_000
 AWAKE = 40e-6  # seconds after a call in which its threads do not sleep yet
@@ -69,8 +67,11 @@ class Jit:
         """ps of one core a point."""
         return self._artifact.entry(name).cost * np.dtype(self._artifact.dtype).itemsize / 8
 
-    def share(self, name: str, count: int, *arrays: Any) -> None:
-        """An entry of points, by several threads, unless they sleep and it is not worth waking them."""
+    def points(self, name: str, count: int, *arrays: Any) -> None:
+        """An entry of points, by several threads where it is worth sharing, and worth waking them if they sleep."""
+        if count < self.enough(name):
+            self.native(name)(count, *arrays)
+            return
         if count * self._cost(name) >= WORTH_WAKING or perf_counter() - self._ended < AWAKE:
             self._together(name, count, arrays)
         else:
@@ -90,7 +91,7 @@ class Jit:
             service("share")(team.memory, count, native(source, entry, dtype).some_points, addresses.ctypes.data)
 
     def by_name(self, name: str, shown: str, results: tuple[str, ...], slow: Callable[..., Any]) -> Callable[..., Any]:
-        """An entry of points as a built-in function, for numbers and small arrays by name; all else goes to `slow`."""
+        """An entry of points as a built-in function, for numbers and arrays as they are; all else goes to `slow`."""
         from graphc.codegen.cache import native
         from graphc.codegen.call import context
 
@@ -99,7 +100,7 @@ class Jit:
             return slow
         inputs = tuple(leaf.name for leaf in self._artifact.leaves)
         names = tuple(map(sys.intern, (*inputs, *results)))
-        given = context(slow, dtype, names[: len(inputs)], names[len(inputs) :])
+        given = context(slow, dtype, self.enough(name), names[: len(inputs)], names[len(inputs) :])
         return native(self._artifact.source, entry, dtype).by_name(shown, slow.__doc__, given) or slow
 
     def _with_arenas(self, function: Callable[..., None], entry: Entry) -> Callable[..., None]:
@@ -233,55 +234,6 @@ class Function:
             return lambda found: dict(zip(gradients, found))  # noqa: B905
         return lambda found: (found[0], dict(zip(gradients, found[1])))  # noqa: B905
 
-    def _quick_call(self, entry: str) -> Callable[..., Any]:
-        """The same for arrays that can be used as they are, all given by name; the rest is sent on."""
-        names, slow, named, array = self.inputs, self._any_call(entry), self._packed(entry), np.ndarray
-        points, count = self._quick_points(entry), len(self.inputs)
-
-        def call(*args: Any, **kwargs: Any) -> Any:
-            if len(kwargs) == count:
-                values = [*map(kwargs.get, names)]
-                if type(values[0]) is array and (found := points(values)) is not None:
-                    return named(found)
-            return slow(*args, **kwargs)
-
-        return call
-
-    def _quick_points(self, entry: str) -> Callable[[list[Any]], Any]:
-        """Arrays of one shape and the program's own type, used in place; None where they are not."""
-        dtype, count = self._dtype, len(self.artifact.output_kinds) if entry != "backward" else 0
-        total, array, empty = count + (len(self._gradients) if entry != "forward" else 0), np.ndarray, np.empty
-        function: Callable[..., Any] | None = None
-        enough = 0
-        if any(kind != "real" for kind in self.artifact.output_kinds):
-            return lambda values: None
-
-        def points(values: list[Any]) -> Any:
-            nonlocal function, enough
-            first = values[0]
-            shape = first.shape
-            if not shape:
-                return None
-            for v in values:
-                if type(v) is not array or v.dtype is not dtype or v.shape != shape or not v.flags.c_contiguous:
-                    return None
-            results = (
-                list(empty((total, *shape), dtype))
-                if SMALL < first.nbytes < LARGE
-                else [empty(shape, dtype) for _ in range(total)]
-            )
-            if function is None:
-                function, enough = self.jit.native(f"{entry}_points"), self.jit.enough(f"{entry}_points")
-            if first.size < enough:
-                function(first.size, *values, *results)
-            else:
-                self.jit.share(f"{entry}_points", first.size, *values, *results)
-            if entry == "value_and_grad":
-                return results[0], results[1:]
-            return results[0] if total == 1 and entry == "forward" else results
-
-        return points
-
     def jacobian(self, /, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Derivatives of the output by name of parameter (or real input), of its shape followed by the parameter's.
 
@@ -387,17 +339,17 @@ class Function:
         if not self._floats or not self.inputs or entry in self._hastened:
             return
         self._hastened.add(entry)
-        quick, names = self._quick_call(entry), self._gradients
+        call, names = self._any_call(entry), self._gradients
         if entry == "forward":
-            self._forward = self.jit.by_name("forward_points", "__call__", self.artifact.outputs, quick)
+            self._forward = self.jit.by_name("forward_points", "__call__", self.artifact.outputs, call)
         elif entry == "backward":
-            quick.__doc__ = type(self).grad.__doc__
-            quick = self.jit.by_name("backward_points", "grad", names, quick)
-            self._backward = self.grad = quick  # type: ignore[method-assign]
+            call.__doc__ = type(self).grad.__doc__
+            call = self.jit.by_name("backward_points", "grad", names, call)
+            self._backward = self.grad = call  # type: ignore[method-assign]
         else:
-            quick.__doc__ = type(self).value_and_grad.__doc__
-            quick = self.jit.by_name("value_and_grad_points", "value_and_grad", names, quick)
-            self._both = self.value_and_grad = quick  # type: ignore[method-assign]
+            call.__doc__ = type(self).value_and_grad.__doc__
+            call = self.jit.by_name("value_and_grad_points", "value_and_grad", names, call)
+            self._both = self.value_and_grad = call  # type: ignore[method-assign]
 
     @cached_property
     def _plain(self) -> dict[str, Any]:
@@ -413,21 +365,16 @@ class Function:
             shown = ", ".join(f"{n} {shape_text(v.shape)}" for n, v in zip(self.inputs, values, strict=True))
             raise DataError(f"the arguments do not broadcast: {shown}") from None
         flat = [np.ascontiguousarray(v if v.shape == shape else np.broadcast_to(v, shape)) for v in values]
-        kinds = array_types(self._dtype)
-        outputs = [np.empty(shape, kinds[k]) for k in self.artifact.output_kinds] if entry != "backward" else []
-        gradients = [np.empty(shape, self._dtype) for _ in self._gradients] if entry != "forward" else []
-        count = flat[0].size if flat else 1
-        name, arrays = f"{entry}_points", (*flat, *outputs, *gradients)
-        if count < self.jit.enough(name):
-            self.jit.native(name)(count, *arrays)
-        else:
-            self.jit.share(name, count, *arrays)
+        types = array_types(self._dtype)
+        outputs = [types[kind] for kind in self.artifact.output_kinds] if entry != "backward" else []
+        results = _new_arrays(shape, outputs + [self._dtype for _ in self._gradients if entry != "forward"])
+        self.jit.points(f"{entry}_points", flat[0].size if flat else 1, *flat, *results)
         self._hasten(entry)
         if not shape:
-            outputs, gradients = [o[()] for o in outputs], [g[()] for g in gradients]
-        if entry == "forward":
-            return outputs[0] if len(outputs) == 1 else tuple(outputs)
-        return tuple(gradients) if entry == "backward" else (outputs[0], tuple(gradients))
+            results = [r[()] for r in results]
+        if entry == "value_and_grad":
+            return results[0], tuple(results[1:])
+        return results[0] if entry == "forward" and len(results) == 1 else tuple(results)
 
     def _arrays(self, entry: str, values: list[Any]) -> Any:
         from graphc.training.data import bind_sizes, check_shape
@@ -445,6 +392,14 @@ class Function:
         if entry == "value_and_grad":
             return found[0], tuple(found[1:])
         return found[0] if entry == "forward" and len(found) == 1 else tuple(found)
+
+
+def _new_arrays(shape: tuple[int, ...], types: list[Any]) -> list[Any]:
+    """Arrays of one shape, in one block where that is worth it."""
+    size = types[0].itemsize * math.prod(shape)
+    if SMALL < size < LARGE / len(types) and len(set(types)) == 1:
+        return list(np.empty((len(types), *shape), types[0]))
+    return [np.empty(shape, dtype) for dtype in types]
 
 
 def array_types(dtype: Any) -> dict[str, Any]:

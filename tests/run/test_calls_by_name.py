@@ -16,7 +16,8 @@ import pytest
 
 import graphc
 from graphc.codegen import call as by_name
-from graphc.codegen.call import LARGEST, is_possible, layout_is_known
+from graphc.codegen.artifact import LARGE, SMALL
+from graphc.codegen.call import is_possible, layout_is_known
 from graphc.errors import DataError
 from graphc.run.function import PLAIN_CALLS, Function
 
@@ -106,11 +107,16 @@ def test_arrays_that_are_not_plain(function: Function) -> None:
         same(function.value_and_grad(x, full[:6]), wanted)
 
 
-def test_the_largest_that_it_answers(function: Function) -> None:
-    limit = LARGEST // np.dtype(function.artifact.dtype).itemsize
-    for count in (limit - 1, limit, limit + 1):
-        x = np.full(count, 1.5, function.artifact.dtype)
-        same(function.value_and_grad(x=x, y=x), expected(function, x, x))
+@pytest.mark.parametrize("size", [SMALL, LARGE // 3])  # of a value and two gradients
+def test_where_results_begin_and_end_to_lie_in_one_block(function: Function, size: int) -> None:
+    limit = size // np.dtype(function.artifact.dtype).itemsize
+    for shape in ((limit - 1,), (limit,), (2, limit // 2), (limit + 1,)):
+        x = np.full(shape, 1.5, function.artifact.dtype)
+        found = function.value_and_grad(x=x, y=x)
+        same(found, expected(function, x, x))
+        assert all(
+            a.flags.c_contiguous and a.flags.aligned and a.flags.writeable for a in (found[0], *found[1].values())
+        )
 
 
 def test_results_are_new(function: Function) -> None:
@@ -150,10 +156,12 @@ def test_several_outputs() -> None:
 @pytest.mark.skipif(not is_possible(), reason="the general way answers, and what it keeps is Python's")
 def test_nothing_is_kept(function: Function) -> None:
     x, numbers = np.ones(50, function.artifact.dtype), (0.123456789, 7.25)
+    many = np.ones(SMALL, function.artifact.dtype)
 
     def calls() -> None:
         for _ in range(200):
             function.value_and_grad(x=x, y=x)
+            function.value_and_grad(x=many, y=many)
             function.value_and_grad(x=numbers[0], y=numbers[1])
             function(x=10, y=numbers[1])
             with pytest.raises(DataError):
