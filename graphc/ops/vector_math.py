@@ -750,17 +750,21 @@ def erfc(x: Number) -> Number:
 # --- functions with limits, and logarithms without cancellation --------------------------------------------------------
 
 
+def quotient_parts(x: Number) -> tuple[Number, Number, Number, Number, Number]:
+    """x as far as (e^x - 1)/x is a number and e^x - 1 is more than -1; n, (e^x - 1)/2^n in two parts, 2^-n."""
+    c = at_least(at_most(x, 94.0 if x.single else 718.0), -20.0 if x.single else -40.0)
+    return c, *scaled_expm1(c)
+
+
 def exprel(x: Number) -> Number:
     """(e^x - 1)/x, 1 at 0; divided before it is scaled, as e^x may overflow and the quotient not."""
-    c = at_most(x, 94.0 if x.single else 717.0)
-    n, d, rest, _ = scaled_expm1(at_least(c, -20.0 if x.single else -40.0))
-    return (x == 0.0).select(1.0, ((d + rest) / c).ldexp(n))
+    _, n, d, rest, _ = quotient_parts(x)
+    return (x == 0.0).select(1.0, ((d + rest) / at_most(x, 94.0 if x.single else 718.0)).ldexp(n))
 
 
 def sinhc(x: Number) -> Number:
     """sinh(x)/x, 1 at 0; divided before it is scaled."""
-    a = at_most(abs(x), 95.0 if x.single else 718.0)
-    n, d, rest, q = scaled_expm1(a)
+    a, n, d, rest, q = quotient_parts(abs(x))
     e = d + rest
     result = ((d + (rest + e * (q / (e + q)))) / a).ldexp(n - 1.0)
     return (x == 0.0).select(1.0, result)
@@ -791,21 +795,26 @@ def sinc1(x: Number) -> Number:
 
 
 def langevin0(x: Number) -> Number:
-    """coth(x) - 1/x; near 0 an odd polynomial."""
+    """coth(x) - 1/x; near 0 an odd polynomial, from |x| = 1.5 on 1 - (1/a - 2/(e^2a - 1)) with a = |x|."""
     y = x * x
     if x.single:
-        near = polynomial(y, 0.3333333329545762, -0.022222205686867873, 0.0021162831292028893, -0.00021131532435011296,
-                          2.094763534365667e-05, -1.8618745313772293e-06, 1.0490767451177999e-07)  # fmt: skip
+        near = x * 0.3333333432674408 + x * polynomial(
+            y, -9.934107e-09, -0.022222205686867873, 0.0021162831292028893, -0.00021131532435011296,
+            2.094763534365667e-05, -1.8618745313772293e-06, 1.0490767451177999e-07,
+        )  # fmt: skip
     else:
-        near = polynomial(y, 0.3333333333333333, -0.02222222222222216, 0.002116402116400329, -0.0002116402116197616,
-                          2.137779903317834e-05, -2.1644038405770144e-06, 2.192584486137599e-07,
-                          -2.221296453093466e-08, 2.2489412648566252e-09, -2.2657883470809969e-10,
-                          2.226538822514532e-11, -2.000386922678054e-12, 1.4095012348555369e-13,
-                          -5.501650981223705e-15)  # fmt: skip
-    a = at_most(abs(x), 1e18 if x.single else 1e200)
-    e = expm1(at_most(a + a, 40.0))
-    far = 1.0 - (e - (a + a)) / (a * e)
-    return (y < 2.25).select(x * near, far.copysign(x))
+        near = x * 0.3333333333333333 + x * polynomial(
+            y, 1.850371707708594e-17, -0.02222222222222216, 0.002116402116400329, -0.0002116402116197616,
+            2.137779903317834e-05, -2.1644038405770144e-06, 2.192584486137599e-07, -2.221296453093466e-08,
+            2.2489412648566252e-09, -2.2657883470809969e-10, 2.226538822514532e-11, -2.000386922678054e-12,
+            1.4095012348555369e-13, -5.501650981223705e-15,
+        )  # fmt: skip
+    # by e = (e^2x - 1)/2^n, which `exprel` of 2x has, too; for x < 0 all parts are divided by e^2a
+    twice, _, d, rest, q = quotient_parts(x.doubled())
+    e, (_, r) = d + rest, reduced(twice, x.real(0.0))
+    small = (x < 0.0).select(1.0 + (r + fine_exponential_tail(r)), q)
+    far = 1.0 - (abs(e) - abs(twice) * small) / abs(x * e)
+    return (y < 2.25).select(near, far.copysign(x))
 
 
 def log1prel(x: Number) -> Number:
