@@ -112,7 +112,22 @@ def _library(name: str, count: int) -> Callable[..., Traced]:
 _KNOWN = ("exp", "log", "log2", "log10", "sin", "cos")
 _UNARY = (*_KNOWN, "expm1", "log1p", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh",
           "erf", "erfc", "cbrt")  # fmt: skip
-_ONE_BY_ONE = {**{n: _library(n, 1) for n in _UNARY}, **{n: _library(n, 2) for n in ("atan2", "hypot")}}
+ONE_BY_ONE = {**{n: _library(n, 1) for n in _UNARY}, **{n: _library(n, 2) for n in ("atan2", "hypot")}}
+
+
+def _softplus(x: Traced) -> Traced:
+    """log(1 + e^x), the rounding of the sum made good."""
+    total, error = x.real(1.0).sum(ONE_BY_ONE["exp"](-abs(x)))
+    return (x < 0.0).select(0.0, x) + (ONE_BY_ONE["log"](total) + error / total)
+
+
+def _sigmoid(x: Traced) -> Traced:
+    """e^x/(1 + e^x)."""
+    e = ONE_BY_ONE["exp"](-abs(x))
+    return (x < 0.0).select(e, 1.0) / (1.0 + e)
+
+
+ONE_BY_ONE.update(softplus=_softplus, sigmoid=_sigmoid)
 
 
 def traced(results: int) -> Callable[[Callable[..., Any]], Any]:
@@ -123,7 +138,7 @@ def traced(results: int) -> Callable[[Callable[..., Any]], Any]:
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
-        alone = FunctionType(function.__code__, {**function.__globals__, **_ONE_BY_ONE})
+        alone = FunctionType(function.__code__, {**function.__globals__, **ONE_BY_ONE})
 
         def typed(typing: Any, numbers: Any) -> Any:
             if not (isinstance(numbers, _SAME) and isinstance(numbers.dtype, types.Float)):

@@ -11,6 +11,7 @@ import pytest
 import sympy
 
 import graphc
+from graphc.codegen.support import ONE_BY_ONE
 
 CHAIN = "cos(sin(x^2)+3x^2)"
 
@@ -46,6 +47,20 @@ def test_raw_functions_are_called_from_jitted_code() -> None:
 
     assert total(4) == sum(4 * i + 4 * i + 4 + 4 * i for i in range(4))
     assert f.jit.backward(3.0, 2.0) == (4.0, 12.0)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_raw_functions_agree_with_public_ones(dtype: str) -> None:
+    names = [name for name in ONE_BY_ONE if name not in ("atan2", "hypot")]
+    lines = ["input x", f"output {', '.join(f'v{k}' for k in range(len(names)))}"]
+    f = graphc.compile("\n".join([*lines, *(f"v{k} = {name}(x)" for k, name in enumerate(names))]), dtype=dtype)
+    tails = [s * 10.0**k for k in range(-30, 3) for s in (-1, 1)]
+    x = np.array([0, *tails, *np.linspace(-90, 90, 61), np.inf, -np.inf, np.nan], dtype)
+    tiny = float(np.finfo(dtype).smallest_subnormal)
+    public, raw = f(x), np.array([f.jit.forward(v) for v in x])
+    for name, column in zip(names, raw.T, strict=True):
+        wanted = public[f"v{names.index(name)}"]
+        np.testing.assert_allclose(column, wanted, rtol=8 * np.finfo(dtype).eps, atol=4 * tiny, err_msg=name)
 
 
 def test_arguments_broadcast_also_where_the_value_does_not_depend_on_them() -> None:
