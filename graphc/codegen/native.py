@@ -21,7 +21,14 @@ from graphc.codegen.artifact import Entry
 from graphc.codegen.threads import APART
 from graphc.graph.types import size_value
 
-_LOOP = re.compile(r'^!(\d+) = !\{ !"loop \d+" \}$', re.MULTILINE)
+# What LLVM is told of a loop.  It would unroll before it looks for vectors; and it would make vectors of several turns,
+# gathering their elements, where one turn is a vector already.
+_LOOP = re.compile(r'^!(\d+) = !\{ !"(range|one_by_one) \d+" \}$', re.MULTILINE)
+_KINDS = {"range": "!99998", "one_by_one": "!99998, !99999"}
+_TOLD = """
+!99998 = !{ !"llvm.loop.unroll.disable" }
+!99999 = !{ !"llvm.loop.vectorize.enable", i1 false }
+"""
 _PYTHON = (
     "PyLong_AsLongLong", "PyObject_IsTrue", "PyErr_Occurred", "PyErr_BadArgument", "PyEval_SaveThread", "PyEval_RestoreThread", "Py_IncRef",
 )  # fmt: skip
@@ -44,8 +51,7 @@ def llvm_text(source: str, entry: Entry, dtype: str, prefix: str = "", wrapped: 
         by_name.write_call(translator.module, function, len(arguments) - 1 - len(entry.results), entry.form)
     if wrapped and entry.cost:
         _write_some_points(translator.module, function, entry)
-    text, loops = _LOOP.subn(r"!\1 = distinct !{ !\1, !99999 }", str(translator.module))
-    return text + ('\n!99999 = !{ !"llvm.loop.unroll.disable" }\n' if loops else "")
+    return _LOOP.sub(lambda m: f"!{m[1]} = distinct !{{ !{m[1]}, {_KINDS[m[2]]} }}", str(translator.module)) + _TOLD
 
 
 def object_code(source: str, entry: Entry, dtype: str) -> bytes:

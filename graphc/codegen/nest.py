@@ -26,23 +26,24 @@ class Loop:
 
 def nest(loops: list[Loop], body: list[str], count: Callable[[int], str]) -> list[str]:
     """Loops inside each other, with what stands before and after them; short ones are written out."""
-    lines = body
+    lines, turns = body, "range"
     for loop in reversed(loops):
         lines = [*loop.before, *lines, *loop.after]
         if loop.axis is None:
             continue
         times = count(loop.axis)
-        if times.isdigit() and int(times) * len(lines) <= SHORT_TEXT and _is_short(int(times), lines):
+        written_out = times.isdigit() and int(times) * len(lines) <= SHORT_TEXT
+        sums = written_out and _are_short_sums(int(times), lines)
+        if sums or (written_out and int(times) <= SHORT_LOOP):
             lines = [line for k in range(int(times)) for line in (f"i{loop.axis} = {k}", *lines)]
+            turns = "one_by_one" if sums else turns
         else:
-            lines = [f"for i{loop.axis} in range({times}):", *(f"    {line}" for line in lines)]
+            lines, turns = [f"for i{loop.axis} in {turns}({times}):", *(f"    {line}" for line in lines)], "range"
     return lines
 
 
-def _is_short(times: int, lines: list[str]) -> bool:
-    """Few turns, or sums of plain products that fill no vectors: with a mask, a vector that has been stored is not yet
-    there for the next turn to load."""
-    if times <= SHORT_LOOP:
-        return True
+def _are_short_sums(times: int, lines: list[str]) -> bool:
+    """Whether these are sums in memory of plain products that fill no vectors: with a mask, a vector that has been stored
+    is not yet there for the next turn to load.  Written out they stay in registers."""
     plain = not any(line.startswith(("for", "if")) or "_(" in line for line in lines)
-    return times < SHORT_SUMS and times % 4 != 0 and plain and any(map(_SUM.match, lines))
+    return SHORT_LOOP < times < SHORT_SUMS and times % 4 != 0 and plain and any(map(_SUM.match, lines))

@@ -283,6 +283,7 @@ class _FunctionWriter(Arithmetic):
                 self._statements(node.body)
             return
         assert isinstance(node.iter, ast.Call)
+        assert isinstance(node.iter.func, ast.Name)
         assert isinstance(node.target, ast.Name)
         limits = [self.value(a) for a in node.iter.args]
         start, stop = (limits[0], limits[1]) if len(limits) > 1 else (constant("int", 0), limits[0])
@@ -299,14 +300,14 @@ class _FunctionWriter(Arithmetic):
         self._define(node.target.id, Value("int", at))
         self._statements(node.body)
         self.builder.store(self.builder.add(self.builder.load(place), step.value, flags=("nsw",)), place)
-        self._back(test)
+        self._back(test, node.iter.func.id)
         self.builder.position_at_end(after)
 
-    def _back(self, test: Any) -> None:
-        """A loop's end.  The mark becomes: do not unroll; LLVM would unroll before it looks for vectors."""
+    def _back(self, test: Any, turns: str = "range") -> None:
+        """A loop's end, marked with the kind of its turns (`native._KINDS`)."""
         if not self.builder.block.is_terminated:
             jump = self.builder.branch(test)
-            jump.set_metadata("llvm.loop", self.module.add_metadata([f"loop {len(self.module.metadata)}"]))
+            jump.set_metadata("llvm.loop", self.module.add_metadata([f"{turns} {len(self.module.metadata)}"]))
 
     def _Return(self, node: ast.Return) -> None:  # noqa: N802
         assert node.value is not None
