@@ -64,7 +64,7 @@ def matrix_product(plan: Schedule, equation: Equation) -> MatrixProduct | None:
         if right_part not in (inner + columns, columns + inner):
             continue
         m, n, k, repeat = (product(sizes[c] for c in part) for part in (rows, columns, inner, batch))
-        if m * n == 1:
+        if m * n == 1 or k == 1:  # a sum over all, or no sum
             return None
         assert isinstance(left, Symbol)
         assert isinstance(right, Symbol)
