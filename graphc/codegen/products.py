@@ -8,7 +8,7 @@ because a call of BLAS costs about 0.4 us, and because a loop over rows joins th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from sympy import Basic, S, Symbol
@@ -22,6 +22,7 @@ from graphc.ops.lowering import Access, Contract, Scalar
 SMALL_PRODUCT = 4096  # multiplications below which a product of known size is a loop of our own
 SHORT_SUM = 8  # terms of a sum that are written out
 SMALL_ROW = 256  # the same for one row of a product whose number of rows is not known
+SMALL_COLUMN = 512  # and where it is a product with a single column
 
 
 def labelled(plan: Schedule, equation: Equation) -> LabelledProduct:
@@ -52,7 +53,7 @@ def matrix_product(plan: Schedule, equation: Equation) -> MatrixProduct | None:
     batch = _common_prefix(part_a, part_b, result)
     a_rest, b_rest, c_rest = (p[len(batch) :] for p in (part_a, part_b, result))
     summed = [c for c in a_rest if c not in c_rest]
-    if any(c in c_rest and c in a_rest for c in b_rest) or not summed or _is_small(sizes):
+    if any(c in c_rest and c in a_rest for c in b_rest) or not summed or _is_small(sizes.values()):
         return None
     for left, right, left_part, right_part in ((a, b, a_rest, b_rest), (b, a, b_rest, a_rest)):
         rows = "".join(c for c in c_rest if c in left_part)
@@ -64,7 +65,7 @@ def matrix_product(plan: Schedule, equation: Equation) -> MatrixProduct | None:
         if right_part not in (inner + columns, columns + inner):
             continue
         m, n, k, repeat = (product(sizes[c] for c in part) for part in (rows, columns, inner, batch))
-        if m * n == 1 or k == 1:  # a sum over all, or no sum
+        if m * n == 1 or k == 1 or (n == 1 and _is_small((m, k), column=True)):
             return None
         assert isinstance(left, Symbol)
         assert isinstance(right, Symbol)
@@ -154,12 +155,13 @@ def _factor(equation: Equation) -> tuple[Symbol, Basic] | None:
     return (symbols[0], S(lowering.weights[0])) if len(lowering.weights) == 1 else None
 
 
-def _is_small(sizes: dict[str, Size]) -> bool:
+def _is_small(sizes: Collection[Size], column: bool = False) -> bool:
     """True where the known sizes make few multiplications: all of them, or those of a row if one size is not known."""
-    unknown = [d for d in sizes.values() if not isinstance(d, int)]
-    known = product(d for d in sizes.values() if isinstance(d, int))
+    unknown = [d for d in sizes if not isinstance(d, int)]
+    known = product(d for d in sizes if isinstance(d, int))
     assert isinstance(known, int)
-    return (not unknown and known <= SMALL_PRODUCT) or (len(unknown) == 1 and known <= SMALL_ROW)
+    row = SMALL_COLUMN if column else SMALL_ROW
+    return (not unknown and known <= SMALL_PRODUCT) or (len(unknown) == 1 and known <= row)
 
 
 def _untransposed_operands(plan: Schedule, equation: Equation) -> tuple[Basic, Basic, str, str, str, dict[str, Size]]:

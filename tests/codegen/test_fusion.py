@@ -86,6 +86,20 @@ def test_short_sums_in_memory_are_written_out() -> None:
     np.testing.assert_allclose(run.params["J.W"], 0.1 * 2 * x.T @ t / t.size, rtol=1e-12)
 
 
+def test_loops_around_sums_that_are_written_out_take_one_turn_at_a_time() -> None:
+    source = _artifact("input x[n, 13], t[n, 1]; J = mean((dense(x, 1) - t)^2); minimize J with sgd(lr=0.1)").source
+    around = next(line for line in source.split("i1 = 0")[0].splitlines()[::-1] if "for " in line)
+    assert "in one_by_one((s_n))" in around
+
+
+def test_a_unit_of_a_few_hundred_weights_joins_the_pass_over_the_rows() -> None:
+    source = _artifact(
+        "input x[n, 5], t[n, 1]; h = tanh(dense(x, 500)); J = mean((dense(h, 1) - t)^2); minimize J with sgd(lr=0.1)"
+    ).source
+    assert source.count("gemm(") == 2  # with the weights of h, and their gradient
+    assert _artifact("input x[n, 600], t[n, 1]; J = mean((dense(x, 1) - t)^2)").source.count("gemm(") == 2
+
+
 @pytest.mark.parametrize(("optimizer", "call"), [
     ("sgd(lr=0.1)", "gemm(True, False, 64, 32, (s_n), real(-0.1), f_x, 0, 64, {delta}, 0, real(1.0), f_h_W, 0)"),
     ("momentum(lr=0.1)", "gemm(True, False, 64, 32, (s_n), real(1.0), f_x, 0, 64, {delta}, 0, real(0.9), f_h_W_m, 0)"),
