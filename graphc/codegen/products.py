@@ -21,6 +21,7 @@ from graphc.ops.lowering import Access, Contract, Scalar
 
 SMALL_PRODUCT = 4096  # multiplications below which a product of known size is a loop of our own
 SHORT_SUM = 8  # terms of a sum that are written out
+LONGER_SUM, WIDE_ROW = 16, 8  # the same where a row of the result fills vectors
 SMALL_ROW = 256  # the same for one row of a product whose number of rows is not known
 SMALL_COLUMN = 512  # and where it is a product with a single column
 
@@ -34,9 +35,11 @@ def labelled(plan: Schedule, equation: Equation) -> LabelledProduct:
     a, b, part_a, part_b, result, sizes = _untransposed_operands(plan, equation)
     summed = "".join(c for c in dict.fromkeys(part_a + part_b) if c not in result and sizes[c] != 1)
     found = LabelledProduct(a, b, part_a, part_b, result, result, sizes, unrolled=summed)
-    if all(isinstance(sizes[c], int) for c in summed) and surely_at_most(product(sizes[c] for c in summed), SHORT_SUM):
-        return found
     wide_a, wide_b, wide = ("".join(c for c in part if sizes[c] != 1) for part in (part_a, part_b, result))
+    fills = bool(wide) and surely_at_most(WIDE_ROW, sizes[wide[-1]])
+    terms = product(sizes[c] for c in summed)
+    if isinstance(terms, int) and terms <= (LONGER_SUM if fills else SHORT_SUM):
+        return found
     if wide_a[:1] == wide_b[:1] and wide_a[:1] in summed:
         order = wide_a[0] + wide + summed.replace(wide_a[0], "")
         return replace(found, order=order, unrolled="", runs=not wide)
