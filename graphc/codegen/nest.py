@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 SHORT_LOOP, SHORT_TEXT = 4, 64  # turns and lines of a loop that is written out; LLVM looks for vectors in the others
 SHORT_SUMS = 16  # turns below which sums in memory are written out: numbers that LLVM keeps in registers
-TILE = 384  # sums of an outer product that are kept in registers
+WHOLE_VECTORS = 16  # elements of the longest vectors; a multiple of those of all others
+TILE = 24  # vectors of sums of an outer product that are kept in registers
 _MANY = re.compile(rf"i\d+ = {SHORT_LOOP}")
 _SUM = re.compile(r"(p\d+\[.*\]) = \1 \+ ")
 
@@ -37,10 +38,31 @@ def nest(loops: list[Loop], body: list[str], count: Callable[[int], str]) -> lis
         if depth == 1 if tile and depth < 2 else times.isdigit() and _is_short(int(times), lines):
             lines = [line for turn in range(int(times)) for line in (f"i{loop.axis} = {turn}", *lines)]
         else:
-            # a loop of more than a few turns that is written out is a vector: several turns together would gather
-            turns = "one_by_one" if any(map(_MANY.fullmatch, lines)) else "range"
-            lines = [f"for i{loop.axis} in {turns}({times}):", *(f"    {line}" for line in lines)]
+            turns = _vectors(int(times)) if tile and depth == 0 else _turns(times, lines)
+            lines = [part for each in turns for part in _loop(f"for i{loop.axis} in {each}:", lines)]
     return lines
+
+
+def _loop(head: str, lines: list[str]) -> list[str]:
+    return [head, *(f"    {line}" for line in lines)]
+
+
+def _turns(times: str, lines: list[str]) -> list[str]:
+    """The turns of a loop: of an innermost one those that fill whole vectors and the rest apart, as LLVM would make all
+    vectors so short that nothing is left.  A loop of more than a few turns that is written out is a vector itself:
+    of several turns together the elements would be gathered."""
+    if any(map(_MANY.fullmatch, lines)):
+        return [f"one_by_one({times})"]
+    rest = int(times) % WHOLE_VECTORS if times.isdigit() else 0
+    if not rest or int(times) < WHOLE_VECTORS or any(line.startswith("for ") for line in lines):
+        return [f"range({times})"]
+    return [f"range({int(times) - rest})", f"range({int(times) - rest}, {times})"]
+
+
+def _vectors(times: int) -> list[str]:
+    """The turns of an innermost loop as loops of one vector each."""
+    starts = range(0, times, WHOLE_VECTORS)
+    return [f"range({start}, {min(start + WHOLE_VECTORS, times)})" for start in starts]
 
 
 def _is_short(times: int, lines: list[str]) -> bool:
@@ -55,7 +77,10 @@ def _is_tile(loops: list[Loop], body: list[str], count: Callable[[int], str]) ->
     with the outer one written out, they stay there while a loop around goes over the summed axis."""
     axes = [loop.axis for loop in loops if loop.axis is not None]
     sizes = [int(times) for times in map(count, axes) if times.isdigit()]
-    if len(sizes) != 2 or sizes[1] % 4 != 0 or sizes[0] * sizes[1] > TILE or not _are_sums(body):
+    if len(sizes) != 2 or sizes[1] % 4 != 0 or not _are_sums(body):
+        return False
+    vectors = sizes[1] // WHOLE_VECTORS + (sizes[1] % WHOLE_VECTORS).bit_count()
+    if sizes[0] * vectors > TILE:
         return False
     return all(f"i{axes[0]}*" in m[1] for m in map(_SUM.match, body) if m)
 

@@ -92,6 +92,18 @@ def test_loops_around_sums_that_are_written_out_take_one_turn_at_a_time() -> Non
     assert "in one_by_one((s_n))" in around
 
 
+def test_the_sums_of_a_small_outer_product_stay_in_registers() -> None:
+    source = _artifact("input x[n, 12], t[n, 16]; J = mean((dense(x, 16) - t)^2); minimize J with sgd(lr=0.1)").source
+    rows = source[source.index("i1 = 11\n") :].splitlines()  # of the gradient of the weights, each one vector
+    assert rows[2].strip() == "for i2 in range(0, 16):"
+
+
+def test_a_loop_that_fills_no_whole_vectors_is_two() -> None:
+    source = _artifact("input x[n, 50]; param b[50]; J = mean(exp(x + b)); minimize J").source
+    parts = [line.strip() for line in source.splitlines() if line.strip().startswith("for i1 in")]
+    assert parts == ["for i1 in range(48):", "for i1 in range(48, 50):"]
+
+
 def test_a_unit_of_a_few_hundred_weights_joins_the_pass_over_the_rows() -> None:
     source = _artifact(
         "input x[n, 5], t[n, 1]; h = tanh(dense(x, 500)); J = mean((dense(h, 1) - t)^2); minimize J with sgd(lr=0.1)"
