@@ -36,7 +36,9 @@ SOME_CREDIT = 250_000  # ns: several wake-ups
 LARGEST_CREDIT = 2_000_000  # ns of waiting that a quiet time earns: less than a scheduler's slice
 WINDOW, SETTLING = 1_000_000, 4  # ns in which a step's time is taken; first steps together, which do not count
 OFTEN = 4  # windows in a row in which steps together are slower than alone: one may be any disturbance
+LONG = 1 << 50
 PENALTY = 5_000_000  # ns of waiting that are due where others only hinder: `PATIENCE` times that alone
+DEAR = 4  # the same, in times of what the windows together have lost: that loss is a 24th of the time alone
 
 
 # --- sections and parts ----------------------------------------------------------------------------------------------
@@ -144,18 +146,21 @@ def pace(team: Any, thread: int) -> None:
     if thread == 0:
         time, turns, steps = now(), load(team, TURNS), load(team, STEPS) + 1
         if turns == 0:
-            owe(team, -SOME_CREDIT, time)  # a team begins alone, to know what that takes
+            owe(team, -LONG, time)  # a team begins alone, until it knows what that takes
         if turns != load(team, TURNS_BEFORE):
             store(team, TURNS_BEFORE, turns)
             steps = 0 if load(team, ALONE) != 0 else -SETTLING
         taken = time - load(team, START)
         if steps >= 2 and taken >= WINDOW:
-            each, steps = taken // steps, 0
+            each, counted, steps = taken // steps, steps, 0
             if load(team, ALONE) != 0:
+                if load(team, ALONE_STEP) == 0:
+                    store(team, CREDIT, SOME_CREDIT)
                 store(team, ALONE_STEP, each)
             slower = load(team, SLOWER) + 1 if 0 < load(team, ALONE_STEP) < each else 0
             if slower >= OFTEN:
-                owe(team, -PENALTY, time)
+                lost = (each - load(team, ALONE_STEP)) * (OFTEN * counted + SETTLING)
+                owe(team, -max(PENALTY, DEAR * lost), time)
                 slower = 0
             store(team, SLOWER, slower)
         if steps == 0:
