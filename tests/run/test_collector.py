@@ -37,3 +37,21 @@ def test_a_program_that_cannot_be_read() -> None:
     with pytest.raises(graphc.ParseError):
         graphc.compile("x +")
     assert gc.isenabled()
+
+
+def test_what_was_made_counts_as_old() -> None:
+    """Else the first collection afterwards would walk all of it."""
+    with uncollected():
+        made = [[] for _ in range(10_000)]
+    assert len(gc.get_objects(generation=0)) + len(gc.get_objects(generation=1)) < len(made)
+
+
+def test_what_a_program_froze_stays_frozen() -> None:
+    gc.freeze()
+    try:
+        count = gc.get_freeze_count()
+        with uncollected():
+            pass
+        assert gc.get_freeze_count() == count
+    finally:
+        gc.unfreeze()
