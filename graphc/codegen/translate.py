@@ -51,17 +51,29 @@ class Translator:
         self.definitions: dict[str, ast.FunctionDef] = {}
         self.roles: dict[str, str] = {}
         statements = ast.parse(source).body
-        for node in (*_prelude(), *statements):
+        for node in statements:
             if isinstance(node, ast.FunctionDef):
                 self.roles[node.name] = _role(node)
                 self.definitions[node.name] = node
-        self.roles |= dict.fromkeys((f.name for f in _prelude()), "kernel")
-        self.roles |= dict.fromkeys((f.name for f in _text("threads.py")), "shared")
         self.traced = _namespace(statements)
         self.fused = has_fused_product()
         self.functions: dict[tuple[str, tuple[tuple[str, bool], ...]], Any] = {}
         self.pieces: dict[tuple[Any, str], Any] = {}
         self.tables: dict[str, Value] = {}
+
+    def role(self, name: str) -> str | None:
+        """How a function is decorated; a file that every module may call is read when the first of its functions is."""
+        if name not in self.roles:
+            for file, role in _PRELUDE.items():
+                if f"def {name}(" in _text(file):
+                    self.definitions |= _functions(file)
+                    self.roles |= dict.fromkeys(_functions(file), role)
+        return self.roles.get(name)
+
+    def definition(self, name: str) -> ast.FunctionDef:
+        """A function's text."""
+        self.role(name)
+        return self.definitions[name]
 
     def entry(self, name: str, arguments: tuple[tuple[str, bool], ...]) -> Any:
         """A function that is called from outside."""
@@ -77,7 +89,8 @@ class Translator:
         if (name, arguments) not in self.functions:
             types = [TYPES[k].as_pointer() if memory else TYPES[k] for k, memory in arguments]
             shown = self.module.get_unique_name(f"{self.prefix}{name}")
-            result = getattr(self.definitions[name].returns, "id", None)
+            definition = self.definition(name)
+            result = getattr(definition.returns, "id", None)
             returned = TYPES[result] if result is not None else ir.VoidType()
             function = ir.Function(self.module, ir.FunctionType(returned, types), shown)
             function.linkage = "internal"
@@ -90,7 +103,7 @@ class Translator:
                     argument.add_attribute("noalias")
             self.functions[name, arguments] = function
             given = [Value(k, a, m) for (k, m), a in zip(arguments, function.args, strict=True)]
-            _FunctionWriter(self, function, self.definitions[name]).write(given)
+            _FunctionWriter(self, function, definition).write(given)
         return self.functions[name, arguments]
 
     def table(self, name: str) -> Value:
@@ -152,16 +165,17 @@ class _Shared:
         return first._with(first.builder.call(piece, [a.value for a in arguments]))
 
 
-@cache
-def _prelude() -> list[ast.FunctionDef]:
-    """The functions that every module may call."""
-    return [node for name in ("prelude.py", "lapack.py", "threads.py") for node in _text(name)]
+_PRELUDE = {"prelude.py": "kernel", "lapack.py": "kernel", "threads.py": "shared"}  # and the role of their functions
 
 
 @cache
-def _text(name: str) -> list[ast.FunctionDef]:
-    statements = ast.parse(Path(__file__).with_name(name).read_text("utf-8")).body
-    return [node for node in statements if isinstance(node, ast.FunctionDef)]
+def _text(file: str) -> str:
+    return Path(__file__).with_name(file).read_text("utf-8")
+
+
+@cache
+def _functions(file: str) -> dict[str, ast.FunctionDef]:
+    return {node.name: node for node in ast.parse(_text(file)).body if isinstance(node, ast.FunctionDef)}
 
 
 def _namespace(statements: list[ast.stmt]) -> dict[str, Any]:
@@ -428,14 +442,14 @@ class _FunctionWriter(Arithmetic):
             return fortran_call(self.builder, f"graphc_{letter}{name}", (a.value for a in arguments), self._alloca)
         if name in BUILT_IN or name.startswith(("math.", "np.")):
             return self.mathematics(name.partition(".")[2] or name, arguments)
-        role = owner.roles.get(name)
+        role = owner.role(name)
         if role in ("kernel", "entry", "shared"):
             kinds = tuple((a.kind, a.memory) for a in arguments)
             found = self.builder.call(owner.function(name, kinds, role == "shared"), [a.value for a in arguments])
-            result = getattr(owner.definitions[name].returns, "id", None)
+            result = getattr(owner.definition(name).returns, "id", None)
             return None if result is None else Value(result, found)
         if role in ("helper", "point"):
-            return self._inlined(owner.definitions[name], arguments, role == "point")
+            return self._inlined(owner.definition(name), arguments, role == "point")
         if role == "traced" or name in owner.traced:
             numbers = list(arguments[0]) if role == "traced" else arguments
             found = owner.run_traced(self.builder, name, [n.value for n in numbers])
