@@ -56,22 +56,40 @@ def llvm_text(source: str, entry: Entry, dtype: str, prefix: str = "", wrapped: 
 
 def object_code(source: str, entry: Entry, dtype: str) -> bytes:
     """The object file of an entry."""
-    module = binding.parse_assembly(llvm_text(source, entry, dtype, wrapped=True))
-    return bytes(machine().emit_object(optimised(module, straight=not entry.name.endswith("_points"))))
+    return bytes(machine().emit_object(optimised(llvm_text(source, entry, dtype, wrapped=True))))
 
 
-def optimised(module: Any, straight: bool = True) -> Any:
-    """The module after LLVM's passes; `straight`: with a search for vectors in straight-line code, in which a loop over
-    points, which is made of vectors already, has none."""
+def optimised(text: str) -> Any:
+    """The module of a text after LLVM's passes; what `points` wrote is made of vectors already."""
+    module = binding.parse_assembly(text)
     module.triple, module.data_layout = machine().triple, str(machine().target_data)
     module.verify()
+    (_shorten if "llvm.masked.store" in text else _vectorise)(module)
+    return module
+
+
+def _shorten(module: Any) -> None:
+    """The few passes that find something in vectors: all those that look for vectors would take three times as long."""
+    passes = binding.create_new_module_pass_manager()
+    passes.add_always_inliner_pass()
+    passes.add_global_dead_code_eliminate_pass()
+    passes.add_sroa_pass()
+    passes.add_simplify_cfg_pass()
+    passes.add_instruction_combine_pass()
+    passes.add_new_gvn_pass()
+    passes.add_instruction_combine_pass()
     options = binding.create_pipeline_tuning_options(speed_level=3)
-    options.loop_vectorization, options.slp_vectorization = True, straight
+    passes.run(module, binding.create_pass_builder(machine(), options))
+
+
+def _vectorise(module: Any) -> None:
+    """All passes, with a search for vectors in loops and in straight-line code."""
+    options = binding.create_pipeline_tuning_options(speed_level=3)
+    options.loop_vectorization = options.slp_vectorization = True
     builder = binding.create_pass_builder(machine(), options)
     builder.getModulePassManager().run(module, builder)
     _inline_seldom_cases(module, builder)
     _keep_short_rows(module, builder)
-    return module
 
 
 def _inline_seldom_cases(module: Any, builder: Any) -> None:

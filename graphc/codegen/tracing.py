@@ -2,8 +2,8 @@
 
 In: functions written with the operators and methods of `Traced`.  Out: the instructions, where the numbers' builder
 stands.
-Always holds: straight-line code without calls to a library, so that LLVM vectorises the loop around it; no operation
-may be reassociated, whatever the fast-math flags of the caller; equal methods of `codegen.plain_number.Plain` give the same
+Always holds: straight-line code without calls to a library, of numbers or of vectors, so that LLVM vectorises the loop
+around it; no operation may be reassociated, whatever the fast-math flags of the caller; equal methods of `codegen.plain_number.Plain` give the same
 results in plain Python.
 """
 
@@ -46,6 +46,18 @@ class _Flags(ir.instructions.FastMathFlags):  # type: ignore[misc]
         """Nothing is added."""
 
 
+def constant_of(type_: Any, number: float) -> Any:
+    """A constant of a type, in every element of a vector."""
+    if isinstance(type_, ir.VectorType):
+        return ir.Constant(type_, [ir.Constant(type_.element, number)] * type_.count)
+    return ir.Constant(type_, number)
+
+
+def element_of(type_: Any) -> Any:
+    """The type of a vector's elements; of a number, its own."""
+    return type_.element if isinstance(type_, ir.VectorType) else type_
+
+
 class Truth:
     """A comparison's result; `like` is one of the numbers compared."""
 
@@ -79,7 +91,7 @@ class Truth:
 
 
 class Traced:
-    """A floating-point number that is known when the code runs."""
+    """A floating-point number that is known when the code runs, or a vector of such."""
 
     __array_ufunc__ = None  # NumPy's numbers leave operations with it to it
 
@@ -89,12 +101,19 @@ class Traced:
     @property
     def single(self) -> bool:
         """Whether it has 24 bits, else 53."""
-        return isinstance(self.value.type, ir.FloatType)
+        return isinstance(element_of(self.value.type), ir.FloatType)
 
     @property
     def known(self) -> float | None:
         """The number, where it is known when the code is written."""
-        return float(self.value.constant) if isinstance(self.value, ir.Constant) else None
+        if not isinstance(self.value, ir.Constant):
+            return None
+        return float(self.value.constant[0].constant if self.lanes else self.value.constant)
+
+    @property
+    def lanes(self) -> int:
+        """How many numbers a vector has; 0 for a number."""
+        return self.value.type.count if isinstance(self.value.type, ir.VectorType) else 0
 
     def _with(self, value: Any) -> Traced:
         return Traced(self.builder, value, self.fused)
@@ -102,7 +121,7 @@ class Traced:
     def _operand(self, other: Traced | float) -> Any:
         if isinstance(other, Traced):
             return other.value
-        return ir.Constant(self.value.type, float(np.float32(other)) if self.single else float(other))
+        return constant_of(self.value.type, float(np.float32(other)) if self.single else float(other))
 
     def real(self, number: float) -> Traced:
         """A constant of the same type."""
@@ -111,8 +130,11 @@ class Traced:
     def _call(self, name: str, *others: Traced | float, flags: tuple[str, ...] = ()) -> Traced:
         """An intrinsic of LLVM, of numbers of one type."""
         values = [self.value, *(self._operand(o) for o in others)]
-        type_ = ir.FunctionType(self.value.type, [v.type for v in values])
-        function = self.builder.module.declare_intrinsic(name, [self.value.type], type_)
+        name = f"{name}.{f'v{self.lanes}' if self.lanes else ''}{element_of(self.value.type).intrinsic_name}"
+        function = self.builder.module.globals.get(name)
+        if function is None:
+            type_ = ir.FunctionType(self.value.type, [v.type for v in values])
+            function = ir.Function(self.builder.module, type_, name)
         result = self.builder.call(function, values)
         result.fastmath = _Flags(flags)
         return self._with(result)
@@ -180,7 +202,7 @@ class Traced:
 
     def __abs__(self) -> Traced:
         digits = (1 << (31 if self.single else 63)) - 1
-        return self._real(self.builder.and_(self._bits(), ir.Constant(self._whole, digits)))
+        return self._real(self.builder.and_(self._bits(), self._constant(digits)))
 
     def rint(self) -> Traced:
         """The nearest whole number, halves to even."""
@@ -224,33 +246,31 @@ class Traced:
         b = self._with(self._operand(other))
         rounded = self._arithmetic("fmul", self.value, b.value, _ALONE)
         if self.fused:
-            return rounded, self._times_plus(b.value, (-rounded).value)
+            return rounded, self._times_plus(b, -rounded)
         (a1, a2), (b1, b2) = self.halves(), b.halves()
         return rounded, ((a1 * b1 - rounded) + a1 * b2 + a2 * b1) + a2 * b2
 
-    def _times_plus(self, factor: Any, summand: Any) -> Traced:
+    def _times_plus(self, factor: Traced | float, summand: Traced) -> Traced:
         """The fused product and sum, rounded once."""
-        result = self.builder.fma(self.value, factor, summand)
-        result.fastmath = _Flags()
-        return self._with(result)
+        return self._call("llvm.fma", factor, summand)
 
     def less_product(self, other: Traced, factor: float) -> Traced:
         """self - other * factor, rounded once, in single precision."""
         if self.fused:
-            return (-other)._times_plus(self._operand(factor), self.value)
+            return (-other)._times_plus(factor, self)
         return (self.wide() - other.wide() * float(np.float32(factor))).like(self)
 
     def halves(self) -> tuple[Traced, Traced]:
         """Upper half of the digits, and the rest: products of such halves are exact."""
         kept = -(1 << 12) if self.single else -(1 << 27)
-        upper = self._real(self.builder.and_(self._bits(), ir.Constant(self._whole, kept)))
+        upper = self._real(self.builder.and_(self._bits(), self._constant(kept)))
         return upper, self - upper
 
     # --- digits, exponents, signs ------------------------------------------------------------------------------
 
     @property
     def _whole(self) -> Any:
-        return _INT if self.single else _LONG
+        return self._of(_INT if self.single else _LONG)
 
     def _bits(self) -> Any:
         return self.builder.bitcast(self.value, self._whole)
@@ -268,7 +288,7 @@ class Traced:
         return 127 if self.single else 1023
 
     def _constant(self, whole: int) -> Any:
-        return ir.Constant(self._whole, whole)
+        return constant_of(self._whole, whole)
 
     def _last_bits(self, offset: float = 0.0) -> Any:
         """A whole number whose last bits are those of self + offset: 1.5 2^52 added moves a unit to the last place."""
@@ -276,7 +296,7 @@ class Traced:
 
     def copysign(self, other: Traced) -> Traced:
         """|self| with the other's sign."""
-        sign = ir.Constant(self._whole, 1 << (31 if self.single else 63))
+        sign = self._constant(1 << (31 if self.single else 63))
         magnitude = abs(self)._bits()
         return self._real(self.builder.or_(magnitude, self.builder.and_(other._bits(), sign)))
 
@@ -368,13 +388,17 @@ class Traced:
 
     def wide(self) -> Traced:
         """The number with 53 bits."""
-        return self._with(self.builder.fpext(self.value, ir.DoubleType())) if self.single else self
+        return self._with(self.builder.fpext(self.value, self._of(ir.DoubleType()))) if self.single else self
 
     def like(self, other: Traced) -> Traced:
         """The number rounded to the other's type."""
-        return (
-            self._with(self.builder.fptrunc(self.value, ir.FloatType())) if other.single and not self.single else self
-        )
+        if not other.single or self.single:
+            return self
+        return self._with(self.builder.fptrunc(self.value, self._of(ir.FloatType())))
+
+    def _of(self, real: Any) -> Any:
+        """A type, as many as the numbers here."""
+        return ir.VectorType(real, self.lanes) if self.lanes else real
 
 
 # --- functions beside the code -------------------------------------------------------------------------------------
@@ -382,16 +406,18 @@ class Traced:
 _REGISTERS = (128, 256, 512)  # bits of the vectors that processors have
 
 
-def rare_function(module: Any, real: Any, fused: bool, bound: float, function: Callable[[Traced], Traced]) -> Any:
-    """`rare(x, result)`, a function of a module, with variants over vectors that LLVM's vectoriser finds by name."""
+def rare_function(module: Any, type_: Any, fused: bool, bound: float, function: Callable[[Traced], Traced]) -> Any:
+    """`rare(x, result)`, a function of a module, of numbers or of vectors.
+
+    That of numbers has variants over vectors, which LLVM's vectoriser finds by name.
+    """
+    real = element_of(type_)
     name = f"graphc_{function.__name__}_{real}"
+    slow = module.globals.get(f"{name}_slow") or _slow(module, f"{name}_slow", real, fused, function)
+    if isinstance(type_, ir.VectorType):
+        return module.globals.get(f"{name}_{type_.count}") or _variant(module, name, type_, slow, bound)
     if name in module.globals:
         return module.globals[name]
-    slow = _function(module, f"{name}_slow", real, [real])
-    builder = ir.IRBuilder(slow.append_basic_block())
-    builder.ret(function(Traced(builder, slow.args[0], fused)).value)
-    slow.attributes.add("noinline")
-
     rare = _function(module, name, real, [real, real])
     builder = ir.IRBuilder(rare.append_basic_block())
     with builder.if_then(_beyond(builder, rare.args[0], bound), likely=False):
@@ -400,11 +426,20 @@ def rare_function(module: Any, real: Any, fused: bool, bound: float, function: C
     rare.attributes.add("noinline")
     size = 32 if isinstance(real, ir.FloatType) else 64
     vectors = [ir.VectorType(real, bits // size) for bits in _REGISTERS]
-    variants = [_variant(module, f"{name}_{v.count}", v, slow, bound) for v in vectors]
+    variants = [rare_function(module, v, fused, bound, function) for v in vectors]
     listed = ",".join(f"_ZGV_LLVM_N{v.args[0].type.count}vv_{name}({v.name})" for v in variants)
     set.add(rare.attributes, f'"vector-function-abi-variant"="{listed}"')
     _keep(module, variants)
     return rare
+
+
+def _slow(module: Any, name: str, real: Any, fused: bool, function: Callable[[Traced], Traced]) -> Any:
+    """The function of a number alone."""
+    slow = _function(module, name, real, [real])
+    builder = ir.IRBuilder(slow.append_basic_block())
+    builder.ret(function(Traced(builder, slow.args[0], fused)).value)
+    slow.attributes.add("noinline")
+    return slow
 
 
 def _table(module: Any) -> Any:
@@ -442,15 +477,14 @@ def _beyond(builder: Any, x: Any, bound: float) -> Any:
     """Whether |x| > bound or x is NaN, for a number or a vector."""
 
     def compared(sign: str, limit: float) -> Any:
-        lanes = getattr(x.type, "count", None)
-        constant = ir.Constant(x.type, [ir.Constant(x.type.element, limit)] * lanes if lanes else limit)
-        return builder.fcmp_unordered(sign, x, constant, flags=_FUSED)
+        return builder.fcmp_unordered(sign, x, constant_of(x.type, limit), flags=_FUSED)
 
     return builder.or_(compared(">", bound), compared("<", -bound))
 
 
 def _variant(module: Any, name: str, vector: Any, slow: Any, bound: float) -> Any:
     """Over a vector: a test, and a call where an element is beyond the bound."""
+    name = f"{name}_{vector.count}"
     each = _function(module, f"{name}_each", vector, [vector, vector])
     _write_each(each, slow, bound)
     each.attributes.add("noinline")

@@ -23,6 +23,7 @@ from llvmlite import ir
 from graphc.codegen import atomic, threads
 from graphc.codegen.arithmetic import BUILT_IN, FAST, TYPES, Arithmetic, Value, common_kind, constant
 from graphc.codegen.blas import LAPACK, fortran_call, product_call
+from graphc.codegen.points import Points, points_of, write_points
 from graphc.codegen.tracing import Traced, has_fused_product
 
 _BYTES = {"float64": 8, "float32": 4, "int32": 4}
@@ -296,6 +297,9 @@ class _FunctionWriter(Arithmetic):
                 self._assign(node.target, self.value(item))
                 self._statements(node.body)
             return
+        if (points := points_of(node)) is not None and self.owner.role(points.function) == "traced":
+            self._points(points)
+            return
         assert isinstance(node.iter, ast.Call)
         assert isinstance(node.iter.func, ast.Name)
         assert isinstance(node.target, ast.Name)
@@ -318,10 +322,22 @@ class _FunctionWriter(Arithmetic):
         self.builder.position_at_end(after)
 
     def _back(self, test: Any, turns: str = "range") -> None:
-        """A loop's end, marked with the kind of its turns (`native._KINDS`)."""
+        """A loop's end."""
         if not self.builder.block.is_terminated:
-            jump = self.builder.branch(test)
-            jump.set_metadata("llvm.loop", self.module.add_metadata([f"{turns} {len(self.module.metadata)}"]))
+            self._mark(self.builder.branch(test), turns)
+
+    def _mark(self, jump: Any, turns: str = "range") -> None:
+        """The kind of a loop's turns (`native._KINDS`)."""
+        jump.set_metadata("llvm.loop", self.module.add_metadata([f"{turns} {len(self.module.metadata)}"]))
+
+    def _points(self, points: Points) -> None:
+        """A traced function of the elements of arrays, by vectors."""
+        given, results = ([self.names[n].value for n in names] for names in (points.given, points.results))
+
+        def compute(values: list[Any]) -> list[Any]:
+            return self.owner.run_traced(self.builder, points.function, values)
+
+        self._mark(write_points(self.builder, self.value(points.count).value, given, results, compute))
 
     def _Return(self, node: ast.Return) -> None:  # noqa: N802
         assert node.value is not None
