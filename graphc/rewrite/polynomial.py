@@ -231,7 +231,8 @@ def terms(builder: Rebuilder, start: Root, region: Region) -> list[Monomial] | N
             term = monomial(builder, item, region)
             if term is None:
                 return None
-            term.coefficient *= sign
+            if sign < 0:
+                term.coefficient = -term.coefficient
             found.append(term)
         elif root.operation is negate:
             todo.append((root.operands[0], -sign))
@@ -306,30 +307,39 @@ def _close(run: list[Monomial], common: Powers) -> list[Monomial]:
     """A run with its common powers and a coefficient taken out, where that saves operations."""
     if len(run) < 2:
         return run
+    sizes = [_size(m) for m in run]
+    if not common and len({*sizes}) == len(run):  # a number alone is taken out only of two terms that have it, or more
+        return run
     left = [_quotient(m.powers, common) for m in run] if common else [m.powers for m in run]
     best, least = run, cost(Plan(run))
-    for scale in _scales_of(run):
+    for scale in _scales_of(run, sizes):
         if scale == 1 and not common:
             continue
-        inside = [Monomial(m.coefficient / scale, powers) for m, powers in zip(run, left, strict=True)]
+        divided = [m.coefficient if scale == 1 else m.coefficient / scale for m in run]
+        inside = [Monomial(c, powers) for c, powers in zip(divided, left, strict=True)]
         product = [Monomial(scale, dict(common), [factored(inside) if common else Plan(inside)])]
         if (total := cost(Plan(product))) < least:
             best, least = product, total
     return best
 
 
-def _scales_of(run: list[Monomial]) -> list[Fraction]:
+def _size(m: Monomial) -> tuple[int, int]:
+    """|coefficient|, as what is quickly compared."""
+    c = m.coefficient
+    return abs(c.numerator), c.denominator
+
+
+def _scales_of(run: list[Monomial], sizes: list[tuple[int, int]]) -> list[Fraction]:
     """Coefficients that may be taken out of a run: one that leaves 1 and -1, the sign, one of two that occur."""
-    first = run[0].coefficient
-    if all(m.coefficient == first for m in run):
-        return [first]
-    sizes = list(dict.fromkeys(abs(m.coefficient) for m in run))
-    if len(sizes) == 1:
-        return [sizes[0]]
-    sign = Fraction(-1) if all(m.coefficient.numerator < 0 for m in run) else Fraction(1)
-    least = min(sizes)  # what all are multiples of can only be this; a term without a coefficient stays one
-    twice = [least] if 1 not in sizes and all((d / least).denominator == 1 for d in sizes) else []
-    return [sign, *(sign * c for c in twice)]
+    sign = Fraction(-1) if all(m.coefficient.numerator < 0 for m in run) else ONE
+    different = {*sizes}
+    if len(different) == 1:
+        return [sign * Fraction(*sizes[0])]
+    if (1, 1) in different:  # a term without a coefficient stays one
+        return [sign]
+    least = min(Fraction(*size) for size in different)  # what all are multiples of can only be this
+    twice = all(n * least.denominator % (d * least.numerator) == 0 for n, d in different)
+    return [sign, *([sign * least] if twice else [])]
 
 
 def _quotient(powers: Powers, common: Powers) -> Powers:
