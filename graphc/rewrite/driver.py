@@ -144,17 +144,21 @@ class Worklist:
             s = heapq.heappop(self.queue)[2]
             if s in self.equations:
                 self._visit(self.equations[s])
-        self._settle()
-        return steps, self.near(self.changed)
+        return steps, self.near(self.changed, self._settle())
 
-    def near(self, changed: AbstractSet[Basic]) -> list[Symbol]:
-        """Symbols that have changed or for which something that has was looked at."""
+    def near(self, changed: AbstractSet[Basic], recounted: AbstractSet[Basic] | None = None) -> list[Symbol]:
+        """Symbols that have changed or for which something that has was looked at.
+
+        After a round: those that it visited have seen all that it changed, as that was defined before them; but not how
+        often it is used now, where that is another number (`recounted`).
+        """
         if not changed:
             return []
         found, distance = [], dict.fromkeys(changed, 0)
         for s, equation in self.equations.items():
             seen = self.seen.get(s)
-            if s in changed or (seen is not None and not changed.isdisjoint(seen)):
+            unseen = changed if recounted is None or s not in self.queued else recounted
+            if s in changed or (seen is not None and not unseen.isdisjoint(seen)):
                 found.append(s)
             elif seen is None and (near := [distance[a] for a in symbols_of(equation.expr) if a in distance]):
                 distance[s] = min(near) + (self.builder.uses.get(s, 0) > 1)
@@ -265,8 +269,8 @@ class Worklist:
 
     # --- after a round ---------------------------------------------------------------------------------------------
 
-    def _settle(self) -> None:
-        """Drop what is dead, count uses anew, put new equations in their places."""
+    def _settle(self) -> set[Basic]:
+        """Drop what is dead, count uses anew, put new equations in their places; the symbols with another number of uses."""
         builder, users = self.builder, self.users
         todo = [*self.touched, *self.changed]
         while todo:
@@ -279,11 +283,13 @@ class Worklist:
         for s in self.image:
             self._forget(s)
         self.image = {}
-        self.changed.update(s for s in self.touched if s in users and self._count(s))
+        recounted = {s for s in self.touched if s in users and self._count(s)}
+        self.changed |= recounted
         if self.changed:
             place = builder.place
             self.equations = dict(sorted(self.equations.items(), key=lambda item: place[item[0]]))
             builder.renumber(self.equations)
+        return recounted
 
     def _forget(self, s: Basic) -> None:
         assert isinstance(s, Symbol)
