@@ -88,6 +88,9 @@ def _vectorise(module: Any) -> None:
     options.loop_vectorization = options.slp_vectorization = True
     builder = binding.create_pass_builder(machine(), options)
     builder.getModulePassManager().run(module, builder)
+    for function in module.functions:
+        if function.linkage.name == "weak_odr":  # the variants of what the vectoriser calls: it has
+            function.linkage = "internal"
     _inline_seldom_cases(module, builder)
     _keep_short_rows(module, builder)
 
@@ -97,6 +100,7 @@ def _inline_seldom_cases(module: Any, builder: Any) -> None:
     would be kept on the stack."""
     passes = binding.create_new_module_pass_manager()
     passes.add_always_inliner_pass()
+    passes.add_global_dead_code_eliminate_pass()
     passes.add_simplify_cfg_pass()
     passes.add_instruction_combine_pass()
     passes.run(module, builder)

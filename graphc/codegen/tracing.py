@@ -429,7 +429,8 @@ def rare_function(module: Any, type_: Any, fused: bool, bound: float, function: 
     variants = [rare_function(module, v, fused, bound, function) for v in vectors]
     listed = ",".join(f"_ZGV_LLVM_N{v.args[0].type.count}vv_{name}({v.name})" for v in variants)
     set.add(rare.attributes, f'"vector-function-abi-variant"="{listed}"')
-    _keep(module, variants)
+    for variant in variants:  # nothing calls these before the vectoriser does: they must not be dropped as unused
+        variant.linkage = "weak_odr"
     return rare
 
 
@@ -451,18 +452,6 @@ def _table(module: Any) -> Any:
         table.linkage, table.global_constant = "linkonce_odr", True
         table.initializer = ir.Constant(table.value_type, digits)
     return module.globals[name]
-
-
-def _keep(module: Any, functions: list[Any]) -> None:
-    """Nothing calls the variants before the vectoriser does: they must not be dropped as unused."""
-    name, pointer = "llvm.compiler.used", ir.IntType(8).as_pointer()
-    if name not in module.globals:
-        used = ir.GlobalVariable(module, ir.ArrayType(pointer, 0), name)
-        used.linkage, used.section, used.initializer = "appending", "llvm.metadata", ir.Constant(used.value_type, [])
-    used = module.globals[name]
-    kept = [*used.initializer.constant, *(f.bitcast(pointer) for f in functions)]
-    used.value_type = ir.ArrayType(pointer, len(kept))
-    used.initializer = ir.Constant(used.value_type, kept)
 
 
 def _function(module: Any, name: str, result: Any, arguments: list[Any]) -> Any:
