@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _SOURCES = (
     "support.py", "lapack.py", "native.py", "call.py", "translate.py", "arithmetic.py", "prelude.py", "atomic.py",
-    "threads.py", "tracing.py", "points.py", "plain_number.py", "blas.py", "cache.py",
+    "threads.py", "tracing.py", "points.py", "definitions.py", "plain_number.py", "blas.py", "cache.py",
 )  # fmt: skip
 _MODULES: dict[str, ModuleType] = {}
 _LOADED: dict[tuple[str, Entry, str], Any] = {}

@@ -13,8 +13,6 @@ import inspect
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +21,7 @@ from llvmlite import ir
 from graphc.codegen import atomic, threads
 from graphc.codegen.arithmetic import BUILT_IN, FAST, TYPES, Arithmetic, Value, common_kind, constant
 from graphc.codegen.blas import LAPACK, fortran_call, product_call
+from graphc.codegen.definitions import Definitions
 from graphc.codegen.points import Points, points_of, write_points
 from graphc.codegen.tracing import Traced, has_fused_product
 
@@ -49,32 +48,12 @@ class Translator:
     def __init__(self, source: str, dtype: str, prefix: str) -> None:
         self.dtype, self.prefix = dtype, prefix
         self.module = ir.Module("graphc")
-        self.definitions: dict[str, ast.FunctionDef] = {}
-        self.roles: dict[str, str] = {}
-        statements = ast.parse(source).body
-        for node in statements:
-            if isinstance(node, ast.FunctionDef):
-                self.roles[node.name] = _role(node)
-                self.definitions[node.name] = node
-        self.traced = _namespace(statements)
+        self.definitions = Definitions(source)
+        self.traced = self.definitions.namespace()
         self.fused = has_fused_product()
         self.functions: dict[tuple[str, tuple[tuple[str, bool], ...]], Any] = {}
         self.pieces: dict[tuple[Any, str], Any] = {}
         self.tables: dict[str, Value] = {}
-
-    def role(self, name: str) -> str | None:
-        """How a function is decorated; a file that every module may call is read when the first of its functions is."""
-        if name not in self.roles:
-            for file, role in _PRELUDE.items():
-                if f"def {name}(" in _text(file):
-                    self.definitions |= _functions(file)
-                    self.roles |= dict.fromkeys(_functions(file), role)
-        return self.roles.get(name)
-
-    def definition(self, name: str) -> ast.FunctionDef:
-        """A function's text."""
-        self.role(name)
-        return self.definitions[name]
 
     def entry(self, name: str, arguments: tuple[tuple[str, bool], ...]) -> Any:
         """A function that is called from outside."""
@@ -90,7 +69,7 @@ class Translator:
         if (name, arguments) not in self.functions:
             types = [TYPES[k].as_pointer() if memory else TYPES[k] for k, memory in arguments]
             shown = self.module.get_unique_name(f"{self.prefix}{name}")
-            definition = self.definition(name)
+            definition = self.definitions.function(name)
             result = getattr(definition.returns, "id", None)
             returned = TYPES[result] if result is not None else ir.VoidType()
             function = ir.Function(self.module, ir.FunctionType(returned, types), shown)
@@ -106,6 +85,22 @@ class Translator:
             given = [Value(k, a, m) for (k, m), a in zip(arguments, function.args, strict=True)]
             _FunctionWriter(self, function, definition).write(given)
         return self.functions[name, arguments]
+
+    def product(self, arguments: list[Value]) -> Any:
+        """A function for products with these flags: what one puts into memory for BLAS is written once for all."""
+        flags, rest = arguments[:2], arguments[2:]
+        key = (f"gemm{''.join('T' if f.known else 'N' for f in flags)}", tuple((a.kind, a.memory) for a in rest))
+        if key not in self.functions:
+            type_ = ir.FunctionType(ir.VoidType(), [a.value.type for a in rest])
+            function = ir.Function(self.module, type_, self.module.get_unique_name(f"{self.prefix}{key[0]}"))
+            function.linkage = "internal"
+            function.attributes.add("noinline")
+            builder = ir.IRBuilder(function.append_basic_block())
+            given = [Value(a.kind, v, a.memory) for a, v in zip(rest, function.args, strict=True)]
+            product_call(builder, [*flags, *given], builder.alloca)
+            builder.ret_void()
+            self.functions[key] = function
+        return self.functions[key]
 
     def table(self, name: str) -> Value:
         """A constant array of the module."""
@@ -130,11 +125,11 @@ class Translator:
     def run_traced(self, builder: Any, name: str, values: list[Any]) -> list[Any]:
         """The results of a traced function of numbers."""
         function = self.traced[name]
-        for called in function.__code__.co_names if self.roles.get(name) == "traced" else ():
+        for called in function.__code__.co_names if self.definitions.role(name) == "traced" else ():
             if inspect.isfunction(self.traced.get(called)):
                 self.traced[called] = _Shared(self, self.traced[called])
         given = [Traced(builder, v, self.fused) for v in values]
-        found = function(*given) if self.roles.get(name) == "traced" else (_Shared(self, function)(*given),)
+        found = function(*given) if self.definitions.role(name) == "traced" else (_Shared(self, function)(*given),)
         return [given[0]._operand(f) for f in found]
 
     def piece(self, function: Callable[..., Any], type_: Any, count: int) -> Any:
@@ -164,42 +159,6 @@ class _Shared:
             return self.function(*arguments)
         piece = self.owner.piece(self.function, first.value.type, len(arguments))
         return first._with(first.builder.call(piece, [a.value for a in arguments]))
-
-
-_PRELUDE = {"prelude.py": "kernel", "lapack.py": "kernel", "threads.py": "shared"}  # and the role of their functions
-
-
-@cache
-def _text(file: str) -> str:
-    return Path(__file__).with_name(file).read_text("utf-8")
-
-
-@cache
-def _functions(file: str) -> dict[str, ast.FunctionDef]:
-    return {node.name: node for node in ast.parse(_text(file)).body if isinstance(node, ast.FunctionDef)}
-
-
-def _namespace(statements: list[ast.stmt]) -> dict[str, Any]:
-    """The module's Python functions over traced numbers, and its constants."""
-    kept = [
-        s for s in statements
-        if isinstance(s, ast.Assign) or (isinstance(s, ast.FunctionDef) and _role(s) not in ("kernel", "entry"))
-    ]  # fmt: skip
-    namespace: dict[str, Any] = {
-        "math": math, "np": np, "point": _same, "helper": _same, "vector": _same, "traced": lambda results: _same,
-    }  # fmt: skip
-    exec(compile(ast.Module([*kept], []), "<generated by graphc>", "exec"), namespace)
-    return namespace
-
-
-def _role(function: ast.FunctionDef) -> str:
-    """How a function is decorated; entries for Numba are not."""
-    decorators = function.decorator_list
-    return getattr(decorators[0], "id", "traced") if decorators else ""
-
-
-def _same(function: Any) -> Any:
-    return function
 
 
 class _FunctionWriter(Arithmetic):
@@ -297,7 +256,7 @@ class _FunctionWriter(Arithmetic):
                 self._assign(node.target, self.value(item))
                 self._statements(node.body)
             return
-        if (points := points_of(node)) is not None and self.owner.role(points.function) == "traced":
+        if (points := points_of(node)) is not None and self.owner.definitions.role(points.function) == "traced":
             self._points(points)
             return
         assert isinstance(node.iter, ast.Call)
@@ -452,20 +411,20 @@ class _FunctionWriter(Arithmetic):
             memory, start = arguments
             return Value(memory.kind, self.builder.gep(memory.value, [start.value], inbounds=True), True)
         if name == "gemm":
-            return product_call(self.builder, arguments, self._alloca)
+            return self.builder.call(owner.product(arguments), [a.value for a in arguments[2:]])
         if name in LAPACK:
             letter = "d" if any(a.kind == "float64" and a.memory for a in arguments) else "s"
             return fortran_call(self.builder, f"graphc_{letter}{name}", (a.value for a in arguments), self._alloca)
         if name in BUILT_IN or name.startswith(("math.", "np.")):
             return self.mathematics(name.partition(".")[2] or name, arguments)
-        role = owner.role(name)
+        role = owner.definitions.role(name)
         if role in ("kernel", "entry", "shared"):
             kinds = tuple((a.kind, a.memory) for a in arguments)
             found = self.builder.call(owner.function(name, kinds, role == "shared"), [a.value for a in arguments])
-            result = getattr(owner.definition(name).returns, "id", None)
+            result = getattr(owner.definitions.function(name).returns, "id", None)
             return None if result is None else Value(result, found)
         if role in ("helper", "point"):
-            return self._inlined(owner.definition(name), arguments, role == "point")
+            return self._inlined(owner.definitions.function(name), arguments, role == "point")
         if role == "traced" or name in owner.traced:
             numbers = list(arguments[0]) if role == "traced" else arguments
             found = owner.run_traced(self.builder, name, [n.value for n in numbers])
