@@ -88,13 +88,16 @@ class _Part:
     """So many elements of arrays as a vector has, or those that are `left`."""
 
     def __init__(self, builder: Any, vector: Any, left: Any) -> None:
-        self.builder, self.vector = builder, vector
+        self.builder, self.vector, self.left = builder, vector, left
         self.align = 4 if isinstance(vector.element, ir.FloatType) else 8
         self.whole = builder.icmp_signed(">=", left, ir.Constant(_LONG, vector.count))
-        numbers = ir.VectorType(_LONG, vector.count)
-        counted = ir.Constant(numbers, [ir.Constant(_LONG, k) for k in range(vector.count)])
-        first = builder.insert_element(ir.Constant(numbers, ir.Undefined), left, ir.Constant(_INT, 0))
-        self.there = builder.icmp_signed("<", counted, self._spread(first))
+
+    def _there(self) -> Any:
+        """Which elements there are, written where they are not all: a whole vector does not take the time."""
+        numbers = ir.VectorType(_LONG, self.vector.count)
+        counted = ir.Constant(numbers, [ir.Constant(_LONG, k) for k in range(self.vector.count)])
+        first = self.builder.insert_element(ir.Constant(numbers, ir.Undefined), self.left, ir.Constant(_INT, 0))
+        return self.builder.icmp_signed("<", counted, self._spread(first))
 
     def _spread(self, value: Any) -> Any:
         """A vector's first element in all places."""
@@ -122,7 +125,8 @@ class _Part:
                 whole = [builder.load(p, align=self.align) for p in places]
                 first = builder.block
             with otherwise:
-                part = [self._read_some(p) for p in places]
+                there = self._there()
+                part = [self._read_some(p, there) for p in places]
                 second = builder.block
         values = [builder.phi(self.vector) for _ in arrays]
         for value, a, b in zip(values, whole, part, strict=True):
@@ -130,11 +134,11 @@ class _Part:
             value.add_incoming(b, second)
         return values
 
-    def _read_some(self, place: Any) -> Any:
+    def _read_some(self, place: Any, there: Any) -> Any:
         """The elements that are there, the first of them for the others."""
         zero, align = constant_of(self.vector, 0.0), ir.Constant(_INT, self.align)
-        found = self._masked("load", self.vector, [place, align, self.there, zero])
-        return self.builder.select(self.there, found, self._spread(found))
+        found = self._masked("load", self.vector, [place, align, there, zero])
+        return self.builder.select(there, found, self._spread(found))
 
     def write(self, values: list[Any], arrays: Sequence[Any], at: Any) -> None:
         """Elements from a place on."""
@@ -145,6 +149,6 @@ class _Part:
                 for value, place in zip(values, places, strict=True):
                     builder.store(value, place, align=self.align)
             with otherwise:
+                there, align = self._there(), ir.Constant(_INT, self.align)
                 for value, place in zip(values, places, strict=True):
-                    align = ir.Constant(_INT, self.align)
-                    self._masked("store", ir.VoidType(), [value, place, align, self.there])
+                    self._masked("store", ir.VoidType(), [value, place, align, there])
