@@ -15,7 +15,7 @@ import sympy
 
 from graphc.graph.operation import Operation, Parameter, Value
 from graphc.ops import vector_math
-from graphc.ops.elementwise import elementwise, expm1, head, log1p, tanh
+from graphc.ops.elementwise import elementwise, exp, expm1, head, less, log, log1p, softplus, tanh, where
 from graphc.ops.lowering import Scalar
 from graphc.ops.shape import elementwise as shaped
 
@@ -194,4 +194,22 @@ logcosh: Operation = elementwise(
     special=(((0,), 0),),
 )  # fmt: skip
 
-OPERATIONS = (sinc, langevin, exprel, sinhc, tanhc, log1prel, log1mexp, logcosh)
+
+def _logsoftplus_reference(x: Any) -> Any:
+    import numpy
+
+    with numpy.errstate(all="ignore"):
+        u, p = numpy.exp(x), numpy.logaddexp(x, numpy.zeros_like(x))
+        near = x + numpy.log(numpy.where(numpy.equal(u, 0), numpy.ones_like(x), numpy.log1p(u) / u))
+        return numpy.where(numpy.less(x, 0), near, numpy.log(p))
+
+
+logsoftplus: Operation = Operation(
+    name="logsoftplus", head=head("logsoftplus"), parameters=(Parameter("x"),), infer=shaped("real"),
+    doc="log(log(1 + e^x)), which is near x for x << 0.", elementwise=True,
+    expand=lambda x: where(less(x, 0), x + log(log1prel(exp(x))), log(softplus(x))),
+    partials=lambda y, x: (exprel(-softplus(x)),), reference=_logsoftplus_reference,
+    exact=lambda mp, x: mp.log(mp.log1p(mp.exp(x))), latex="\\log\\log\\left(1 + e^{{{0}}}\\right)",
+)  # fmt: skip
+
+OPERATIONS = (sinc, langevin, exprel, sinhc, tanhc, log1prel, log1mexp, logcosh, logsoftplus)

@@ -20,6 +20,7 @@ from graphc.ops.elementwise import (
     cosh,
     divide,
     exp,
+    expm1,
     log,
     log1p,
     logaddexp,
@@ -28,25 +29,26 @@ from graphc.ops.elementwise import (
     negate,
     power,
     sigmoid,
+    sinh,
     softplus,
     sqrt,
     subtract,
     where,
 )  # fmt: skip
 from graphc.ops.indexing import gather
-from graphc.ops.movement import broadcast, reshape, slice_, transpose
+from graphc.ops.movement import broadcast, reshape, slice_, stack, transpose
 from graphc.ops.program import size_
 from graphc.ops.reduction import sum_
 from graphc.ops.safe import log1mexp, logcosh
 from graphc.rewrite.build import minus
-from graphc.rewrite.polynomial import Monomial, exponent_of
+from graphc.rewrite.polynomial import Monomial
 from graphc.rewrite.rule import Form, Made, Rebuilder, Root
 
 MOVES = (slice_, transpose, reshape, broadcast, gather)
 _SUMS = (logaddexp, logaddexp_of_several)
 DEEPEST = 8
 HALF = Rational(1, 2)
-_SEEN_THROUGH = (add, subtract, multiply, divide, negate, power, sqrt, absolute, sum_, *MOVES)
+_SEEN_THROUGH = (add, subtract, multiply, divide, negate, power, sqrt, absolute, sum_, stack, *MOVES)
 MOST_POWERS = 8  # operands of logaddexp: each has a derivative, which takes them all
 
 
@@ -81,11 +83,17 @@ def _rests_on_exponentials(builder: Rebuilder, atom: Basic) -> bool:
         item, depth = todo.pop()
         expr = builder.inside(item)
         operation = None if expr is None else operation_of(expr)
-        if operation in (exp, sigmoid, softmax, cosh):
+        if operation in (exp, expm1, sigmoid, softmax, cosh, sinh):
             return True
         if expr is not None and depth and operation in _SEEN_THROUGH:
             todo += [(a, depth - 1) for a in operands(expr)]
     return False
+
+
+def positive_log(builder: Rebuilder, atom: Basic) -> Value | None:
+    """log(atom) of the same shape, where it is made of exponentials."""
+    found = _log(builder, atom, DEEPEST) if _rests_on_exponentials(builder, atom) else None
+    return found if found is not None and found.type == builder.type_of(atom) else None
 
 
 def _log(builder: Rebuilder, atom: Basic, depth: int, loose: bool = False) -> Value | None:
@@ -112,6 +120,8 @@ def _log(builder: Rebuilder, atom: Basic, depth: int, loose: bool = False) -> Va
         return _log_of_complement(builder, operands(expr)[1], depth)
     if operation is absolute:
         return _log(builder, operands(expr)[0], depth - 1)
+    if operation is stack:
+        return _log_of_each(builder, expr, depth)
     if operation is sqrt or operation is sum_ or operation in MOVES:
         return _log_of_one(builder, expr, depth)
     if operation in (add, multiply, divide, power):
@@ -131,11 +141,21 @@ def _log_of_one(builder: Rebuilder, expr: Basic, depth: int) -> Value | None:
     return builder.value(builder.apply(operation, (inner.atom, *others), statics(expr)))
 
 
+def _log_of_each(builder: Rebuilder, expr: Basic, depth: int) -> Value | None:
+    parts = []
+    for atom in operands(expr):
+        inner = _log(builder, atom, depth - 1)
+        if inner is None or inner.shape != builder.type_of(atom).shape:
+            return None
+        parts.append(inner.atom)
+    return builder.value(builder.apply(stack, tuple(parts), statics(expr)))
+
+
 def _log_of_two(builder: Rebuilder, expr: Basic, depth: int, loose: bool) -> Value | None:
     operation, (a, b) = operation_of(expr), operands(expr)
     if operation is power:
-        n, base = exponent_of(Root(power, (a, b))), _log(builder, a, depth - 1)
-        return None if n is None or base is None else n * base
+        base = _log(builder, a, depth - 1)
+        return None if base is None else builder.value(b) * base
     x, y = _log(builder, a, depth - 1), _log(builder, b, depth - 1)
     if operation is not add and loose and (x is None) != (y is None):
         x = x or builder.value(builder.apply(log, (a,)))
@@ -203,14 +223,13 @@ def _share(builder: Rebuilder, total: Basic, powers: dict[Basic, int]) -> tuple[
     parts = _terms(builder, total)
     if len(parts) < 2 or not _rests_on_exponentials(builder, total):
         return None
-    for k, (atom, c) in enumerate(parts):
-        if (powers.get(atom, 0) > 0 and _is_exponential(builder, atom)) or atom == 1:
-            others = [p for i, p in enumerate(parts) if i != k]
-            rest = _log_of_sum(builder, others)
-            mine = _log_of_sum(builder, [(atom, c)])
-            if rest is not None and mine is not None:
-                share = sigmoid(_less(mine, rest))
-                return share.atom, 1 / c, None if atom == 1 else atom
+    met = [p for p in parts if powers.get(p[0], 0) > 0 and _is_exponential(builder, p[0])]
+    for atom, c in met or [p for p in parts if p[0] == 1]:
+        rest = _log_of_sum(builder, [p for p in parts if p != (atom, c)])
+        mine = _log_of_sum(builder, [(atom, c)])
+        if rest is not None and mine is not None:
+            share = sigmoid(_less(mine, rest))
+            return share.atom, 1 / c, None if atom == 1 else atom
     return None
 
 
@@ -221,7 +240,12 @@ def _less(a: Value, b: Value) -> Value:
 
 
 def _is_exponential(builder: Rebuilder, atom: Basic) -> bool:
+    """exp(x), or elements of it."""
     expr = builder.inside(atom)
+    for _ in range(DEEPEST):
+        if expr is None or operation_of(expr) not in MOVES:
+            break
+        expr = builder.inside(operands(expr)[0])
     return expr is not None and operation_of(expr) is exp
 
 

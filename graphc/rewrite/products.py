@@ -6,7 +6,7 @@ Always holds: a product is seen whole, through intermediate values that are used
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 
 from sympy import Basic, Rational, Symbol
@@ -36,13 +36,14 @@ from graphc.ops.elementwise import (
     tanh,
     xlogx,
 )  # fmt: skip
+from graphc.ops.movement import stack
 from graphc.ops.reduction import sum_
 from graphc.ops.safe import exprel, log1prel, sinc, sinhc, tanhc
 from graphc.rewrite.arrange import is_inner
 from graphc.rewrite.build import applied, build, minus
-from graphc.rewrite.compare import are_opposite, factors, multiple, summands
+from graphc.rewrite.compare import factors, multiple, summands
 from graphc.rewrite.polynomial import Monomial, Plan, Powers, collect, whole_product
-from graphc.rewrite.positive import shares
+from graphc.rewrite.positive import MOVES, positive_log, shares
 from graphc.rewrite.rule import Form, Made, Rebuilder, Root
 
 Change = Callable[[Rebuilder, Monomial], "Monomial | None"]
@@ -102,60 +103,116 @@ def _exponential(builder: Rebuilder, powers: Powers) -> bool:
         operation = None if expr is None else operation_of(expr)
         if operation in (exp, expm1):
             return True
-        if below and expr is not None and operation in (add, sum_, multiply):
+        if below and expr is not None and operation in (add, sum_, multiply, stack, *MOVES):
             todo += [(a, True) for a in operands(expr)]
     return False
 
 
 def _met(builder: Rebuilder, m: Monomial) -> Monomial:
-    """exp(x)*sigmoid(-x) = sigmoid(x), exp(x)/expm1(x) = -1/expm1(-x), expm1(x)*sigmoid(-x) = tanh(x/2)."""
+    """Exponentials that meet what is made of the same exponential, which may vanish where they overflow."""
     coefficient, powers = m.coefficient, dict(m.powers)
     for atom, e in m.powers.items():
         x, y = argument(builder, atom, exp), argument(builder, atom, expm1)
-        if e < 0 or (x is None and y is None):
+        if y is not None and e > 0:
+            powers = _halved(builder, powers, atom, y)
+        if x is None or e < 0:
             continue
-        if y is not None and (partner := _opposite(builder, powers, sigmoid, y)) is not None:
-            half = builder.apply(tanh, (builder.apply(multiply, (Rational(1, 2), y)),))
-            powers = _replaced(powers, (atom, partner), half)
-        if x is None:
-            continue
-        if (partner := _opposite(builder, powers, sigmoid, x)) is not None:
-            powers = _replaced(powers, (atom, partner), builder.apply(sigmoid, (x,)))
+        powers = _logistic(builder, powers, atom, x)
+        coefficient, powers = _hyperbolic(builder, coefficient, powers, atom, x)
         below = builder.apply(expm1, (x,)) if expm1 in builder.present else atom
         both = min(powers.get(atom, 0), -powers.get(below, 0))
-        if both > 0:
+        if both > 0:  # exp(x)/expm1(x) = -1/expm1(-x)
             other = builder.apply(expm1, (minus(builder, x),))
             powers = multiplied(powers, (atom, -both), (below, both), (other, -both))
             coefficient *= (-1) ** both
-        powers = _softmaxes(builder, powers, atom, x)
-    return Monomial(coefficient, powers, m.extra)
+    return Monomial(coefficient, _softmaxes(builder, powers), m.extra)
 
 
-def _opposite(builder: Rebuilder, powers: Powers, operation: Operation, x: Basic) -> Basic | None:
-    """operation(-x) among the factors."""
-    for atom, e in powers.items():
-        y = argument(builder, atom, operation) if e > 0 else None
-        if y is not None and are_opposite(builder, x, y):
-            return atom
-    return None
+def _partners(
+    builder: Rebuilder, powers: Powers, operation: Operation, x: Basic
+) -> Iterator[tuple[Basic, Basic, Fraction, int]]:
+    """Factors operation(c*x)^n: factor, c*x, c, n."""
+    for partner, n in list(powers.items()):
+        y = argument(builder, partner, operation)
+        c = multiple(builder, y, x) if y is not None else None
+        if y is not None and c is not None:
+            yield partner, y, c, n
 
 
-def _replaced(powers: Powers, pair: tuple[Basic, Basic], whole: Basic) -> Powers:
-    """The product of a pair of factors replaced, as often as it occurs."""
-    both = min(powers.get(a, 0) for a in pair)
-    return multiplied(powers, *((a, -both) for a in pair), (whole, both)) if both > 0 else powers
+def _halved(builder: Rebuilder, powers: Powers, atom: Basic, x: Basic) -> Powers:
+    """expm1(x)*sigmoid(-x) = tanh(x/2)."""
+    for partner, _, c, n in _partners(builder, powers, sigmoid, x):
+        both = min(powers.get(atom, 0), n)
+        if c == -1 and both > 0:
+            half = builder.apply(tanh, (builder.apply(multiply, (Rational(1, 2), x)),))
+            powers = multiplied(powers, (atom, -both), (partner, -both), (half, both))
+    return powers
 
 
-def _softmaxes(builder: Rebuilder, powers: Powers, atom: Basic, x: Basic) -> Powers:
-    """exp(x)/sum(exp(x)) is softmax(x), where the sum broadcasts against x along its axes."""
+def _logistic(builder: Rebuilder, powers: Powers, atom: Basic, x: Basic) -> Powers:
+    """exp(x)*sigmoid(-c*x) = exp((1 - c)*x)*sigmoid(c*x), for 0 < c <= 1; exp(x)*sigmoid(-2*x) = 1/(2*cosh(x))."""
+    for partner, y, c, n in _partners(builder, powers, sigmoid, x):
+        e = powers.get(atom, 0)
+        both = min(e, n) if c == -2 else min(int(-e / c), n) if -1 <= c < 0 else 0
+        if both <= 0:
+            continue
+        if c == -2:
+            changes = [(atom, -both), ((2 * cosh(builder.value(x))).atom, -both)]
+        else:
+            changes = [(atom, -e), (builder.apply(sigmoid, (minus(builder, y),)), both)]
+            if left := e + c * both:
+                changes.append((builder.apply(exp, (_scaled(builder, x, left),)), 1))
+        powers = multiplied(powers, (partner, -both), *changes)
+    return powers
+
+
+def _hyperbolic(builder: Rebuilder, scale: Fraction, powers: Powers, atom: Basic, x: Basic) -> tuple[Fraction, Powers]:
+    """exp(x)*cosh(x) = (1 + exp(2*x))/2, exp(x)*sinh(x) = expm1(2*x)/2, the same of quotients and of -x."""
+    for operation in cosh, sinh:
+        for partner, _, c, n in _partners(builder, powers, operation, x):
+            both = min(powers.get(atom, 0), abs(n))
+            if abs(c) != 1 or both <= 0:
+                continue
+            s, twice = (1 if n > 0 else -1), 2 * builder.value(x)
+            if operation is cosh:
+                whole = 1 + exp(twice) if n > 0 else sigmoid(twice)
+            else:
+                whole = expm1(s * twice)
+                scale *= (c * s) ** both
+            scale *= Fraction(2) ** (-s * both)
+            change = both if operation is cosh else s * both
+            powers = multiplied(powers, (atom, -both), (partner, -s * both), (whole.atom, change))
+    return scale, powers
+
+
+def _softmaxes(builder: Rebuilder, powers: Powers) -> Powers:
+    """p/sum(p) is softmax(log(p)) for a positive p, where the sum broadcasts against p along its axes; of elements, too."""
     for total, e in list(powers.items()):
         expr = builder.inside(total) if e < 0 else None
-        if expr is None or operation_of(expr) is not sum_ or builder.look(operands(expr)[0]) != atom:
+        if expr is None or operation_of(expr) is not sum_:
             continue
-        axes, keepdims = statics(expr)
-        if powers.get(atom, 0) > 0 and (keepdims or axes == tuple(range(builder.type_of(x).rank))):
-            powers = multiplied(powers, (atom, -1), (total, 1), (builder.apply(softmax, (x,), (axes,)), 1))
+        p, (axes, keepdims) = builder.look(operands(expr)[0]), statics(expr)
+        whole = axes == tuple(range(builder.type_of(p).rank))
+        for atom in list(powers):
+            both = min(powers.get(atom, 0), -powers.get(total, 0))
+            move = _taken_from(builder, atom, p) if both > 0 and (keepdims or whole) else None
+            if move is None or (atom != p and not whole) or (x := positive_log(builder, p)) is None:
+                continue
+            share = move(builder.apply(softmax, (x.atom,), (axes,)))
+            powers = multiplied(powers, (atom, -both), (total, both), (share, both))
     return powers
+
+
+def _taken_from(builder: Rebuilder, atom: Basic, p: Basic) -> Callable[[Basic], Basic] | None:
+    """The same elements of another array that an atom is of p."""
+    if atom == p:
+        return lambda other: other
+    expr = builder.inside(atom)
+    operation = None if expr is None else operation_of(expr)
+    if expr is None or operation not in MOVES or builder.look(operands(expr)[0]) != p:
+        return None
+    others, fixed = operands(expr)[1:], statics(expr)
+    return lambda other: builder.apply(operation, (other, *others), fixed)
 
 
 def _balanced(builder: Rebuilder, m: Monomial) -> Monomial:
@@ -216,15 +273,16 @@ def double_angles(builder: Rebuilder, m: Monomial) -> Monomial | None:
         other = builder.apply(cos, (x,)) if x is not None and e > 0 else atom
         both = min(e, m.powers.get(other, 0)) if other != atom else 0
         if x is not None and both > 0 and (builder.lonely(atom) or builder.lonely(other)):
-            twice = applied(builder, build(builder, Plan([_times_two(builder, x)])))
-            powers = multiplied(m.powers, (atom, -both), (other, -both), (builder.apply(sin, (twice,)), both))
+            twice = builder.apply(sin, (_scaled(builder, x, Fraction(2)),))
+            powers = multiplied(m.powers, (atom, -both), (other, -both), (twice, both))
             return Monomial(m.coefficient / 2**both, powers, m.extra)
     return None
 
 
-def _times_two(builder: Rebuilder, x: Basic) -> Monomial:
+def _scaled(builder: Rebuilder, x: Basic, c: Fraction) -> Basic:
+    """c*x, its coefficients as one."""
     inner = factors(builder, x) or Monomial(powers={x: 1})
-    return Monomial(2 * inner.coefficient, inner.powers)
+    return applied(builder, build(builder, Plan([Monomial(c * inner.coefficient, inner.powers)])))
 
 
 def powers_of_one_base(builder: Rebuilder, m: Monomial) -> Monomial | None:
@@ -307,6 +365,21 @@ def limits(builder: Rebuilder, m: Monomial) -> Monomial | None:
     return Monomial(coefficient, powers, m.extra) if powers != m.powers else None
 
 
+def shrinking(builder: Rebuilder, m: Monomial) -> Monomial | None:
+    """sigmoid(x)/softplus(x) = exprel(-softplus(x)): for p = softplus(x) sigmoid(x) is 1 - exp(-p)."""
+    powers = m.powers
+    for atom in m.powers:
+        x = argument(builder, atom, softplus)
+        if x is None:
+            continue
+        share = builder.apply(sigmoid, (x,))
+        both = min(powers.get(share, 0), -powers[atom])
+        if both > 0:
+            whole = exprel(-builder.value(atom))
+            powers = multiplied(powers, (share, -both), (atom, both), (whole.atom, both))
+    return Monomial(m.coefficient, powers, m.extra) if powers != m.powers else None
+
+
 def _divisions(powers: Powers, e: int, inner: Monomial) -> int:
     """How many of e functions of `inner` one of its factors on the other side of the fraction takes.
 
@@ -378,6 +451,9 @@ TANGENT = Form(
 LIMIT = Form(
     "function over its argument", (multiply, divide), on_products(limits, *_LIMITS, tan), "0/0 at 0, where there is a limit",
     "sin(2*x)*y/x",
+)  # fmt: skip
+SHRINKING = Form(
+    "logistic over softplus", (multiply, divide), on_products(shrinking, softplus), "0/0 for x << 0", "y*sigmoid(x)/softplus(x)",
 )  # fmt: skip
 ENTROPY = Form(
     "logarithm times its argument", (multiply, divide), on_products(entropies, log), "0 times -inf at 0", "y*x^2*log(x)",

@@ -12,8 +12,11 @@ from graphc.graph.operation import Term, operation_of, variable
 from graphc.ops.composite import log_softmax, logsumexp, norm, softmax
 from graphc.ops.elementwise import (
     absolute,
+    acos,
     acosh,
+    asin,
     asinh,
+    atan,
     atanh,
     cos,
     cosh,
@@ -40,13 +43,13 @@ from graphc.ops.elementwise import (
 )  # fmt: skip
 from graphc.ops.program import size_
 from graphc.ops.reduction import largest, prod, sum_
-from graphc.ops.safe import exprel, langevin, log1mexp, log1prel, logcosh, sinc, sinhc, tanhc
+from graphc.ops.safe import exprel, langevin, log1mexp, log1prel, logcosh, logsoftplus, sinc, sinhc, tanhc
 from graphc.ops.special import gamma, loggamma
 from graphc.rewrite.arrange import DIRECTION
 from graphc.rewrite.compare import are_opposite, factors, multiple
 from graphc.rewrite.differences import CONJUGATE, DIFFERENCE, LATE
 from graphc.rewrite.positive import LOG, LOG1P, LONGER, log_of_the_others
-from graphc.rewrite.products import ENTROPY, EXPONENTIAL, LIMIT, ROOT, TANGENT
+from graphc.rewrite.products import ENTROPY, EXPONENTIAL, LIMIT, ROOT, SHRINKING, TANGENT
 from graphc.rewrite.rule import Match, Rewriting, Rule
 from graphc.rewrite.vanishing import GAMMA, LOGGAMMA, VANISHING
 
@@ -154,8 +157,15 @@ def _log_of_power(match: Match) -> Term:
     return n * log(x if n % 2 else absolute(x))  # type: ignore[no-any-return]
 
 
+_INVERSES = (
+    (sinh, asinh), (asinh, sinh), (tanh, atanh), (atanh, tanh), (cosh, acosh), (sin, asin), (cos, acos), (tan, atan),
+    (expm1, log1p), (log1p, expm1),
+)  # fmt: skip
+
 _EXPONENTIAL = (
     Rule("power of e", power(S.Exp1, x), exp(x), None, "the exponential's own rules then see it", "e^x"),
+    *(Rule(f"{f.name} of {g.name}", f(g(x)), x, None, "rounded twice, overflows or has all digits in the last places",
+           f"{f.name}({g.name}(x))") for f, g in _INVERSES),
     Rule("exp of log", exp(log(x)), x, None, "rounded twice; log(x) loses digits", "exp(log(x))"),
     Rule("exp of a multiple of log", exp(y * log(x)), x**y, None, "rounding of the exponent grows with it",
          "exp(y*log(x))"),
@@ -219,6 +229,8 @@ _HYPERBOLIC = (
          "its square overflows in derivatives, where they are numbers", "1 + cosh(x)"),
     Rule("multiple of cosh - 1", y * cosh(x) - y, 2 * y * sinh(HALF * x) ** 2, None,
          "the difference of equal numbers near 0", "y*cosh(x) - y"),
+    Rule("exponentials and 2", exp(x) + 2 + exp(y), 4 * cosh(HALF * x) ** 2, _opposite,
+         "its own rules then see it", "exp(x) + 2 + exp(-x)"),
     Rule("exponentials less 2", exp(x) - 2 + exp(y), 4 * sinh(HALF * x) ** 2, _opposite,
          "the difference of equal numbers near 0", "exp(x) - 2 + exp(-x)"),
     *(Rule(f"1 - tanh squared{k}", before, 1 / cosh(x) ** 2, _exact, "the difference of equal numbers for |x| >> 0", text)
@@ -226,8 +238,8 @@ _HYPERBOLIC = (
                               (1 - tanh(x) * tanh(x), " by product", "1 - tanh(x)*tanh(x)"))),
     Rule("coth - 1/x", 1 / tanh(x) - 1 / x, langevin(x, 0), None,
          "the difference of equal numbers near 0", "1/tanh(x) - 1/x"),
-    Rule("cosh against exp", cosh(x) * exp(y), HALF * (1 + exp(2 * y)), _opposite, "inf*0 for x >> 0", "cosh(x)*exp(-x)"),
-    Rule("sinh against exp", sinh(x) * exp(y), -HALF * expm1(2 * y), _opposite, "inf*0 for x >> 0", "sinh(x)*exp(-x)"),
+    Rule("1 + 1 over expm1", 1 + 1 / expm1(x), -1 / expm1(-x), None,
+         "the difference of equal numbers for x << 0", "1 + 1/expm1(x)"),
     Rule("log of sinh", log(sinh(x)), x + log1mexp(-2 * x) - LOG2, None, "sinh(x) overflows", "log(sinh(x))"),
     Rule("log of cosh", log(cosh(x)), logcosh(x), None, "cosh(x) overflows", "log(cosh(x))"),
 )  # fmt: skip
@@ -272,6 +284,9 @@ _SOFTPLUS = (
     Rule("softplus by hand, with the least", softplus(-absolute(x)) - minimum(x, 0), softplus(-x), None,
          "no derivative at 0, where there is one", "softplus(-abs(x)) - min(x, 0)"),
     Rule("exp against softplus", exp(x) * softplus(y), log1prel(exp(y)), _opposite, "inf*0 for x >> 0", "exp(x)*softplus(-x)"),
+    Rule("log of softplus", log(softplus(x)), logsoftplus(x), None, "log(0) for x << 0", "log(softplus(x))"),
+    Rule("softplus less its mirror image", softplus(x) - softplus(y), x, _opposite,
+         "the difference of equal numbers near 0", "softplus(x) - softplus(-x)"),
     Rule("softplus + x", softplus(y) + x, softplus(x), _opposite,
          "the difference of equal numbers for x << 0", "softplus(-x) + x"),
 )  # fmt: skip
@@ -351,6 +366,14 @@ _LOGARITHMS = (
          "x^2 overflows, 1 + x rounds to 1 for small x", "log(x + sqrt(x^2 - 1))"),
     Rule("log of gamma", log(gamma(x)), loggamma(x), None, "gamma(x) overflows", "log(gamma(x))"),
     Rule("log of a power", log(x**c), _log_of_power, _whole_exponent, "x^2 overflows", "log(x^2)"),
+    Rule("log of expm1", log(expm1(x)), x + log1mexp(-x), None, "expm1(x) overflows", "log(expm1(x))"),
+    Rule("log of a difference of exponentials", log(exp(x) - exp(y)), x + log1mexp(y - x), None,
+         "exp(x) overflows or vanishes", "log(exp(x) - exp(y))"),
+    Rule("log of a difference of logistic functions", log(sigmoid(x) - sigmoid(y)),
+         log1mexp(y - x) - softplus(-x) - softplus(y), None, "log(0) far from 0", "log(sigmoid(x) - sigmoid(y))"),
+    Rule("log of a weighted sum of exponentials", log(sum_(y * exp(x), "axis", "keepdims")),
+         logsumexp(x, "axis", "keepdims") + log(sum_(y * softmax(x, "axis"), "axis", "keepdims")), _not_repeated,
+         "exp(x) overflows", "input x[n, 3], y[3]; log(sum(y*exp(x), axis=1))"),
     Rule("log of -expm1", log(-expm1(x)), log1mexp(x), None, "1 - exp(x) rounds to 1 for x << 0", "log(-expm1(x))"),
     Rule("log(1 - exp)", log1p(-exp(x)), log1mexp(x), None, "exp(x) rounds to 1 near 0", "log1p(-exp(x))"),
     Rule("log(1 + x)", log(1 + x), log1p(x), None, "1 + x rounds to 1 for small x", "log(1 + x)"),
@@ -367,9 +390,10 @@ STABLE: tuple[Rewriting, ...] = (
     *_LOGISTIC,
     *_HYPERBOLIC,
     *_TRIGONOMETRIC,
-    EXPONENTIAL,
     TANGENT,
+    EXPONENTIAL,
     LIMIT,
+    SHRINKING,
     GAMMA,
     LOGGAMMA,
     VANISHING,
