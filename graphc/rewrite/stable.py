@@ -51,7 +51,7 @@ from graphc.rewrite.differences import CONJUGATE, DIFFERENCE, LATE
 from graphc.rewrite.positive import LOG, LOG1P, LONGER, log_of_the_others
 from graphc.rewrite.products import ENTROPY, EXPONENTIAL, LIMIT, ROOT, SHRINKING, TANGENT
 from graphc.rewrite.rule import Match, Rewriting, Rule
-from graphc.rewrite.vanishing import GAMMA, LOGGAMMA, VANISHING
+from graphc.rewrite.vanishing import GAMMA, IDENTITY, LOGGAMMA, VANISHING
 
 x, y, z, c = variable("x"), variable("y"), variable("z"), variable("c")
 HALF = Rational(1, 2)
@@ -397,6 +397,7 @@ STABLE: tuple[Rewriting, ...] = (
     GAMMA,
     LOGGAMMA,
     VANISHING,
+    IDENTITY,
     DIRECTION,
     *_SOFTPLUS,
     *_SOFTMAX,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sympy import Basic
+from sympy import Basic, Integer, Symbol
 
 from graphc.errors import GraphcError
 from graphc.graph.graph import operands, statics
@@ -17,8 +17,8 @@ from graphc.graph.types import Size, product
 from graphc.ops import OPERATIONS, SIZE
 from graphc.ops.composite import logsumexp, norm
 from graphc.ops.contraction import contract, contracted, split
-from graphc.ops.elementwise import divide, multiply, negate
-from graphc.ops.indexing import diagonal
+from graphc.ops.elementwise import add, divide, multiply, negate, subtract
+from graphc.ops.indexing import diagonal, diagonal_matrix, eye
 from graphc.ops.movement import broadcast, reshape, transpose
 from graphc.ops.reduction import largest, prod, smallest, sum_
 from graphc.ops.shape import reduced
@@ -115,8 +115,10 @@ def merged_reshape(builder: Rebuilder, root: Root) -> Made | None:
 
 
 def merged_transpose(builder: Rebuilder, root: Root) -> Made | None:
-    """A transpose of a transpose is one; a contraction gives its result in any order of axes."""
+    """A transpose of a transpose is one, of a diagonal matrix none; a contraction gives its result in any order of axes."""
     (atom,), (axes,) = root.operands, root.statics
+    if len(axes) == 2 and (_defined_by(builder, atom, diagonal_matrix) or _defined_by(builder, atom, eye)) is not None:
+        return builder.look(atom)
     if (expr := _defined_by(builder, atom, transpose)) is not None:
         inner = statics(expr)[0]
         return Root(transpose, operands(expr), (tuple(inner[a] for a in axes),))
@@ -155,6 +157,30 @@ def sum_of_repeated(builder: Rebuilder, root: Root) -> Made | None:
     total = builder.apply(multiply, (operands(expr)[0], count))
     left = reduced(shape, axes, keepdims)
     return Root(broadcast, (total,), (left,)) if left else total
+
+
+def sum_of_diagonal(builder: Rebuilder, root: Root) -> Made | None:
+    """The sums of a diagonal matrix along one of its axes are its diagonal."""
+    (atom,), (axes, keepdims) = root.operands, root.statics
+    shape = builder.type_of(atom).shape
+    if len(shape) != 2 or len(axes) != 1 or (expr := _defined_by(builder, atom, diagonal_matrix)) is None:
+        return None
+    return Root(reshape, operands(expr), (reduced(shape, axes, keepdims),)) if keepdims else operands(expr)[0]
+
+
+def sum_of_diagonals(builder: Rebuilder, root: Root) -> Made | None:
+    """Diagonal matrices are added by their diagonals, an identity matrix as 1."""
+    vectors = [_diagonal_of(builder, a) for a in root.operands]
+    if None in vectors or not any(isinstance(v, Symbol) for v in vectors):
+        return None
+    return Root(diagonal_matrix, (builder.apply(root.operation, tuple(v for v in vectors if v is not None)),))
+
+
+def _diagonal_of(builder: Rebuilder, atom: Basic) -> Basic | None:
+    if _defined_by(builder, atom, eye) is not None:
+        return Integer(1)
+    expr = _defined_by(builder, atom, diagonal_matrix) if builder.lonely(atom) else None
+    return None if expr is None or builder.type_of(atom).rank != 2 else operands(expr)[0]
 
 
 def sum_of_sum(builder: Rebuilder, root: Root) -> Made | None:
@@ -285,6 +311,9 @@ STRUCTURE: tuple[Form, ...] = (
     Form("transpose in a contraction", (contract,), transposed_contraction,
          "a contraction reads axes in any order", f"{_N}; x @ t.T.T"),
     Form("sum of a repeated number", (sum_,), sum_of_repeated, "a product", f"{_N}; sum(broadcast(c, (n, 3)), axis=0)"),
+    Form("sum of a diagonal matrix", (sum_,), sum_of_diagonal, "nothing but 0 is added", f"{_N}; sum(diagonal_matrix(x), axis=0)"),
+    Form("diagonal matrices in a sum", (add, subtract), sum_of_diagonals, "n additions instead of n^2",
+         f"{_N}; diagonal_matrix(x) - eye(n)"),
     Form("sum of a sum", (sum_,), sum_of_sum, "one pass over the elements", f"{_N}; sum(sum(t, axis=1))"),
     Form("contraction of repeated elements", (contract,), contraction_of_repeated, "each is multiplied once",
          "input A[n, 3], c[m]; A @ broadcast(c, (3, m))", frozenset({broadcast})),

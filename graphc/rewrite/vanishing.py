@@ -1,4 +1,5 @@
-"""Quotients that are 0/0 or inf/inf far from where their value is large: gamma functions, exponentials of -1/x^2.
+"""Products that are 0*inf, 0/0 or inf/inf where their value is a number: gamma functions, exponentials of -1/x^2, zeros
+of identity matrices.
 
 In: a product or a difference in a builder.  Out: what takes its place, or None.
 Always holds: both sides are equal wherever the left one is finite; places of gamma functions differ by a whole number.
@@ -10,17 +11,21 @@ from fractions import Fraction
 
 from sympy import Basic, Integer
 
-from graphc.graph.operation import Operation, Value
+from graphc.graph.graph import operands
+from graphc.graph.operation import Operation, Value, operation_of
 from graphc.ops.elementwise import absolute, divide, equal, exp, log, multiply, subtract, where
+from graphc.ops.indexing import diagonal_matrix, eye
 from graphc.ops.special import digamma, gamma, loggamma
 from graphc.rewrite.arrange import consumed_by, is_inner
-from graphc.rewrite.build import build
+from graphc.rewrite.build import applied, build
 from graphc.rewrite.compare import factors, summands
 from graphc.rewrite.polynomial import Monomial, Plan, collect, whole_product
+from graphc.rewrite.positive import MOVES
 from graphc.rewrite.products import argument, multiplied, on_products
 from graphc.rewrite.rule import Form, Made, Rebuilder, Root
 
 FARTHEST = 8  # between gamma functions of which one becomes a product
+NESTED = 4  # slices, transposes and reshapes of one another that are looked through
 
 
 def gamma_quotients(builder: Rebuilder, m: Monomial) -> Monomial | None:
@@ -93,6 +98,42 @@ def vanishing_exponential(builder: Rebuilder, root: Root) -> Made | None:
     return None
 
 
+def identity_times(builder: Rebuilder, root: Root) -> Made | None:
+    """eye(n)*v is 0 off its diagonal, also where v is infinite; diagonal_matrix(u)*v, too."""
+    if is_inner(builder, (multiply, divide)) or consumed_by(builder, where):
+        return None
+    whole = whole_product(builder, root)
+    if whole is None or whole.made_by.isdisjoint((eye, diagonal_matrix, *MOVES)):
+        return None
+    m = whole.monomial
+    for atom, e in m.powers.items():
+        u = argument(builder, atom, diagonal_matrix)
+        if e < 0 or (u is None and not _is_identity(builder, atom)):
+            continue
+        others = Monomial(
+            m.coefficient, multiplied(m.powers, (atom, -e), *([(u, e)] if u is not None else [])), m.extra
+        )
+        v = builder.value(applied(builder, build(builder, Plan([others]))))
+        shape = builder.type_of(atom).shape
+        if len(shape) == 2 and v.shape == shape[1:] == shape[:1]:
+            return Root(diagonal_matrix, (v.atom,))
+        if u is not None:
+            continue
+        if v.shape and any(n < 0 for n in others.powers.values()):
+            return Root(where, (equal(builder.value(atom), 0).atom, Integer(0), v.atom))
+    return None
+
+
+def _is_identity(builder: Rebuilder, atom: Basic) -> bool:
+    """An identity matrix, or its elements in other places."""
+    expr = builder.inside(atom)
+    for _ in range(NESTED):
+        if expr is None or operation_of(expr) not in MOVES:
+            break
+        expr = builder.inside(operands(expr)[0])
+    return expr is not None and operation_of(expr) is eye
+
+
 def _diverges(builder: Rebuilder, atom: Basic, e: int, x: Basic) -> bool:
     """True where a factor is infinite at x = 0."""
     m = factors(builder, atom)
@@ -108,6 +149,10 @@ GAMMA = Form(
 LOGGAMMA = Form(
     "difference of gamma functions", (subtract,), gamma_differences, "the difference of large numbers",
     "loggamma(x + 1) - loggamma(x)",
+)  # fmt: skip
+IDENTITY = Form(
+    "identity matrix in a product", (multiply, divide), identity_times, "0 times inf where the other factor is infinite",
+    "input z[3]; eye(3)/z",
 )  # fmt: skip
 VANISHING = Form(
     "exponential that vanishes", (multiply, divide), vanishing_exponential, "0/0 at 0, where the limit is 0",

@@ -126,7 +126,9 @@ def bits(error: Any, exact: Any) -> float:
 
 def bits_lost(graph: Graph, values: dict[Any, Any], sizes: dict[str, int], exact: Any) -> list[float]:
     (found,) = evaluate(graph, values, graph.outputs, sizes).values()
-    return [bits(f - w, w) if np.isfinite(f) else 64 for f, w in zip(np.asarray(found).ravel(), exact, strict=True)]
+    return [
+        bits(f - w, w) if np.isfinite(f) and w else 64 for f, w in zip(np.asarray(found).ravel(), exact, strict=True)
+    ]
 
 
 @pytest.mark.parametrize("rule", RULES)

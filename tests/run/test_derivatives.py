@@ -89,3 +89,19 @@ def test_sizes_that_only_the_data_make_equal() -> None:
     x = np.random.default_rng(0).normal(size=(5, 4))
     found = graphc.compile("input x[m, d]; param Q[4, 4] = 1; sum((x @ Q)^2)").hessian(x=x)["Q"]["Q"]
     assert np.allclose(found, 2 * np.einsum("ab,cd->acbd", x.T @ x, np.eye(4)))
+
+
+@pytest.mark.parametrize(
+    ("program", "diagonal"),
+    [
+        ("z*log(z)", [np.inf, 1, 0.5]),
+        ("sqrt(z)", [-np.inf, -0.25, -(2**-3.5)]),
+        ("z^1.5", [np.inf, 0.75, 0.75 / 2**0.5]),
+        ("z^2*log(z)", [-np.inf, 3, 2 * np.log(2) + 3]),
+    ],
+)
+def test_an_infinite_second_derivative_stays_on_the_diagonal(program: str, diagonal: list[float]) -> None:
+    for shape in ((3,), (3, 1)):
+        f = graphc.compile(f"input z[{', '.join(map(str, shape))}]; sum({program})")
+        found = f.hessian(z=np.reshape([0.0, 1.0, 2.0], shape))["z"]["z"].reshape(3, 3)
+        np.testing.assert_allclose(found, np.where(np.eye(3) == 1, diagonal, 0), rtol=1e-14)
