@@ -1,4 +1,4 @@
-"""Factors that must not meet as numbers: exponentials, hyperbolic functions, roots, functions over their argument.
+"""Factors that must not meet as numbers: exponentials and what is made of them, roots, logarithms over their argument.
 
 In: a product or quotient in a builder.  Out: what takes its place, or None.
 Always holds: a product is seen whole, through intermediate values that are used once, whatever the order of its factors.
@@ -23,7 +23,6 @@ from graphc.ops.elementwise import (
     exp,
     expm1,
     log,
-    log1p,
     multiply,
     power,
     sigmoid,
@@ -32,13 +31,11 @@ from graphc.ops.elementwise import (
     sinh,
     softplus,
     sqrt,
-    tan,
     tanh,
     xlogx,
 )  # fmt: skip
 from graphc.ops.movement import stack
 from graphc.ops.reduction import sum_
-from graphc.ops.safe import exprel, log1prel, sinc, sinhc, tanhc
 from graphc.rewrite.arrange import is_inner
 from graphc.rewrite.build import applied, build, minus
 from graphc.rewrite.compare import factors, multiple, summands
@@ -128,7 +125,7 @@ def _met(builder: Rebuilder, m: Monomial) -> Monomial:
     return Monomial(coefficient, _softmaxes(builder, powers), m.extra)
 
 
-def _partners(
+def partners(
     builder: Rebuilder, powers: Powers, operation: Operation, x: Basic
 ) -> Iterator[tuple[Basic, Basic, Fraction, int]]:
     """Factors operation(c*x)^n: factor, c*x, c, n."""
@@ -141,7 +138,7 @@ def _partners(
 
 def _halved(builder: Rebuilder, powers: Powers, atom: Basic, x: Basic) -> Powers:
     """expm1(x)*sigmoid(-x) = tanh(x/2)."""
-    for partner, _, c, n in _partners(builder, powers, sigmoid, x):
+    for partner, _, c, n in partners(builder, powers, sigmoid, x):
         both = min(powers.get(atom, 0), n)
         if c == -1 and both > 0:
             half = builder.apply(tanh, (builder.apply(multiply, (Rational(1, 2), x)),))
@@ -151,7 +148,7 @@ def _halved(builder: Rebuilder, powers: Powers, atom: Basic, x: Basic) -> Powers
 
 def _logistic(builder: Rebuilder, powers: Powers, atom: Basic, x: Basic) -> Powers:
     """exp(x)*sigmoid(-c*x) = exp((1 - c)*x)*sigmoid(c*x), for 0 < c <= 1; exp(x)*sigmoid(-2*x) = 1/(2*cosh(x))."""
-    for partner, y, c, n in _partners(builder, powers, sigmoid, x):
+    for partner, y, c, n in partners(builder, powers, sigmoid, x):
         e = powers.get(atom, 0)
         both = min(e, n) if c == -2 else min(int(-e / c), n) if -1 <= c < 0 else 0
         if both <= 0:
@@ -169,7 +166,7 @@ def _logistic(builder: Rebuilder, powers: Powers, atom: Basic, x: Basic) -> Powe
 def _hyperbolic(builder: Rebuilder, scale: Fraction, powers: Powers, atom: Basic, x: Basic) -> tuple[Fraction, Powers]:
     """exp(x)*cosh(x) = (1 + exp(2*x))/2, exp(x)*sinh(x) = expm1(2*x)/2, the same of quotients and of -x."""
     for operation in cosh, sinh:
-        for partner, _, c, n in _partners(builder, powers, operation, x):
+        for partner, _, c, n in partners(builder, powers, operation, x):
             both = min(powers.get(atom, 0), abs(n))
             if abs(c) != 1 or both <= 0:
                 continue
@@ -248,22 +245,7 @@ def _one_exponential(builder: Rebuilder, m: Monomial) -> Monomial:
     return Monomial(m.coefficient, powers, m.extra)
 
 
-# --- quotients of functions ----------------------------------------------------------------------------------------
-
-_TANGENTS = ((sinh, cosh, tanh), (sin, cos, tan))
-_HYPERBOLIC = (sinh, tanh)  # these overflow: they are joined even where that makes one more
-
-
-def tangents(builder: Rebuilder, m: Monomial) -> Monomial | None:
-    """sinh(x)/cosh(x) = tanh(x), tanh(x)*cosh(x) = sinh(x), the same of sin, cos, tan, and their inverses."""
-    powers = m.powers
-    for sine, cosine, tangent in _TANGENTS:
-        for atom in list(powers):
-            for one, other, sign_, whole in ((sine, cosine, -1, tangent), (tangent, cosine, 1, sine)):
-                x = argument(builder, atom, one)
-                if x is not None and other in builder.present:
-                    powers = _joined(builder, powers, (atom, builder.apply(other, (x,))), sign_, whole, x)
-    return Monomial(m.coefficient, powers, m.extra) if powers != m.powers else None
+# --- one function for several --------------------------------------------------------------------------------------
 
 
 def double_angles(builder: Rebuilder, m: Monomial) -> Monomial | None:
@@ -303,20 +285,6 @@ def powers_of_one_base(builder: Rebuilder, m: Monomial) -> Monomial | None:
     return None
 
 
-def _joined(
-    builder: Rebuilder, powers: Powers, pair: tuple[Basic, Basic], sign_: int, whole: Operation, x: Basic
-) -> Powers:
-    """whole(x) for two functions of x that are multiplied (sign 1) or divided (sign -1)."""
-    up, down = (powers.get(a, 0) for a in pair)
-    both = min(abs(up), abs(down)) if up * down * sign_ > 0 else 0
-    if not both or not (whole in _HYPERBOLIC or all(map(builder.lonely, pair))):
-        return powers
-    s = 1 if up > 0 else -1
-    return multiplied(
-        powers, (pair[0], -s * both), (pair[1], -s * sign_ * both), (builder.apply(whole, (x,)), s * both)
-    )
-
-
 def entropies(builder: Rebuilder, m: Monomial) -> Monomial | None:
     """x^2*log(x) = x*xlogx(x), x^2*log|x| = |x|*xlogx(|x|)."""
     powers = m.powers
@@ -330,68 +298,6 @@ def entropies(builder: Rebuilder, m: Monomial) -> Monomial | None:
         elif inner is not None and powers.get(inner, 0) > 1:
             powers = multiplied(powers, (atom, -1), (inner, -2), (x, 1), (builder.apply(xlogx, (x,)), 1))
     return Monomial(m.coefficient, powers, m.extra) if powers != m.powers else None
-
-
-_LIMITS = {sin: sinc, expm1: exprel, sinh: sinhc, tanh: tanhc, log1p: log1prel}
-
-
-def limits(builder: Rebuilder, m: Monomial) -> Monomial | None:
-    """sin(c*x)/x = c*sinc(c*x) and its kin, also upside down; the power of x that is left has no other sign."""
-    coefficient, powers = m.coefficient, m.powers
-    for atom, e in m.powers.items():
-        expr = builder.inside(atom)
-        operation = None if expr is None else operation_of(expr)
-        if expr is None or operation not in (*_LIMITS, tan):
-            continue
-        x = builder.look(operands(expr)[0])
-        inner = factors(builder, x)
-        count = _divisions(powers, e, Monomial(powers={x: 1}))
-        count = count or (_divisions(powers, e, inner) if inner is not None else 0)
-        if inner is None or not count or builder.type_of(x).shape != builder.type_of(atom).shape:
-            continue
-        s = 1 if e > 0 else -1
-        if operation is tan:
-            changes = [(builder.apply(sinc, (x,), (0,)), s * count), (builder.apply(cos, (x,)), -s * count)]
-        else:
-            safe = _LIMITS[operation]
-            changes = [(builder.apply(safe, (x,), (0,) if safe is sinc else ()), s * count)]
-        changes.append((atom, -s * count))
-        if powers.get(x, 0) * e < 0:
-            changes.append((x, s * count))
-        else:
-            changes += ((a, k * s * count) for a, k in inner.powers.items())
-            coefficient *= inner.coefficient ** (s * count)
-        powers = multiplied(powers, *changes)
-    return Monomial(coefficient, powers, m.extra) if powers != m.powers else None
-
-
-def shrinking(builder: Rebuilder, m: Monomial) -> Monomial | None:
-    """sigmoid(x)/softplus(x) = exprel(-softplus(x)): for p = softplus(x) sigmoid(x) is 1 - exp(-p)."""
-    powers = m.powers
-    for atom in m.powers:
-        x = argument(builder, atom, softplus)
-        if x is None:
-            continue
-        share = builder.apply(sigmoid, (x,))
-        both = min(powers.get(share, 0), -powers[atom])
-        if both > 0:
-            whole = exprel(-builder.value(atom))
-            powers = multiplied(powers, (share, -both), (atom, both), (whole.atom, both))
-    return Monomial(m.coefficient, powers, m.extra) if powers != m.powers else None
-
-
-def _divisions(powers: Powers, e: int, inner: Monomial) -> int:
-    """How many of e functions of `inner` one of its factors on the other side of the fraction takes.
-
-    A function in the numerator has the factor to spare: sin(x^2)/x is x*sinc(x^2).
-    """
-    spare = 1 if e > 0 else 0
-    counts = [
-        (abs(powers.get(a, 0)) + spare * (k - 1)) // k
-        for a, k in inner.powers.items()
-        if k > 0 and powers.get(a, 0) * e < 0
-    ]
-    return min(max(counts, default=0), abs(e))
 
 
 def roots(builder: Rebuilder, m: Monomial) -> Monomial | None:
@@ -443,17 +349,6 @@ def _radicand_joined(builder: Rebuilder, powers: Powers, atom: Basic, x: Basic) 
 EXPONENTIAL = Form(
     "exponentials in a product", (multiply, divide), on_products(tamed_exponentials, exp, expm1, add, sum_, multiply),
     "inf*0 or inf/inf where one factor overflows", "y*exp(-x)/(1 + exp(-x))^2",
-)  # fmt: skip
-TANGENT = Form(
-    "sine over cosine", (multiply, divide), on_products(tangents, sinh, tanh, sin, tan), "inf/inf for |x| >> 0; one function instead of two",
-    "y*sinh(x)/cosh(x)^2",
-)  # fmt: skip
-LIMIT = Form(
-    "function over its argument", (multiply, divide), on_products(limits, *_LIMITS, tan), "0/0 at 0, where there is a limit",
-    "sin(2*x)*y/x",
-)  # fmt: skip
-SHRINKING = Form(
-    "logistic over softplus", (multiply, divide), on_products(shrinking, softplus), "0/0 for x << 0", "y*sigmoid(x)/softplus(x)",
 )  # fmt: skip
 ENTROPY = Form(
     "logarithm times its argument", (multiply, divide), on_products(entropies, log), "0 times -inf at 0", "y*x^2*log(x)",

@@ -49,7 +49,8 @@ from graphc.rewrite.arrange import DIRECTION
 from graphc.rewrite.compare import are_opposite, factors, multiple
 from graphc.rewrite.differences import CONJUGATE, DIFFERENCE, LATE
 from graphc.rewrite.positive import LOG, LOG1P, LONGER, log_of_the_others
-from graphc.rewrite.products import ENTROPY, EXPONENTIAL, LIMIT, ROOT, SHRINKING, TANGENT
+from graphc.rewrite.products import ENTROPY, EXPONENTIAL, ROOT
+from graphc.rewrite.quotients import LIMIT, SHRINKING, TANGENT
 from graphc.rewrite.rule import Match, Rewriting, Rule
 from graphc.rewrite.vanishing import GAMMA, IDENTITY, LOGGAMMA, VANISHING
 
@@ -83,11 +84,6 @@ def _opposite(match: Match) -> bool:
 def _half(match: Match) -> bool:
     """y is x/2, however that is spelled."""
     return bool(multiple(match.builder, match.atom("y"), match.atom("x")) == HALF)
-
-
-def _twice(match: Match) -> bool:
-    """y is 2*x, however that is spelled."""
-    return bool(multiple(match.builder, match.atom("y"), match.atom("x")) == 2)
 
 
 def _exact(match: Match) -> bool:
@@ -380,8 +376,6 @@ _LOGARITHMS = (
     Rule("log(1 - x)", log(1 - x), log1p(-x), None, "1 - x rounds to 1 for small x", "log(1 - x)"),
     Rule("exp - 1", exp(x) - 1, expm1(x), None, "the difference of equal numbers for small x", "exp(x) - 1"),
     Rule("1 - exp", 1 - exp(x), -expm1(x), None, "the difference of equal numbers for small x", "1 - exp(x)"),
-    Rule("quotient of exp(2*x) - 1 and exp(x) - 1", expm1(y) / expm1(x), exp(x) + 1, _twice, "inf/inf, and 0/0 at 0",
-         "expm1(2*x)/expm1(x)"),
     Rule("1 + expm1", 1 + expm1(x), exp(x), _exact, "the difference of equal numbers for x << 0", "1 + expm1(x)"),
 )  # fmt: skip
 

@@ -1,5 +1,4 @@
-"""Products that are 0*inf, 0/0 or inf/inf where their value is a number: gamma functions, exponentials of -1/x^2, zeros
-of identity matrices.
+"""Products that are 0*inf or 0/0 in floating point only: gamma functions, exponentials of -1/x^2, identity matrices.
 
 In: a product or a difference in a builder.  Out: what takes its place, or None.
 Always holds: both sides are equal wherever the left one is finite; places of gamma functions differ by a whole number.

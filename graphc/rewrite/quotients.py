@@ -1,0 +1,204 @@
+"""Quotients of functions that have a limit: sine over cosine, a function over its argument, one over another.
+
+In: a product or quotient in a builder.  Out: what takes its place, or None.
+Always holds: where numerator and denominator are both 0, or both infinite, what takes their place is the limit.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from sympy import Basic
+
+from graphc.graph.graph import operands
+from graphc.graph.operation import Operation, operation_of
+from graphc.ops.elementwise import (
+    cos,
+    cosh,
+    divide,
+    exp,
+    expm1,
+    log1p,
+    multiply,
+    sigmoid,
+    sin,
+    sinh,
+    softplus,
+    tan,
+    tanh,
+)
+from graphc.ops.safe import exprel, log1prel, sinc, sinhc, tanhc
+from graphc.rewrite.compare import factors, multiple
+from graphc.rewrite.polynomial import Monomial, Powers
+from graphc.rewrite.products import argument, multiplied, on_products, partners
+from graphc.rewrite.rule import Form, Rebuilder
+
+HALF = Fraction(1, 2)
+
+_TANGENTS = ((sinh, cosh, tanh), (sin, cos, tan))
+_HYPERBOLIC = (sinh, cosh, tanh)  # these overflow: they are joined even where that makes one more
+
+
+def tangents(builder: Rebuilder, m: Monomial) -> Monomial | None:
+    """sinh(x)/cosh(x) = tanh(x), tanh(x)*cosh(x) = sinh(x), tanh(x)/sinh(x) = 1/cosh(x), the same of sin, cos, tan, and
+    their inverses; sinh(2*x)/sinh(x) = 2*cosh(x).
+    """
+    scale, powers = _half_angles(builder, m.powers)
+    for sine, cosine, tangent in _TANGENTS:
+        for atom in list(powers):
+            for one, other, sign_, whole, n in (
+                (sine, cosine, -1, tangent, 1),
+                (tangent, cosine, 1, sine, 1),
+                (tangent, sine, -1, cosine, -1),
+            ):
+                x = argument(builder, atom, one)
+                if x is not None and other in builder.present:
+                    pair = atom, builder.apply(other, (x,))
+                    powers = _joined(
+                        builder, powers, pair, sign_, (builder.apply(whole, (x,)), n), whole in _HYPERBOLIC
+                    )
+    return Monomial(m.coefficient * scale, powers, m.extra) if powers != m.powers else None
+
+
+def _half_angles(builder: Rebuilder, powers: Powers) -> tuple[Fraction, Powers]:
+    """sin(2*x) = 2*sin(x)*cos(x) where one of these is on the other side of the fraction, the same of sinh;
+    expm1(2*x) = expm1(x)*(1 + exp(x)).
+    """
+    scale = Fraction(1)
+    for operation, others in (sin, (cos,)), (sinh, (cosh,)), (expm1, ()):
+        for atom, e in list(powers.items()):
+            if (twice := argument(builder, atom, operation)) is None:
+                continue
+            for partner in operation, *others:
+                for _, x, c, n in partners(builder, powers, partner, twice):
+                    both = min(abs(e), abs(n)) if c == HALF and e * n < 0 and atom in powers else 0
+                    if both:
+                        s, half = (both if e > 0 else -both), builder.value(x)
+                        parts = (
+                            [operation(half), *(o(half) for o in others)]
+                            if others
+                            else [operation(half), 1 + exp(half)]
+                        )
+                        powers = multiplied(powers, (atom, -s), *((v.atom, s) for v in parts))
+                        scale *= Fraction(2) ** (s * len(others))
+    return scale, powers
+
+
+def _joined(
+    builder: Rebuilder, powers: Powers, pair: tuple[Basic, Basic], sign_: int, whole: tuple[Basic, int], always: bool
+) -> Powers:
+    """A power for two functions that are multiplied (sign 1) or divided (sign -1), where it saves one, or `always`."""
+    up, down = (powers.get(a, 0) for a in pair)
+    both = min(abs(up), abs(down)) if up * down * sign_ > 0 else 0
+    if not both or not (always or all(map(builder.lonely, pair))):
+        return powers
+    s = 1 if up > 0 else -1
+    return multiplied(powers, (pair[0], -s * both), (pair[1], -s * sign_ * both), (whole[0], s * both * whole[1]))
+
+
+_LIMITS: dict[Operation, Operation] = {sin: sinc, expm1: exprel, sinh: sinhc, tanh: tanhc, log1p: log1prel}
+
+
+def limits(builder: Rebuilder, m: Monomial) -> Monomial | None:
+    """sin(c*x)/x = c*sinc(c*x) and its kin, also upside down; the power of x that is left has no other sign."""
+    coefficient, powers = _of_each_other(builder, m)
+    for atom, e in powers.copy().items():
+        expr = builder.inside(atom)
+        operation = None if expr is None else operation_of(expr)
+        if expr is None or operation not in (*_LIMITS, tan):
+            continue
+        x = builder.look(operands(expr)[0])
+        inner = factors(builder, x)
+        count = _divisions(powers, e, Monomial(powers={x: 1}))
+        count = count or (_divisions(powers, e, inner) if inner is not None else 0)
+        if inner is None or not count or builder.type_of(x).shape != builder.type_of(atom).shape:
+            continue
+        s = 1 if e > 0 else -1
+        changes = [*_safe(builder, atom, s * count), (atom, -s * count)]
+        if powers.get(x, 0) * e < 0:
+            changes.append((x, s * count))
+        else:
+            changes += ((a, k * s * count) for a, k in inner.powers.items())
+            coefficient *= inner.coefficient ** (s * count)
+        powers = multiplied(powers, *changes)
+    return Monomial(coefficient, powers, m.extra) if powers != m.powers else None
+
+
+def _of_each_other(builder: Rebuilder, m: Monomial) -> tuple[Fraction, Powers]:
+    """log1p(-x)/log1p(x) is -x*log1p(-x)/(-x) over x*log1p(x)/x: both have limits."""
+    coefficient, powers = m.coefficient, m.powers
+    above, below = ([a for a, e in powers.items() if e * s > 0 and _vanishes(builder, a)] for s in (1, -1))
+    for f in above:
+        for g in below:
+            x, y = (operands(builder.inside(a))[0] for a in (f, g))
+            c = multiple(builder, x, y)
+            if c is None or len({builder.type_of(a).shape for a in (x, y)}) > 1:
+                continue
+            both = min(powers.get(f, 0), -powers.get(g, 0))
+            if both > 0:
+                changes = [(f, -both), (g, both), *_safe(builder, f, both), *_safe(builder, g, -both)]
+                coefficient, powers = coefficient * c**both, multiplied(powers, *changes)
+    return coefficient, powers
+
+
+def _vanishes(builder: Rebuilder, atom: Basic) -> bool:
+    """True for a function that is as its argument near 0."""
+    expr = builder.inside(atom)
+    return expr is not None and operation_of(expr) in (*_LIMITS, tan)
+
+
+def _safe(builder: Rebuilder, atom: Basic, e: int) -> list[tuple[Basic, int]]:
+    """Factors of (f(x)/x)^e of an atom f(x)."""
+    expr = builder.inside(atom)
+    operation = None if expr is None else operation_of(expr)
+    assert expr is not None
+    assert operation is not None
+    x = builder.look(operands(expr)[0])
+    if operation is tan:
+        return [(builder.apply(sinc, (x,), (0,)), e), (builder.apply(cos, (x,)), -e)]
+    safe = _LIMITS[operation]
+    return [(builder.apply(safe, (x,), (0,) if safe is sinc else ()), e)]
+
+
+def shrinking(builder: Rebuilder, m: Monomial) -> Monomial | None:
+    """sigmoid(x)/softplus(x) = exprel(-softplus(x)): for p = softplus(x) sigmoid(x) is 1 - exp(-p)."""
+    powers = m.powers
+    for atom in m.powers:
+        x = argument(builder, atom, softplus)
+        if x is None:
+            continue
+        share = builder.apply(sigmoid, (x,))
+        both = min(powers.get(share, 0), -powers[atom])
+        if both > 0:
+            whole = exprel(-builder.value(atom))
+            powers = multiplied(powers, (share, -both), (atom, both), (whole.atom, both))
+    return Monomial(m.coefficient, powers, m.extra) if powers != m.powers else None
+
+
+def _divisions(powers: Powers, e: int, inner: Monomial) -> int:
+    """How many of e functions of `inner` one of its factors on the other side of the fraction takes.
+
+    A function in the numerator has the factor to spare: sin(x^2)/x is x*sinc(x^2).
+    """
+    spare = 1 if e > 0 else 0
+    counts = [
+        (abs(powers.get(a, 0)) + spare * (k - 1)) // k
+        for a, k in inner.powers.items()
+        if k > 0 and powers.get(a, 0) * e < 0
+    ]
+    return min(max(counts, default=0), abs(e))
+
+
+TANGENT = Form(
+    "sine over cosine", (multiply, divide), on_products(tangents, sinh, tanh, sin, tan, expm1), "inf/inf for |x| >> 0; one function instead of two",
+    "y*sinh(x)/cosh(x)^2",
+)  # fmt: skip
+
+LIMIT = Form(
+    "function over its argument", (multiply, divide), on_products(limits, *_LIMITS, tan), "0/0 at 0, where there is a limit",
+    "sin(2*x)*y/x",
+)  # fmt: skip
+
+SHRINKING = Form(
+    "logistic over softplus", (multiply, divide), on_products(shrinking, softplus), "0/0 for x << 0", "y*sigmoid(x)/softplus(x)",
+)  # fmt: skip
