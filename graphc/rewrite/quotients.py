@@ -13,6 +13,7 @@ from sympy import Basic
 from graphc.graph.graph import operands
 from graphc.graph.operation import Operation, operation_of
 from graphc.ops.elementwise import (
+    add,
     cos,
     cosh,
     divide,
@@ -24,12 +25,15 @@ from graphc.ops.elementwise import (
     sin,
     sinh,
     softplus,
+    sqrt,
+    subtract,
     tan,
     tanh,
 )
 from graphc.ops.safe import exprel, log1prel, sinc, sinhc, tanhc
-from graphc.rewrite.compare import factors, multiple
-from graphc.rewrite.polynomial import Monomial, Powers
+from graphc.rewrite.build import applied, build
+from graphc.rewrite.compare import factors, multiple, summands
+from graphc.rewrite.polynomial import Monomial, Plan, Powers, collect
 from graphc.rewrite.products import argument, multiplied, on_products, partners
 from graphc.rewrite.rule import Form, Rebuilder
 
@@ -160,6 +164,50 @@ def _safe(builder: Rebuilder, atom: Basic, e: int) -> list[tuple[Basic, int]]:
     return [(builder.apply(safe, (x,), (0,) if safe is sinc else ()), e)]
 
 
+def rationalised(builder: Rebuilder, m: Monomial) -> Monomial | None:
+    """(sqrt(1 + x) - 1)/x = 1/(sqrt(1 + x) + 1), where what is under the root less the number's square is not prime to x."""
+    for atom, e in m.powers.items():
+        found = _conjugate(builder, atom) if e > 0 else None
+        divisor = None if found is None else _common(builder, m.powers, found[0])
+        if found is not None and divisor is not None:
+            (left, both), (below, parts) = found, divisor
+            n = m.powers[below]
+            inside = [(a, k * n) for a, k in parts.powers.items()]
+            powers = multiplied(
+                m.powers, (atom, -e), (both, -e), (below, -n), *inside, *((a, k * e) for a, k in left.powers.items())
+            )
+            return Monomial(m.coefficient * left.coefficient**e * parts.coefficient**n, powers, m.extra)
+    return None
+
+
+def _common(builder: Rebuilder, powers: Powers, left: Monomial) -> tuple[Basic, Monomial] | None:
+    """A divisor, taken apart, that has a factor of `left`."""
+    for atom, e in powers.items():
+        parts = factors(builder, atom) if e < 0 else None
+        if parts is not None and any(parts.powers.get(a, 0) * k > 0 for a, k in left.powers.items()):
+            return atom, parts
+    return None
+
+
+def _conjugate(builder: Rebuilder, atom: Basic) -> tuple[Monomial, Basic] | None:
+    """c^2*u - d^2, a product, and c*sqrt(u) + d, of an atom c*sqrt(u) - d with numbers c and d of one sign."""
+    terms = summands(builder, atom)
+    if terms is None or len(terms) != 2:
+        return None
+    number, root = sorted(terms, key=lambda t: len(t.powers))
+    ((s, e),) = root.powers.items() if len(root.powers) == 1 else ((None, 0),)
+    u = argument(builder, s, sqrt) if s is not None and e == 1 else None
+    inner = summands(builder, u) if u is not None else None
+    if number.powers or inner is None or s is None or number.coefficient * root.coefficient >= 0:
+        return None
+    scaled = [Monomial(t.coefficient * root.coefficient**2, t.powers) for t in inner]
+    left = collect([*scaled, Monomial(-(number.coefficient**2))])
+    if len(left) != 1 or not left[0].powers:
+        return None
+    both = Plan([Monomial(root.coefficient, {s: 1}), Monomial(-number.coefficient)])
+    return left[0], applied(builder, build(builder, both))
+
+
 def shrinking(builder: Rebuilder, m: Monomial) -> Monomial | None:
     """sigmoid(x)/softplus(x) = exprel(-softplus(x)): for p = softplus(x) sigmoid(x) is 1 - exp(-p)."""
     powers = m.powers
@@ -199,6 +247,10 @@ LIMIT = Form(
     "sin(2*x)*y/x",
 )  # fmt: skip
 
+RATIONALISED = Form(
+    "root less a number over its argument", (multiply, divide), on_products(rationalised, add, subtract),
+    "0/0 at 0, where there is a limit", "(sqrt(1 + x) - 1)/x",
+)  # fmt: skip
 SHRINKING = Form(
     "logistic over softplus", (multiply, divide), on_products(shrinking, softplus), "0/0 for x << 0", "y*sigmoid(x)/softplus(x)",
 )  # fmt: skip

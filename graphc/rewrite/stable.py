@@ -45,12 +45,12 @@ from graphc.ops.program import size_
 from graphc.ops.reduction import largest, prod, sum_
 from graphc.ops.safe import exprel, langevin, log1mexp, log1prel, logcosh, logsoftplus, sinc, sinhc, tanhc
 from graphc.ops.special import gamma, loggamma
-from graphc.rewrite.arrange import DIRECTION
+from graphc.rewrite.arrange import DIRECTION, consumed_by
 from graphc.rewrite.compare import are_opposite, factors, multiple
 from graphc.rewrite.differences import CONJUGATE, DIFFERENCE, LATE
 from graphc.rewrite.positive import LOG, LOG1P, LONGER, log_of_the_others
 from graphc.rewrite.products import ENTROPY, EXPONENTIAL, ROOT
-from graphc.rewrite.quotients import LIMIT, SHRINKING, TANGENT
+from graphc.rewrite.quotients import LIMIT, RATIONALISED, SHRINKING, TANGENT
 from graphc.rewrite.rule import Match, Rewriting, Rule
 from graphc.rewrite.vanishing import GAMMA, IDENTITY, LOGGAMMA, VANISHING
 
@@ -84,6 +84,11 @@ def _opposite(match: Match) -> bool:
 def _half(match: Match) -> bool:
     """y is x/2, however that is spelled."""
     return bool(multiple(match.builder, match.atom("y"), match.atom("x")) == HALF)
+
+
+def _not_chosen(match: Match) -> bool:
+    """The result is no branch of a choice, as it is once the rule has fired."""
+    return not consumed_by(match.builder, where)
 
 
 def _exact(match: Match) -> bool:
@@ -347,6 +352,7 @@ _LOGARITHMS = (
     Rule("log of a quotient by exp", log(y / exp(x)), log(y) - x, None, "exp(x) overflows", "log(y/exp(x))"),
     Rule("log of exp over", log(exp(x) / y), x - log(y), None, "exp(x) overflows", "log(exp(x)/y)"),
     Rule("log of exp times", log(exp(x) * y), x + log(y), None, "exp(x) overflows", "log(exp(x)*y)"),
+    Rule("log of a reciprocal", log(1 / x), -log(x), None, "1/x overflows or vanishes", "log(1/x)"),
     Rule("log of a product", log(prod(x, "axis", "keepdims")),
          log(prod(sign(x), "axis", "keepdims")) + sum_(log(absolute(x)), "axis", "keepdims"), _no_signs,
          "the product overflows or vanishes", "input x[n]; log(prod(x))"),
@@ -387,6 +393,7 @@ STABLE: tuple[Rewriting, ...] = (
     TANGENT,
     EXPONENTIAL,
     LIMIT,
+    RATIONALISED,
     SHRINKING,
     GAMMA,
     LOGGAMMA,
@@ -411,6 +418,12 @@ STABLE: tuple[Rewriting, ...] = (
 PRECISE: tuple[Rewriting, ...] = (
     LATE,
     CONJUGATE,
+    Rule("log of sinh(x) over x", log(sinhc(x)),
+         where(absolute(x) < 1, log(sinhc(x)), absolute(x) + log1mexp(-2 * absolute(x)) - log(2 * absolute(x))),
+         _not_chosen,
+         "sinh(x) overflows", "log(sinhc(x))"),
+    Rule("log of expm1(x) over x", log(exprel(x)), where(x < 1, log(exprel(x)), x + log1mexp(-x) - log(x)), _not_chosen,
+         "expm1(x) overflows", "log(exprel(x))"),
     Rule("difference of squares", x**2 - y**2, (x - y) * (x + y), _used_once,
          "the difference of large numbers where x is near y", "x^2 - y^2"),
 )  # fmt: skip
