@@ -23,6 +23,8 @@ from graphc.ops.elementwise import (
     expm1,
     log,
     log1p,
+    log2,
+    log10,
     logaddexp,
     minimum,
     multiply,
@@ -40,8 +42,9 @@ from graphc.ops.movement import broadcast, reshape, slice_, stack, transpose
 from graphc.ops.program import size_
 from graphc.ops.reduction import sum_
 from graphc.ops.safe import log1mexp, logcosh
-from graphc.rewrite.build import minus
-from graphc.rewrite.polynomial import Monomial
+from graphc.rewrite.build import applied, build, minus
+from graphc.rewrite.compare import summands
+from graphc.rewrite.polynomial import Monomial, Plan, collect
 from graphc.rewrite.rule import Form, Made, Rebuilder, Root
 
 MOVES = (slice_, transpose, reshape, broadcast, gather)
@@ -53,12 +56,14 @@ MOST_POWERS = 8  # operands of logaddexp: each has a derivative, which takes the
 
 
 def log_of_exponentials(builder: Rebuilder, root: Root) -> Made | None:
-    """log of a positive sum or product of exponentials."""
+    """log of a positive sum or product of exponentials, in any base."""
     (atom,) = root.operands
     if builder.inside(atom) is None or not _rests_on_exponentials(builder, atom):
         return None
     found = _log(builder, atom, DEEPEST, loose=True)
-    return None if found is None else found.atom
+    if found is None or root.operation is log:
+        return None if found is None else found.atom
+    return (found / log(builder.value(Integer(2 if root.operation is log2 else 10)))).atom
 
 
 def log1p_of_exponentials(builder: Rebuilder, root: Root) -> Made | None:
@@ -83,11 +88,21 @@ def _rests_on_exponentials(builder: Rebuilder, atom: Basic) -> bool:
         item, depth = todo.pop()
         expr = builder.inside(item)
         operation = None if expr is None else operation_of(expr)
-        if operation in (exp, expm1, sigmoid, softmax, cosh, sinh):
+        if operation in (exp, expm1, sigmoid, softmax, cosh, sinh) or (
+            expr is not None and base_of_power(builder, expr)
+        ):
             return True
         if expr is not None and depth and operation in _SEEN_THROUGH:
             todo += [(a, depth - 1) for a in operands(expr)]
     return False
+
+
+def base_of_power(builder: Rebuilder, expr: Basic) -> Basic | None:
+    """c of c^x, for a positive number c and an x that is none."""
+    if operation_of(expr) is not power:
+        return None
+    c, x = map(builder.look, operands(expr))
+    return c if isinstance(x, Symbol) and not isinstance(c, Symbol) and c.is_positive else None
 
 
 def positive_log(builder: Rebuilder, atom: Basic) -> Value | None:
@@ -198,7 +213,10 @@ def log_of_the_others(x: Value, axis: tuple[int, ...]) -> Value:
 
 
 def shares(builder: Rebuilder, m: Monomial) -> Monomial:
-    """exp(x)/(exp(x) + p) as sigmoid(x - log(p)), and 1/(c + p) as sigmoid(log(c) - log(p))/c, for positive p."""
+    """exp(x)/(exp(x) + p) as sigmoid(x - log(p)), and 1/(c + p) as sigmoid(log(c) - log(p))/c, for positive p.
+
+    exp(x)*(exp(x) + p)^a is sigmoid(x - log(p))*(exp(x) + p)^(a + 1).
+    """
     result = Monomial(m.coefficient, dict(m.powers), m.extra)
     for total, e in m.powers.items():
         for _ in range(-e):
@@ -209,7 +227,35 @@ def shares(builder: Rebuilder, m: Monomial) -> Monomial:
             result.coefficient *= scale
             for atom, change in ((total, 1), (share, 1), *(((used, -1),) if used is not None else ())):
                 _change(result.powers, atom, change)
+    for raised in m.powers:
+        total, a = _raised(builder, raised)
+        found = _share(builder, total, result.powers) if total is not None and result.powers[raised] == 1 else None
+        if found is not None and found[2] is not None and total is not None:
+            share, scale, used = found
+            result.coefficient *= scale
+            for atom, change in (raised, -1), (used, -1), (share, 1), (_next_power(builder, total, a), 1):
+                _change(result.powers, atom, change)
     return result
+
+
+def _raised(builder: Rebuilder, atom: Basic) -> tuple[Basic | None, Basic]:
+    """x and a of x^a, where a is no positive number."""
+    expr = builder.inside(atom)
+    if expr is None or operation_of(expr) is not power:
+        return None, atom
+    x, a = map(builder.look, operands(expr))
+    return (x if isinstance(x, Symbol) and not a.is_positive else None), a
+
+
+def _next_power(builder: Rebuilder, x: Basic, a: Basic) -> Basic:
+    """x^(a + 1)."""
+    above = summands(builder, a)
+    exponent = (
+        a + 1
+        if above is None or not isinstance(a, Symbol)
+        else applied(builder, build(builder, Plan(collect([*above, Monomial()]))))
+    )
+    return builder.apply(power, (x, exponent))
 
 
 def _change(powers: dict[Basic, int], atom: Basic, by: int) -> None:
@@ -240,13 +286,13 @@ def _less(a: Value, b: Value) -> Value:
 
 
 def _is_exponential(builder: Rebuilder, atom: Basic) -> bool:
-    """exp(x), or elements of it."""
+    """exp(x) or c^x, or elements of it."""
     expr = builder.inside(atom)
     for _ in range(DEEPEST):
         if expr is None or operation_of(expr) not in MOVES:
             break
         expr = builder.inside(operands(expr)[0])
-    return expr is not None and operation_of(expr) is exp
+    return expr is not None and (operation_of(expr) is exp or base_of_power(builder, expr) is not None)
 
 
 def _terms(builder: Rebuilder, total: Basic) -> list[tuple[Basic, Fraction]]:
@@ -302,7 +348,7 @@ def longer_sum(builder: Rebuilder, root: Root) -> Made | None:
 
 
 LOG = Form(
-    "log of exponentials", (log,), log_of_exponentials, "exp(x) overflows or vanishes, its logarithm does not",
+    "log of exponentials", (log, log2, log10), log_of_exponentials, "exp(x) overflows or vanishes, its logarithm does not",
     "log(2*exp(x) + exp(y)/3)",
 )  # fmt: skip
 LOG1P = Form(

@@ -40,7 +40,7 @@ from graphc.rewrite.arrange import is_inner
 from graphc.rewrite.build import applied, build, minus
 from graphc.rewrite.compare import factors, multiple, summands
 from graphc.rewrite.polynomial import Monomial, Plan, Powers, collect, whole_product
-from graphc.rewrite.positive import MOVES, positive_log, shares
+from graphc.rewrite.positive import MOVES, base_of_power, positive_log, shares
 from graphc.rewrite.rule import Form, Made, Rebuilder, Root
 
 Change = Callable[[Rebuilder, Monomial], "Monomial | None"]
@@ -82,7 +82,7 @@ def multiplied(powers: Powers, *changes: tuple[Basic, int]) -> Powers:
 
 def tamed_exponentials(builder: Rebuilder, m: Monomial) -> Monomial | None:
     """Shares of sums of exponentials are logistic functions; exponentials that meet these are, too."""
-    if builder.present.isdisjoint((exp, expm1)) or not _exponential(builder, m.powers):
+    if builder.present.isdisjoint((exp, expm1, power)) or not _exponential(builder, m.powers):
         return None
     new = _met(builder, shares(builder, m))
     new = _one_exponential(builder, _balanced(builder, new))
@@ -98,7 +98,7 @@ def _exponential(builder: Rebuilder, powers: Powers) -> bool:
         atom, below = todo.pop()
         expr = builder.inside(atom)
         operation = None if expr is None else operation_of(expr)
-        if operation in (exp, expm1):
+        if operation in (exp, expm1) or (expr is not None and base_of_power(builder, expr) is not None):
             return True
         if below and expr is not None and operation in (add, sum_, multiply, stack, *MOVES):
             todo += [(a, True) for a in operands(expr)]

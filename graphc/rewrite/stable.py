@@ -234,6 +234,11 @@ _HYPERBOLIC = (
          "its own rules then see it", "exp(x) + 2 + exp(-x)"),
     Rule("exponentials less 2", exp(x) - 2 + exp(y), 4 * sinh(HALF * x) ** 2, _opposite,
          "the difference of equal numbers near 0", "exp(x) - 2 + exp(-x)"),
+    *(Rule(f"1 + sinh squared{k}", before, cosh(x) ** 2, None, "sinh(x)^2 overflows where its root does not", text)
+      for before, k, text in ((1 + sinh(x) ** 2, "", "1 + sinh(x)^2"), (1 + sinh(x) * sinh(x), " by product", "1 + sinh(x)*sinh(x)"))),
+    *(Rule(f"cosh squared - 1{k}", before, sinh(x) ** 2, None, "the difference of equal numbers near 0", text)
+      for before, k, text in ((cosh(x) ** 2 - 1, "", "cosh(x)^2 - 1"), (cosh(x) * cosh(x) - 1, " by product", "cosh(x)*cosh(x) - 1"))),
+    Rule("inverse of cosh", acosh(cosh(x)), absolute(x), None, "cosh(x) overflows", "acosh(cosh(x))"),
     *(Rule(f"1 - tanh squared{k}", before, 1 / cosh(x) ** 2, _exact, "the difference of equal numbers for |x| >> 0", text)
       for before, k, text in ((1 - tanh(x) ** 2, "", "1 - tanh(x)^2"),
                               (1 - tanh(x) * tanh(x), " by product", "1 - tanh(x)*tanh(x)"))),
@@ -322,6 +327,10 @@ _ROOTS = (
                               (sqrt(sum_(x * x, "axis", "keepdims") / c), " of products", "x*x"))),
     Rule("root of a square", sqrt(x**2), absolute(x), None,
          "x^2 overflows, and the root has no derivative at 0", "sqrt(x^2)"),
+    Rule("root of a reciprocal square", sqrt(1 / x**2), 1 / absolute(x), None,
+         "x^2 overflows, and the root has no derivative there", "sqrt(1/x^2)"),
+    *(Rule(f"absolute value of {f.name}", absolute(f(x)), f(x), None, "it is positive, and has a derivative", f"abs({f.name}(x))")
+      for f in (cosh, exp, sigmoid, softplus)),
     Rule("root of an even power", sqrt(x**c), _root_of_power, _even_exponent,
          "x^4 overflows, and the root has no derivative at 0", "sqrt(x^4)"),
     Rule("root of a product", sqrt(x * x), absolute(x), None,
