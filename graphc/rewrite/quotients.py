@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from sympy import Basic
+from sympy import Basic, Symbol
 
 from graphc.graph.graph import operands
 from graphc.graph.operation import Operation, operation_of
@@ -191,6 +191,9 @@ def _common(builder: Rebuilder, powers: Powers, left: Monomial) -> tuple[Basic, 
 
 def _conjugate(builder: Rebuilder, atom: Basic) -> tuple[Monomial, Basic] | None:
     """c^2*u - d^2, a product, and c*sqrt(u) + d, of an atom c*sqrt(u) - d with numbers c and d of one sign."""
+    expr = builder.inside(atom)
+    if expr is None or operation_of(expr) not in (add, subtract) or all(isinstance(a, Symbol) for a in operands(expr)):
+        return None
     terms = summands(builder, atom)
     if terms is None or len(terms) != 2:
         return None
