@@ -40,7 +40,7 @@ from graphc.ops.elementwise import (
 from graphc.ops.indexing import gather
 from graphc.ops.movement import broadcast, reshape, slice_, stack, transpose
 from graphc.ops.program import size_
-from graphc.ops.reduction import sum_
+from graphc.ops.reduction import prod, sum_
 from graphc.ops.safe import log1mexp, logcosh
 from graphc.rewrite.build import applied, build, minus
 from graphc.rewrite.compare import summands
@@ -51,7 +51,7 @@ MOVES = (slice_, transpose, reshape, broadcast, gather)
 _SUMS = (logaddexp, logaddexp_of_several)
 DEEPEST = 8
 HALF = Rational(1, 2)
-_SEEN_THROUGH = (add, subtract, multiply, divide, negate, power, sqrt, absolute, sum_, stack, *MOVES)
+_SEEN_THROUGH = (add, subtract, multiply, divide, negate, power, sqrt, absolute, sum_, prod, stack, *MOVES)
 MOST_POWERS = 8  # operands of logaddexp: each has a derivative, which takes them all
 
 
@@ -137,7 +137,7 @@ def _log(builder: Rebuilder, atom: Basic, depth: int, loose: bool = False) -> Va
         return _log(builder, operands(expr)[0], depth - 1)
     if operation is stack:
         return _log_of_each(builder, expr, depth)
-    if operation is sqrt or operation is sum_ or operation in MOVES:
+    if operation in (sqrt, sum_, prod, *MOVES):
         return _log_of_one(builder, expr, depth)
     if operation in (add, multiply, divide, power):
         return _log_of_two(builder, expr, depth, loose)
@@ -153,6 +153,8 @@ def _log_of_one(builder: Rebuilder, expr: Basic, depth: int) -> Value | None:
         return inner / 2  # type: ignore[no-any-return]
     if operation is sum_:
         return logsumexp(inner, *statics(expr))  # type: ignore[no-any-return]
+    if operation is prod:
+        return sum_(inner, *statics(expr))  # type: ignore[no-any-return]
     return builder.value(builder.apply(operation, (inner.atom, *others), statics(expr)))
 
 
