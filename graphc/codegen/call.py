@@ -207,11 +207,28 @@ class _Writer:
     # --- arrays ------------------------------------------------------------------------------------------------
 
     def _arrays(self, values: list[Any]) -> None:
+        builder, width = self.builder, 8 if self.real == _DOUBLE else 4
+        rank, shape, count = self._checked(values)
+        enough = self._word(self._item(self.context, _ENOUGH), _NUMBER, _DOUBLE)
+        self._unless(builder.fcmp_ordered("<", builder.sitofp(count, _DOUBLE), enough))
+        large = builder.icmp_signed(">", count, _LONG(SMALL // width))
+        one_block = builder.and_(large, builder.icmp_signed("<", count, _LONG(LARGE // (width * self.results))))
+        with builder.if_else(one_block) as (together, apart):
+            with together:
+                rows, first = self._rows(rank, shape, count), builder.block
+            with apart:
+                arrays, second = [self._new(rank, shape, _NONE) for _ in range(self.results)], builder.block
+        found = [self._joined((row, first), (one, second)) for row, one in zip(rows, arrays, strict=True)]
+        self._compute(large, count, [self._word(a, _DATA, self.real.as_pointer()) for a in (*values, *found)])
+        builder.ret(self._packed(found))
+
+    def _checked(self, values: list[Any]) -> tuple[Any, Any, Any]:
+        """Rank, shape and number of elements of arrays that are as wanted."""
         builder, first = self.builder, values[0]
         array, dtype = self._item(self.context, _ARRAY), self._item(self.context, _DTYPE)
         rank, shape = self._word(first, _RANK, _INT), self._word(first, _SHAPE, _LONG.as_pointer())
-        self._unless(builder.icmp_signed(">", rank, ir.Constant(_INT, 0)))
-        wanted = ir.Constant(_INT, _CONTIGUOUS_AND_ALIGNED)
+        self._unless(builder.icmp_signed(">", rank, _INT(0)))
+        wanted = _INT(_CONTIGUOUS_AND_ALIGNED)
         for k, value in enumerate(values):
             self._unless(self._same(self._type(value), array))
             self._unless(self._same(self._word(value, _DESCRIPTION, _OBJECT), dtype))
@@ -219,39 +236,19 @@ class _Writer:
             self._unless(builder.icmp_signed("==", flags, wanted))
             if k:
                 self._unless(builder.icmp_signed("==", self._word(value, _RANK, _INT), rank))
-        counted = builder.alloca(_LONG)
-        builder.store(_LONG(1), counted)
+        count = builder.alloca(_LONG)
+        builder.store(_LONG(1), count)
         with self._each(rank) as axis:
             size = builder.load(builder.gep(shape, [axis]))
             for value in values[1:]:
                 theirs = builder.load(builder.gep(self._word(value, _SHAPE, _LONG.as_pointer()), [axis]))
                 self._unless(builder.icmp_signed("==", theirs, size))
-            builder.store(builder.mul(builder.load(counted), size), counted)
-        count = builder.load(counted)
-        enough = self._word(self._item(self.context, _ENOUGH), _NUMBER, _DOUBLE)
-        self._unless(builder.fcmp_ordered("<", builder.sitofp(count, _DOUBLE), enough))
-        width = 8 if self.real == _DOUBLE else 4
-        large = builder.icmp_signed(">", count, _LONG(SMALL // width))
-        apart, together, computed = (self.function.append_basic_block() for _ in range(3))
-        one_block = builder.and_(large, builder.icmp_signed("<", count, _LONG(LARGE // (width * self.results))))
-        builder.cbranch(one_block, together, apart)
-        builder.position_at_end(apart)
-        separate = [(self._new(dtype, rank, shape, _NONE), builder.block) for _ in range(self.results)]
-        builder.branch(computed)
-        builder.position_at_end(together)
-        rows = self._rows(dtype, rank, shape, count)
-        last = builder.block
-        builder.branch(computed)
-        builder.position_at_end(computed)
-        found = [
-            self._joined((one, separate[-1][1]), (row, last)) for (one, _), row in zip(separate, rows, strict=True)
-        ]
-        self._compute(large, count, [self._word(a, _DATA, self.real.as_pointer()) for a in (*values, *found)])
-        builder.ret(self._packed(found))
+            builder.store(builder.mul(builder.load(count), size), count)
+        return rank, shape, builder.load(count)
 
-    def _new(self, dtype: Any, rank: Any, shape: Any, data: Any) -> Any:
+    def _new(self, rank: Any, shape: Any, data: Any) -> Any:
         """A new array, of memory of its own or over data."""
-        builder = self.builder
+        builder, dtype = self.builder, self._item(self.context, _DTYPE)
         self._call("Py_IncRef", dtype)  # a new array takes one away
         flags = builder.select(self._same(data, _NONE), _INT(0), _INT(_CONTIGUOUS_AND_ALIGNED | _WRITEABLE))
         dimensions, array = builder.bitcast(shape, _OBJECT), self._item(self.context, _ARRAY)
@@ -260,16 +257,16 @@ class _Writer:
             builder.ret(_NONE)
         return made
 
-    def _rows(self, dtype: Any, rank: Any, shape: Any, count: Any) -> list[Any]:
+    def _rows(self, rank: Any, shape: Any, count: Any) -> list[Any]:
         """New arrays that lie in one block."""
         builder = self.builder
         length = builder.alloca(_LONG)
         builder.store(builder.mul(count, _LONG(self.results)), length)
-        block = self._new(dtype, _INT(1), length, _NONE)
+        block = self._new(_INT(1), length, _NONE)
         data, rows = self._word(block, _DATA, self.real.as_pointer()), []
         for k in range(self.results):
             place = builder.bitcast(builder.gep(data, [builder.mul(count, _LONG(k))]), _OBJECT)
-            rows.append(self._new(dtype, rank, shape, place))
+            rows.append(self._new(rank, shape, place))
             self._call("Py_IncRef", block)  # an array takes one of its base away
             self._call("PyArray_SetBaseObject", rows[-1], block)
         self._call("Py_DecRef", block)
