@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import importlib.util
 import sys
+import threading
 from collections.abc import Callable, Iterable
 from functools import cache
 from importlib.machinery import ExtensionFileLoader
@@ -19,10 +20,16 @@ if TYPE_CHECKING:
     from graphc.codegen.arithmetic import Value
 
 LAPACK = ("getrf", "getrs", "getri", "potrf", "trtrs", "syevd")
+_importing = threading.Lock()  # such a module stands in sys.modules before it is complete, and cannot be made twice
+
+
+def _module(name: str) -> Any:
+    with _importing:
+        return _imported(name)
 
 
 @cache
-def _module(name: str) -> Any:
+def _imported(name: str) -> Any:
     full = f"scipy.linalg.{name}"
     if full in sys.modules:
         return sys.modules[full]
