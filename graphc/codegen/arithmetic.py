@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-FAST = ("reassoc", "contract", "arcp", "nsz")
+# No `arcp` but for constants: the reciprocal of a subnormal number is infinite, and that of a root of 0 is not a number in
+# the form that LLVM gives it.
+FAST = ("reassoc", "contract", "nsz")
 
 TYPES: dict[str, Any] = {
     "float64": ir.DoubleType(), "float32": ir.FloatType(), "int": ir.IntType(64), "uint": ir.IntType(64),
@@ -124,7 +126,9 @@ class Arithmetic:
             return self._remainder(x, y) if kind in FLOATS else self._divided(x, y, isinstance(operator, ast.Mod))
         name = _OPERATIONS[type(operator)]
         if kind in FLOATS:
-            return Value(kind, getattr(self.builder, f"f{name}")(x.value, y.value, flags=self.flags))
+            by_constant = isinstance(operator, ast.Div) and self.flags and y.known
+            fast = (*self.flags, "arcp") if by_constant else self.flags
+            return Value(kind, getattr(self.builder, f"f{name}")(x.value, y.value, flags=fast))
         flags = {"flags": ("nsw",)} if kind == "int" and name in _EXACT else {}
         return Value(kind, getattr(self.builder, name)(x.value, y.value, **flags))
 

@@ -15,7 +15,7 @@ from graphc.graph.graph import Graph
 from graphc.graph.operation import Operation
 from graphc.graph.types import Type
 from graphc.language.formula import Text, spell, spell_expression
-from graphc.language.writer import ATOM, number_text, static_text
+from graphc.language.writer import ATOM, loosest, number_text, static_text
 
 SUM, PRODUCT, POSTFIX = 10, 20, 60  # how tightly a template binds that shows a sum, a product, a power or fraction
 _GREEK = frozenset(
@@ -72,7 +72,8 @@ def operation_latex(
         t if b >= needs[i] and not _second_sign(t, needs[i], i) else _bracketed(t) for i, (t, b) in enumerate(texts)
     ]
     values = {f"s{i}": static_text(s) for i, s in enumerate(statics)}
-    return _with_axes(template.format(*shown, **values), operation, types, statics), binding
+    text = template.format(*shown, **values)
+    return _with_axes(text, operation, types, statics), binding if texts else loosest(text)
 
 
 def _bracketed(text: str) -> str:

@@ -6,6 +6,7 @@ Always holds: `parse(str(g)) == g`; time linear in the text that is written.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -67,6 +68,14 @@ def atom_text(atom: Basic) -> tuple[str, int]:
     return text, 25 if text.startswith("-") and "/" not in text else 20 if "/" in text else ATOM
 
 
+def loosest(text: str) -> int:
+    """How tightly a text without operands binds, by the signs that stand in no brackets: n + 1, 2*n, n//2."""
+    closed = re.compile(r"[(\[{][^()\[\]{}]*[)\]}]")
+    while (outside := closed.sub("", text)) != text:
+        text = outside
+    return 10 if " + " in text or " - " in text else 20 if "*" in text or "/" in text else ATOM
+
+
 def static_text(value: Any) -> str:
     """A static argument as it is read."""
     if value is None or isinstance(value, bool):
@@ -87,6 +96,8 @@ def expression_text(
         inner = tuple(t if binding == ATOM else f"({t})" for t, binding in texts)
         plain = inner if _infix_shown(operation, inner, types, static) else tuple(t for t, _ in texts)
         text = operation.show(plain, types, static)
+        if not texts:
+            return text, loosest(text)
         return text, operation.binding if " @ " in text and not text.endswith(")") else ATOM if "@" not in text else 20
     form = operation.syntax
     if form and form.startswith("a "):

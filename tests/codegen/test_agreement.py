@@ -145,3 +145,15 @@ def test_jitted_rearrangements() -> None:
     assert found["m"].tolist() == x.argmax(axis=0).tolist()
     assert found["a"] == x.argmax()
     assert found["c"] == 4
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("count", [1, 3, 33])
+def test_quotients_are_no_products_with_reciprocals(count: int, dtype: Any) -> None:
+    roots = np.tile(np.array([0, np.inf, 4], dtype), count)
+    root = graphc.compile("input s[n]; output r; r = 1/sqrt(s)", dtype=dtype)
+    np.testing.assert_array_equal(root(s=roots), np.tile([np.inf, 0, 0.5], count))
+    tiny = np.full((2, 3 * count), 5 * float(np.finfo(dtype).smallest_subnormal), dtype)
+    for text in ("x/s", "x/max(x, axis=1, keepdims=true)"):
+        ratio = graphc.compile(f"input x[b,n], s[b,n]; output r; r = {text} + 0*s", dtype=dtype)
+        np.testing.assert_array_equal(ratio(x=tiny, s=tiny), np.ones_like(tiny))

@@ -23,6 +23,8 @@ FORMULAS = [
     ("input h[n, k], W[k, m], t[n, m]; J = sum((tanh(h @ W) - t)^2)/2", None),
     ("input X[3, 3], A[3, 3]; J = trace(X.T @ A @ inverse(X))", None),
     ("input x[n], w[n], s; J = sum(sin(x)*w)^2*s", None),
+    ("input x[n], y[n + 1]; J = mean(y^2)*sum(x)", ["sum(y^2)/(n + 1)", "2*sum(x)/(n + 1)*y"]),
+    ("input x[b, m]; J = mean(x^2)", ["2/(b*m)*x"]),
     ("input u[n], v[m], A[n, m]; J = u @ A @ v + 3*sum(outer(u, v)*A)", None),
 ]  # fmt: skip
 
