@@ -165,6 +165,22 @@ log1prel: Operation = _quotient(
 )  # fmt: skip
 
 
+def _logrel_reference(x: Any) -> Any:
+    import numpy
+
+    with numpy.errstate(all="ignore"):
+        found = numpy.where(numpy.equal(x, 1), numpy.ones_like(x), numpy.log(x) / (x - 1))
+    return numpy.where(numpy.equal(x, numpy.inf), numpy.zeros_like(x), found)
+
+
+logrel: Operation = elementwise(
+    "logrel", "x", "log(x)/(x - 1), 1 at 1: a logarithmic mean's reciprocal.", "logrel_({0})", helpers=("logrel_",),
+    partials=lambda y, x: (-y * _half(log(x)) / x,), reference=_logrel_reference,
+    exact=lambda mp, x: mp.log(x) / (x - 1) if x != 1 else mp.mpf(1), latex="\\frac{{\\log {0}}}{{{0} - 1}}",
+    domain=((0.1, 5),), cost=25, special=(((1,), 1),),
+)  # fmt: skip
+
+
 def _log1mexp_reference(x: Any) -> Any:
     import numpy
 
@@ -212,4 +228,4 @@ logsoftplus: Operation = Operation(
     exact=lambda mp, x: mp.log(mp.log1p(mp.exp(x))), latex="\\log\\log\\left(1 + e^{{{0}}}\\right)",
 )  # fmt: skip
 
-OPERATIONS = (sinc, langevin, exprel, sinhc, tanhc, log1prel, log1mexp, logcosh, logsoftplus)
+OPERATIONS = (sinc, langevin, exprel, sinhc, tanhc, log1prel, logrel, log1mexp, logcosh, logsoftplus)

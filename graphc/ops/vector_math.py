@@ -785,6 +785,25 @@ def sinc0(x: Number) -> Number:
     return (x == 0.0).select(1.0, (abs(x) == float("inf")).select(0.0, sin(x) / x))
 
 
+def sinc1_of(x: Number, reduce: Callable[[Number], tuple[Number, Number, Number]]) -> Number:
+    """(sin(x) - x cos(x))/x^3 from sine and cosine in two parts each, as the terms cancel near tan(x) = x."""
+    w = x.wide()
+    n, s, c = sine_and_cosine(w, reduce)
+    odd = n.bit(0)
+    a, da = odd.select(c[0], s[0]).sum(odd.select(c[1], s[1]))
+    b, db = odd.select(-s[0], c[0]).sum(odd.select(-s[1], c[1]))
+    p, e = w.product(b)
+    zero = w.real(0.0)
+    q = quotient(a - p, da - (e + w * db), w, zero)
+    q = (abs(w) > 1e150).select((q / w) / w, quotient(q, zero, *w.product(w)))  # the square overflows
+    return q.negated(n).like(x)
+
+
+def far_sinc1(x: Number) -> Number:
+    """`sinc1` of a large number."""
+    return sinc1_of(x, far_angle)
+
+
 def sinc1(x: Number) -> Number:
     """(sin(x) - x cos(x))/x^3; near 0 a polynomial in x^2."""
     y = x * x
@@ -795,8 +814,8 @@ def sinc1(x: Number) -> Number:
         near = polynomial(y, 0.3333333333333333, -0.03333333333333333, 0.001190476190476187, -2.2045855379171892e-05,
                           2.505210838159528e-07, -1.927085210995386e-09, 1.0705991904615546e-11, -4.496687770356925e-14,
                           1.4405838862084356e-16)  # fmt: skip
-    far = ((sin(x) / x - cos(x)) / x) / x
-    return (y < 2.25).select(near, (y == float("inf")).select(0.0, far))
+    far = moderate_or(x, sinc1_of(x, reduced_angle), far_sinc1)
+    return (y < 2.25).select(near, (abs(x) == math.inf).select(0.0, far))
 
 
 def langevin0(x: Number) -> Number:
@@ -827,13 +846,25 @@ def log1prel(x: Number) -> Number:
     return (x == 0.0).select(1.0, (x == math.inf).select(0.0, log1p(x) / x))
 
 
+def logrel(x: Number) -> Number:
+    """log(x)/(x - 1), 1 at 1 and 0 at infinity; x - 1 is exact where log(x) is small."""
+    return (x == 1.0).select(1.0, (x == math.inf).select(0.0, log(x) / (x - 1.0)))
+
+
 def log1mexp(x: Number) -> Number:
     """log(1 - e^x) for x < 0 (Maechler 2012)."""
     return (x > -0.6931471805599453).select(log(-expm1(x)), log1p(-exp(x)))
 
 
 def logcosh(x: Number) -> Number:
-    """|x| + log(1 + e^-2|x|) - log(2); below 1 by cosh(x) = 1 + 2 sinh(x/2)^2."""
+    """|x| + log(1 + e^-2|x|) - log(2); below 1 a polynomial in x^2."""
     a = abs(x).wide()
-    half = sinh(at_most(a, 1.0) * 0.5)
-    return (a < 1.0).select(log1p(half * half * 2.0), a + (log1p(exp(a * -2.0)) - 0.6931471805599453)).like(x)
+    y = a * a
+    near = y * (y * polynomial(
+        y, -0.08333333333333333, 0.02222222222222137, -0.006746031745967792, 0.002186948851716268,
+        -0.0007386029311758631, 0.00025658029407100796, -9.098791431197684e-05, 3.2771878568499705e-05,
+        -1.1933792318657455e-05, 4.354871973700162e-06, -1.5541515744776294e-06, 5.124147653917968e-07,
+        -1.4081083577905502e-07, 2.7318429155318398e-08, -2.6892003290662485e-09,
+    ) + 0.5)  # fmt: skip
+    far = (a - 0.6931471805599453) + (log1p(exp(a * -2.0)) - 2.3190468138462996e-17)
+    return (a < 1.0).select(near, far).like(x)

@@ -31,6 +31,7 @@ from graphc.ops.elementwise import (
     sinh,
     softplus,
     sqrt,
+    subtract,
     tanh,
     xlogx,
 )  # fmt: skip
@@ -245,6 +246,43 @@ def _one_exponential(builder: Rebuilder, m: Monomial) -> Monomial:
     return Monomial(m.coefficient, powers, m.extra)
 
 
+def distributed(builder: Rebuilder, m: Monomial) -> Monomial | None:
+    """exp(x)*(exp(-exp(x)) + ...) = exp(x - exp(x)) + ..., sinh(x)*(y/cosh(x) + ...) = tanh(x)*(y + ...)."""
+    for atom, e in m.powers.items():
+        x, y = argument(builder, atom, exp), argument(builder, atom, sinh)
+        for total, n in m.powers.items() if e > 0 and (x is not None or y is not None) else ():
+            expr = builder.inside(total) if n == 1 else None
+            if expr is None or operation_of(expr) not in (add, subtract):
+                continue
+            found = summands(builder, total) or ()
+            if x is not None:
+                new, left = [_vanishing_more(builder, t, atom, x) for t in found], []
+            elif y is not None:
+                below = builder.apply(cosh, (y,))
+                new = [_multiplied_by(t, below) if t.powers.get(below, 0) < 0 else None for t in found]
+                left = [(builder.apply(tanh, (y,)), 1)]
+            parts = [t for t in new if t is not None]
+            if parts and len(parts) == len(new):
+                powers = multiplied(m.powers, (atom, -1), (total, -1), *left)
+                return Monomial(m.coefficient, powers, [*m.extra, Plan(parts)])
+    return None
+
+
+def _multiplied_by(m: Monomial, *atoms: Basic) -> Monomial:
+    return Monomial(m.coefficient, multiplied(m.powers, *((a, 1) for a in atoms)))
+
+
+def _vanishing_more(builder: Rebuilder, m: Monomial, atom: Basic, x: Basic) -> Monomial | None:
+    """A term times exp(x), where it has a factor exp(y) and y a term -c*exp(x)."""
+    for factor, e in m.powers.items():
+        y = argument(builder, factor, exp) if e == 1 else None
+        inner = summands(builder, y) if y is not None else None
+        if inner is not None and any(t.coefficient < 0 and t.powers.get(atom, 0) > 0 for t in inner):
+            whole = applied(builder, build(builder, Plan(collect([*inner, *(summands(builder, x) or ())]))))
+            return Monomial(m.coefficient, multiplied(m.powers, (factor, -1), (builder.apply(exp, (whole,)), 1)))
+    return None
+
+
 # --- one function for several --------------------------------------------------------------------------------------
 
 
@@ -346,6 +384,10 @@ def _radicand_joined(builder: Rebuilder, powers: Powers, atom: Basic, x: Basic) 
     return joined if sum(map(abs, joined.values())) < sum(map(abs, powers.values())) else powers
 
 
+DISTRIBUTED = Form(
+    "what overflows times a sum of what vanishes", (multiply, divide), on_products(distributed, exp, sinh), "inf*0 for x >> 0",
+    "exp(x)*(exp(-exp(x)) - exp(x - exp(x)))",
+)  # fmt: skip
 EXPONENTIAL = Form(
     "exponentials in a product", (multiply, divide), on_products(tamed_exponentials, exp, expm1, add, sum_, multiply),
     "inf*0 or inf/inf where one factor overflows", "y*exp(-x)/(1 + exp(-x))^2",

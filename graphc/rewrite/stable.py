@@ -49,8 +49,8 @@ from graphc.rewrite.arrange import DIRECTION, consumed_by
 from graphc.rewrite.compare import are_opposite, factors, multiple
 from graphc.rewrite.differences import CONJUGATE, DIFFERENCE, LATE
 from graphc.rewrite.positive import LOG, LOG1P, LONGER, log_of_the_others
-from graphc.rewrite.products import ENTROPY, EXPONENTIAL, ROOT
-from graphc.rewrite.quotients import LIMIT, RATIONALISED, SHRINKING, TANGENT
+from graphc.rewrite.products import DISTRIBUTED, ENTROPY, EXPONENTIAL, ROOT
+from graphc.rewrite.quotients import BOUNDED, LIMIT, MEAN, RATIONALISED, SHRINKING, TANGENT
 from graphc.rewrite.rule import Match, Rewriting, Rule
 from graphc.rewrite.vanishing import GAMMA, IDENTITY, LOGGAMMA, VANISHING
 
@@ -401,7 +401,9 @@ STABLE: tuple[Rewriting, ...] = (
     *_TRIGONOMETRIC,
     TANGENT,
     EXPONENTIAL,
+    DISTRIBUTED,
     LIMIT,
+    MEAN,
     RATIONALISED,
     SHRINKING,
     GAMMA,
@@ -427,6 +429,7 @@ STABLE: tuple[Rewriting, ...] = (
 PRECISE: tuple[Rewriting, ...] = (
     LATE,
     CONJUGATE,
+    BOUNDED,
     Rule("log of sinh(x) over x", log(sinhc(x)),
          where(absolute(x) < 1, log(sinhc(x)), absolute(x) + log1mexp(-2 * absolute(x)) - log(2 * absolute(x))),
          _not_chosen,

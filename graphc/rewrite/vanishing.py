@@ -77,7 +77,7 @@ def _moved(builder: Rebuilder, atom: Basic, n: int) -> Basic:
 
 
 def vanishing_exponential(builder: Rebuilder, root: Root) -> Made | None:
-    """exp(-c/x^2)/x^n is 0 at 0: the exponential is 0 before x^n is."""
+    """exp(-c/x^2)/x^n is 0 at 0: the exponential is 0 before x^n is; exp(x)*exp(-exp(x)) where exp(x) overflows."""
     if is_inner(builder, (multiply, divide)) or consumed_by(builder, where):
         return None
     whole = whole_product(builder, root)
@@ -90,7 +90,8 @@ def vanishing_exponential(builder: Rebuilder, root: Root) -> Made | None:
         if inner is None or inner.coefficient > 0 or len(inner.powers) != 1:
             continue
         ((x, n),) = inner.powers.items()
-        if n < 0 and n % 2 == 0 and any(_diverges(builder, a, k, x) for a, k in powers.items()):
+        pole = n < 0 and n % 2 == 0 and any(_diverges(builder, a, k, x) for a, k in powers.items())
+        if pole or (n > 0 and powers.get(x, 0) > 0 and argument(builder, x, exp) is not None):
             made = build(builder, Plan([whole.monomial]))
             quotient = builder.apply(made.operation, made.operands) if isinstance(made, Root) else made
             return Root(where, (equal(builder.value(atom), 0).atom, Integer(0), quotient))
