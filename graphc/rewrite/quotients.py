@@ -11,7 +11,7 @@ from fractions import Fraction
 from sympy import Basic, Symbol
 
 from graphc.graph.graph import operands
-from graphc.graph.operation import Operation, operation_of
+from graphc.graph.operation import Operation, Value, operation_of
 from graphc.ops.elementwise import (
     add,
     cos,
@@ -68,26 +68,32 @@ def tangents(builder: Rebuilder, m: Monomial) -> Monomial | None:
 
 def _half_angles(builder: Rebuilder, powers: Powers) -> tuple[Fraction, Powers]:
     """sin(2*x) = 2*sin(x)*cos(x) where one of these is on the other side of the fraction, the same of sinh;
-    expm1(2*x) = expm1(x)*(1 + exp(x)).
+    expm1(2*x) = expm1(x)*(1 + exp(x)), expm1(3*x) = expm1(x)*(1 + exp(x) + exp(2*x)).
     """
     scale = Fraction(1)
-    for operation, others in (sin, (cos,)), (sinh, (cosh,)), (expm1, ()):
+    for operation, others, most in (sin, (cos,), 2), (sinh, (cosh,), 2), (expm1, (), 4):
         for atom, e in list(powers.items()):
             if (twice := argument(builder, atom, operation)) is None:
                 continue
             for partner in operation, *others:
                 for _, x, c, n in partners(builder, powers, partner, twice):
-                    both = min(abs(e), abs(n)) if c == HALF and e * n < 0 and atom in powers else 0
+                    fits = c.numerator == 1 and 1 < c.denominator <= most
+                    both = min(abs(e), abs(n)) if fits and e * n < 0 and atom in powers else 0
                     if both:
-                        s, half = (both if e > 0 else -both), builder.value(x)
-                        parts = (
-                            [operation(half), *(o(half) for o in others)]
-                            if others
-                            else [operation(half), 1 + exp(half)]
-                        )
+                        s, part = (both if e > 0 else -both), builder.value(x)
+                        rest = [o(part) for o in others] or [_geometric(part, c.denominator)]
+                        parts = [operation(part), *rest]
                         powers = multiplied(powers, (atom, -s), *((v.atom, s) for v in parts))
                         scale *= Fraction(2) ** (s * len(others))
     return scale, powers
+
+
+def _geometric(x: Value, n: int) -> Value:
+    """1 + exp(x) + ... + exp((n - 1)*x)."""
+    total = 1 + exp(x)
+    for k in range(2, n):
+        total = total + exp(k * x)
+    return total  # type: ignore[no-any-return]
 
 
 def _joined(
