@@ -40,6 +40,29 @@ def sinc_(x, n):
         before, found = found, ((2.0 * k + 1.0) * found - before) / square
     return real(found)
 ''',
+    "erfrel_": '''
+@helper
+def erfrel_(x, n):
+    """2^(n+1)/sqrt(pi) times the Boys function of order n at x^2: a power series of positive terms near 0, upward
+    recurrence elsewhere (Helgaker, Jorgensen and Olsen 2000, 9.8)."""
+    x = float(x)
+    square = x * x
+    if square == math.inf:
+        return real(0)
+    tail = 1.1283791670955126 * math.exp(-square)
+    if square < n + 1.5:
+        term = tail * 2.0 ** n / (2.0 * n + 1.0)
+        total = term
+        for k in range(1, 60):
+            term *= 2.0 * square / (2.0 * n + 2.0 * k + 1.0)
+            total += term
+        return real(total)
+    found = math.erf(x) / x
+    for k in range(n):
+        found = ((2.0 * k + 1.0) * found - tail) / square
+        tail *= 2.0
+    return real(found)
+''',
     "langevin_": '''
 @helper
 def langevin_(x, n):

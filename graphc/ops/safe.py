@@ -111,6 +111,16 @@ def _sinc_exactly(mp: Any, x: Any, n: int) -> Any:
     return found
 
 
+def _erfrel_exactly(mp: Any, x: Any, n: int) -> Any:
+    """2^n gamma(n + 1/2, x^2)/(sqrt(pi) x^(2n + 1)) with the lower incomplete gamma function, near 0 as its power series."""
+    if not mp.isfinite(x):
+        return mp.mpf(0) if mp.isinf(x) else x
+    a, scale = n + mp.mpf(1) / 2, mp.mpf(2) ** n / mp.sqrt(mp.pi)
+    if abs(x) < 5:
+        return scale * mp.hyp1f1(a, a + 1, -x * x) / a
+    return scale * mp.gammainc(a, 0, x * x) / abs(x) ** (2 * n + 1)
+
+
 def _langevin_exactly(mp: Any, x: Any, n: int) -> Any:
     """Derivative n of coth(x) - 1/x: below 1/2 the Laurent series of coth (Abramowitz and Stegun 1964, 4.5.67)."""
     if not mp.isfinite(x):
@@ -137,6 +147,11 @@ sinc: Operation = _family(
     "sinc", "sin(x)/x, 1 at 0. Order n is -1/x times the derivative of order n - 1: a spherical Bessel function over x^n.",
     lambda at: (-at.cotangent * at.operands[0] * sinc(at.operands[0], at.statics[0] + 1),), _sinc_exactly,
     latex="\\operatorname{{sinc}}_{{{s0}}}\\left({0}\\right)", special=(((0,), 1),),
+)  # fmt: skip
+erfrel: Operation = _family(
+    "erfrel", "erf(x)/x, 2/sqrt(pi) at 0. Order n is -1/x times the derivative of order n - 1: a Boys function of x^2 (Boys 1950).",
+    lambda at: (-at.cotangent * at.operands[0] * erfrel(at.operands[0], at.statics[0] + 1),), _erfrel_exactly,
+    latex="\\operatorname{{erfrel}}_{{{s0}}}\\left({0}\\right)",
 )  # fmt: skip
 langevin: Operation = _family(
     "langevin", "coth(x) - 1/x, 0 at 0 (Langevin 1905), and its n-th derivative.",
@@ -228,4 +243,4 @@ logsoftplus: Operation = Operation(
     exact=lambda mp, x: mp.log(mp.log1p(mp.exp(x))), latex="\\log\\log\\left(1 + e^{{{0}}}\\right)",
 )  # fmt: skip
 
-OPERATIONS = (sinc, langevin, exprel, sinhc, tanhc, log1prel, logrel, log1mexp, logcosh, logsoftplus)
+OPERATIONS = (sinc, erfrel, langevin, exprel, sinhc, tanhc, log1prel, logrel, log1mexp, logcosh, logsoftplus)

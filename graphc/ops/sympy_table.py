@@ -309,6 +309,14 @@ def _sinc(n: int, x: Any) -> Any:
     return sympy.jn(n, x) / x**n if n else sympy.sin(x) / x
 
 
+def _erfrel(n: int, x: Any) -> Any:
+    u = sympy.Dummy()
+    found = sympy.erf(u) / u
+    for _ in range(n):
+        found = -sympy.diff(found, u) / u
+    return found.subs(u, x)
+
+
 def _langevin(n: int, x: Any) -> Any:
     u = sympy.Dummy()
     return sympy.diff(sympy.coth(u) - 1 / u, u, n).subs(u, x)
@@ -345,7 +353,7 @@ _EXPRESSIONS: dict[Operation, Callable[..., Any]] = {
     e.atanh: sympy.atanh, e.atan2: sympy.atan2,
     sp.erf: sympy.erf, sp.erfc: sympy.erfc, sp.gamma: _quiet(sympy.gamma), sp.loggamma: _quiet(sympy.loggamma),
     sp.digamma: sympy.digamma, sp.polygamma: lambda n, x: sympy.polygamma(n, x),
-    safe.sinc: _sinc, safe.langevin: _langevin, safe.exprel: lambda x: (_quiet(sympy.exp)(x) - 1) / x,
+    safe.sinc: _sinc, safe.erfrel: _erfrel, safe.langevin: _langevin, safe.exprel: lambda x: (_quiet(sympy.exp)(x) - 1) / x,
     safe.sinhc: lambda x: sympy.sinh(x) / x, safe.tanhc: lambda x: sympy.tanh(x) / x,
     safe.log1prel: lambda x: sympy.log(1 + x) / x, safe.logrel: lambda x: sympy.log(x) / (x - 1), safe.log1mexp: lambda x: sympy.log(1 - sympy.exp(x)),
     safe.logcosh: lambda x: sympy.log(sympy.cosh(x)), safe.logsoftplus: lambda x: sympy.log(sympy.log(1 + sympy.exp(x))),

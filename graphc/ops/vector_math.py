@@ -785,6 +785,11 @@ def sinc0(x: Number) -> Number:
     return (x == 0.0).select(1.0, (abs(x) == float("inf")).select(0.0, sin(x) / x))
 
 
+def erfrel0(x: Number) -> Number:
+    """erf(x)/x, 2/sqrt(pi) at 0."""
+    return (x == 0.0).select(1.1283791670955126, erf(x) / x)
+
+
 def sinc1_of(x: Number, reduce: Callable[[Number], tuple[Number, Number, Number]]) -> Number:
     """(sin(x) - x cos(x))/x^3 from sine and cosine in two parts each, as the terms cancel near tan(x) = x."""
     w = x.wide()

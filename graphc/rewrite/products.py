@@ -386,7 +386,7 @@ def _radicand_joined(builder: Rebuilder, powers: Powers, atom: Basic, x: Basic) 
 
 DISTRIBUTED = Form(
     "what overflows times a sum of what vanishes", (multiply, divide), on_products(distributed, exp, sinh), "inf*0 for x >> 0",
-    "exp(x)*(exp(-exp(x)) - exp(x - exp(x)))",
+    "exp(x)*(exp(-exp(x)) + exp(x - exp(x)))",
 )  # fmt: skip
 EXPONENTIAL = Form(
     "exponentials in a product", (multiply, divide), on_products(tamed_exponentials, exp, expm1, add, sum_, multiply),

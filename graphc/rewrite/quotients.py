@@ -32,7 +32,8 @@ from graphc.ops.elementwise import (
     tan,
     tanh,
 )
-from graphc.ops.safe import exprel, log1prel, logrel, sinc, sinhc, tanhc
+from graphc.ops.safe import erfrel, exprel, log1prel, logrel, sinc, sinhc, tanhc
+from graphc.ops.special import erf
 from graphc.rewrite.build import applied, build
 from graphc.rewrite.compare import factors, multiple, summands
 from graphc.rewrite.polynomial import Monomial, Plan, Powers, collect
@@ -108,7 +109,7 @@ def _joined(
     return multiplied(powers, (pair[0], -s * both), (pair[1], -s * sign_ * both), (whole[0], s * both * whole[1]))
 
 
-_LIMITS: dict[Operation, Operation] = {sin: sinc, expm1: exprel, sinh: sinhc, tanh: tanhc, log1p: log1prel}
+_LIMITS: dict[Operation, Operation] = {sin: sinc, erf: erfrel, expm1: exprel, sinh: sinhc, tanh: tanhc, log1p: log1prel}
 
 
 def limits(builder: Rebuilder, m: Monomial) -> Monomial | None:
@@ -169,7 +170,7 @@ def _safe(builder: Rebuilder, atom: Basic, e: int) -> list[tuple[Basic, int]]:
     if operation is tan:
         return [(builder.apply(sinc, (x,), (0,)), e), (builder.apply(cos, (x,)), -e)]
     safe = _LIMITS[operation]
-    return [(builder.apply(safe, (x,), (0,) if safe is sinc else ()), e)]
+    return [(builder.apply(safe, (x,), (0,) if safe in (sinc, erfrel) else ()), e)]
 
 
 def rationalised(builder: Rebuilder, m: Monomial) -> Monomial | None:
