@@ -25,7 +25,7 @@ from graphc.ops.elementwise import (
     where,
 )  # fmt: skip
 from graphc.rewrite.build import build
-from graphc.rewrite.expansion import Reach, expanded, with_products
+from graphc.rewrite.expansion import Reach, expanded, explored, with_products
 from graphc.rewrite.polynomial import (
     ARITHMETIC,
     PRODUCTS,
@@ -101,9 +101,12 @@ def cancelled(builder: Rebuilder, root: Root) -> Made | None:
     """
     if is_inner(builder, ARITHMETIC):
         return None
+    far = explored(builder, root, FAR)
+    if not far.cancels:  # then nothing does in a part of it
+        return None
     chosen, most = None, 0.0
     for reach in CLOSED, NEAR, FAR:
-        region = Region()
+        region = far if reach is FAR else explored(builder, root, reach)
         found = expanded(builder, root, region, reach)
         best, gain = _shorter(builder, root, region, found, freed)
         if gain > most:
@@ -124,7 +127,7 @@ def cancelled_for_all(reach: Reach) -> Callable[[Rebuilder, Root], Made | None]:
     def apply(builder: Rebuilder, root: Root) -> Made | None:
         if is_inner(builder, ARITHMETIC):
             return None
-        region = Region()
+        region = explored(builder, root, reach)
         found = expanded(builder, root, region, reach)
         best, _ = _shorter(builder, root, region, found, _freed_for_all)
         return None if best is None else _unless_same(builder, build(builder, best, _shared(builder)), root)
@@ -144,6 +147,8 @@ def _shorter(
     if gain <= 0:
         return None, 0.0
     whole = with_products(found, region.sums)
+    if whole is found:
+        return best, gain
     kept = plan(whole)
     other = saved(builder, root, region, _atoms(whole)) - cost(kept)
     return (kept, other) if other >= gain else (best, gain)

@@ -53,10 +53,18 @@ class Reach:
     closed: bool = False
 
 
+def explored(builder: Rebuilder, start: Root, reach: Reach) -> Region:
+    """The region around an operation."""
+    region = Region()
+    region.roots = _explore(builder, start, region, reach)
+    region.cancels = region.roots is None or _may_cancel(builder, [start, *region.roots.values()], region)
+    return region
+
+
 def expanded(builder: Rebuilder, start: Root, region: Region, reach: Reach) -> list[Monomial] | None:
     """The region as a polynomial; None where it is too large, or nothing in it can meet anything else."""
-    roots = _explore(builder, start, region, reach)
-    if roots is None or not _may_cancel(builder, [start, *roots.values()], region):
+    roots = region.roots
+    if roots is None or not region.cancels:
         return None
     known = Known(_complements(builder, region), reach.whole)
     for atom in sorted(roots, key=builder.place.__getitem__):

@@ -52,13 +52,16 @@ class Plan:
 @dataclass
 class Region:
     """Equations that a plan takes the place of: how often each is used from within; `cut` where more was in reach;
-    `made`: operations of sums that were made for the plan; `sums`: factors multiplied out, and what they are.
+    `made`: operations of sums that were made for the plan; `sums`: factors multiplied out, and what they are; `roots`:
+    its equations, None where they are too many; `cancels`: terms may cancel, as far as is known.
     """
 
     visits: dict[Basic, int] = field(default_factory=dict)
     leaves: dict[Basic, int] = field(default_factory=dict)
     cut: bool = False
     made: float = 0
+    roots: dict[Basic, Root] | None = None
+    cancels: bool = True
     sums: dict[Basic, list[Monomial]] = field(default_factory=dict)
 
     def leaf(self, atom: Basic) -> None:
