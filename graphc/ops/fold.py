@@ -38,9 +38,9 @@ def add(b: Builder, x: Operands, _s: Any, _t: Type) -> Basic | None:
     if _rational(*x):
         return _exact(b, x[0] + x[1])
     if b.simplify:
-        if x[0] == 0:
+        if x[0] is S.Zero:
             return x[1]
-        if x[1] == 0:
+        if x[1] is S.Zero:
             return x[0]
     return None
 
@@ -49,7 +49,7 @@ def subtract(b: Builder, x: Operands, _s: Any, _t: Type) -> Basic | None:
     if _rational(*x):
         return _exact(b, x[0] - x[1])
     if b.simplify:
-        if x[1] == 0:
+        if x[1] is S.Zero:
             return x[0]
         if x[0] == x[1] and x[0].is_Symbol and b.type_of(x[0]).shape == ():
             return Integer(0)
@@ -60,22 +60,22 @@ def multiply(b: Builder, x: Operands, _s: Any, t: Type) -> Basic | None:
     if _rational(*x):
         return _exact(b, x[0] * x[1])
     if b.simplify:
-        if x[0] == 1 and b.type_of(x[1]) == t:
+        if x[0] is S.One and b.type_of(x[1]) == t:
             return x[1]
-        if x[1] == 1 and b.type_of(x[0]) == t:
+        if x[1] is S.One and b.type_of(x[0]) == t:
             return x[0]
-        if 0 in x and not any(a.is_infinite for a in x if not a.is_Symbol):
+        if S.Zero in x and not any(a.is_infinite for a in x if not a.is_Symbol):
             return Integer(0)
     return None
 
 
 def divide(b: Builder, x: Operands, _s: Any, t: Type) -> Basic | None:
-    if _rational(*x) and x[1] != 0:
+    if _rational(*x) and x[1] is not S.Zero:
         return _exact(b, x[0] / x[1])
     if b.simplify:
-        if x[1] == 1 and b.type_of(x[0]) == t:
+        if x[1] is S.One and b.type_of(x[0]) == t:
             return x[0]
-        if x[0] == 0 and x[1] != 0:
+        if x[0] is S.Zero and x[1] is not S.Zero:
             return Integer(0)
     return None
 
@@ -96,7 +96,7 @@ def power(b: Builder, x: Operands, _s: Any, t: Type) -> Basic | None:
             f"{_short(base)}^{_short(exponent)} is a number of more than {LIMIT} bits",
             hint="a program's numbers must fit a floating-point number",
         )
-    if b.simplify and exponent == 1 and b.type_of(base) == t:
+    if b.simplify and exponent is S.One and b.type_of(base) == t:
         return base
     return None
 

@@ -20,7 +20,7 @@ EXPLORED = 32  # equations that are looked at for one comparison
 
 def factors(builder: Rebuilder, atom: Basic) -> Monomial | None:
     """A product taken apart as far as it goes."""
-    result = Monomial()
+    result, region = Monomial(), Region()
     todo: list[tuple[Basic, int]] = [(atom, 1)]
     for _ in range(EXPLORED):
         if not todo:
@@ -29,7 +29,7 @@ def factors(builder: Rebuilder, atom: Basic) -> Monomial | None:
         root = root_of(builder, item)
         n = exponent_of(root) if root is not None and root.operation is power else 1
         if root is None or n is None or root.operation in (add, subtract):
-            if not multiply_in(builder, result, item, e, Region()):
+            if not multiply_in(builder, result, item, e, region):
                 return None
         elif root.operation is negate:
             result.coefficient *= (-1) ** (e % 2)

@@ -201,8 +201,12 @@ class Rebuilder(Builder):
 
     def inside(self, atom: Basic) -> Basic | None:
         """The operation that defines an atom; None for what is given, a number, or opaque."""
-        atom = self.look(atom)
-        return None if atom in self.opaque or not isinstance(atom, Symbol) else self._definitions.get(atom)
+        if not isinstance(atom, Symbol):
+            return None
+        self.seen.add(atom)  # as `look` does: most questions of the rules are this one
+        if atom in self._aliases:
+            atom = self._look_through(atom)
+        return None if atom in self.opaque else self._definitions.get(atom)
 
     def lonely(self, atom: Basic) -> bool:
         """True where an atom is an intermediate value that nobody named and one equation alone uses."""

@@ -244,8 +244,9 @@ def _product(m: Monomial, whole: bool) -> Product:
 
 def _pair(a: Basic, b: Basic, product: Product) -> Pair:
     """Two factors as a pair, in one order."""
-    above, same = product.powers[a] > 0, product.powers[a] * product.powers[b] > 0
-    return (a, b, same) if (_name(a) < _name(b) if same else above) else (b, a, same)
+    m, n = product.powers[a], product.powers[b]
+    same = m * n > 0
+    return (a, b, same) if (_name(a) < _name(b) if same else m > 0) else (b, a, same)
 
 
 _number = lru_cache(maxsize=1024)(Rational)
