@@ -93,7 +93,7 @@ class Objective:
 
     def unpack(self, vector: Any) -> dict[str, Any]:
         """The vector as arrays by name; numbers for scalars."""
-        vector = np.asarray(vector, self._function.artifact.dtype)
+        vector = numeric("the vector", vector, "real", self._function.artifact.dtype)
         if vector.shape != (self._ends[-1],):
             raise DataError(f"the vector has shape {vector.shape}, not ({self._ends[-1]},)")
         found, begin = {}, 0
@@ -133,6 +133,11 @@ class Objective:
         """A `scipy.LowLevelCallable`, double (int n, double *x), of the names in their order; programs of numbers only."""
         from graphc.run.callback import scalar_callback
 
+        arrays = [name for name in self._function.inputs if self._leaves[name].shape]
+        if arrays:
+            raise DataError(
+                f"{arrays[0]} is an array, and a C function of doubles takes numbers", hint="quad wants f(x)"
+            )
         total = len(self._leaves)
         if len(self._fixed) + len(self.names) < total or any(v.ndim for v in self._fixed.values()):
             raise DataError("every input that is not integrated over needs a number", hint='f.objective("x", a=2)')

@@ -86,6 +86,8 @@ def test_what_does_not_fit(data: dict[str, np.ndarray]) -> None:
         (lambda: numbers.objective("x").low_level, "needs a number"),
         (lambda: numbers.objective("x", a=[1, 2]).low_level, "needs a number"),
         (lambda: numbers.objective("x", a="one"), "a"),
+        (lambda: f.objective(**data).low_level, "is an array, and a C function"),
+        (lambda: numbers.objective("x", a=1)("one"), "the vector"),
     ):
         with pytest.raises(graphc.DataError, match=words):
             call()
