@@ -8,6 +8,7 @@ graph is really needed.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -157,13 +158,8 @@ def _function(
         artifact, work = _compiled(program, dtype, what, wrt)
         if key is not None:
             store_program(key, artifact)
-    return Function(
-        artifact,
-        lambda: _compiled(program, dtype, what, wrt)[1],
-        lambda what, wrt=None: _function(program, dtype, threads, what, wrt),
-        work,
-        threads,
-    )
+    again = partial(_function, program, dtype, threads)
+    return Function(artifact, lambda: _compiled(program, dtype, what, wrt)[1], again, (what, wrt), work, threads)
 
 
 @uncollected()

@@ -130,6 +130,12 @@ class Graph:
         """A copy with some fields changed."""
         return replace(self, **changes)
 
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        """Pickled as its text."""
+        from graphc.language.reader import parse
+
+        return parse, (str(self),)
+
     def __str__(self) -> str:
         from graphc.language.writer import program_text
 

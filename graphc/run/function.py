@@ -134,18 +134,18 @@ class Function:
     f(x=0.5), f.grad(x=0.5) -> {"x": ...}, f.value_and_grad(x=0.5) -> (value, {"x": ...}), f.jacobian(x=...),
     f.hessian(x=...), f.objective(...).  Raises DataError for arguments that do not fit, DerivativeError where there is no
     gradient.  `derived(what, wrt)` is the function of other results of the same program: "jacobian", "hessian" or
-    "objective" (values, then Jacobians) for some names.
+    "objective" (values, then Jacobians) for some names.  It is pickled as its program, and compiled again.
     """
 
     def __init__(
-        self, artifact: Artifact, recompile: Callable[[], Any], derived: Callable[..., Function], kept: Any = None,
-        threads: int = 1,
+        self, artifact: Artifact, recompile: Callable[[], Any], derived: Callable[..., Function],
+        asked: tuple[str, tuple[str, ...] | None], kept: Any = None, threads: int = 1,
     ) -> None:  # fmt: skip
         self.artifact = artifact
         self.inputs = tuple(leaf.name for leaf in artifact.leaves)
         self.jit = Jit(artifact, threads)
         self._recompile, self._kept = recompile, kept
-        self.derived = derived
+        self.derived, self._asked = derived, asked
         self._types = {leaf.name: Type(leaf.shape, leaf.kind) for leaf in artifact.leaves}
         self._floats = artifact.pointwise and all(leaf.kind == "real" for leaf in artifact.leaves)
         self._plain_left = PLAIN_CALLS if artifact.pointwise else 0
@@ -156,6 +156,9 @@ class Function:
         }
         self._hastened: set[str] = set()  # the entries whose calls go straight to compiled functions
         self._forward, self._backward, self._both = map(self._any_call, ("forward", "backward", "value_and_grad"))
+
+    def __reduce__(self) -> tuple[Callable[..., Function], tuple[Any, ...]]:
+        return self.derived, self._asked
 
     # --- what it is --------------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 from pathlib import Path
 
 import numba
@@ -172,3 +173,13 @@ def test_gradients_are_real_also_where_they_are_computed_as_whole_numbers() -> N
     assert gradient["x"].dtype == np.float64
     assert type(gradient["c"]) is float
     assert type(graphc.compile("max(x, 0)").grad(x=2.0)["x"]) is float
+
+
+@pytest.mark.parametrize("program", [CHAIN, sympy.cos(sympy.Symbol("x")), graphc.parse("input x[3]; sum(x^3)")])
+def test_it_is_pickled_as_its_program(program: object) -> None:
+    f = graphc.compile(program, dtype="float32")
+    again = pickle.loads(pickle.dumps(f))
+    x = np.ones(3, np.float32)
+    np.testing.assert_array_equal(again(x=x), f(x=x))
+    assert again.artifact == f.artifact
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(f.derived("hessian")))(x=x), f.derived("hessian")(x=x))
