@@ -129,7 +129,7 @@ def _check_number(source: Source, start: int, word: str, after: str) -> None:
     _, _, exponent = word.lower().partition("e")
     if len(word) > 1000 or (exponent and (abs(int(exponent)) > 400 or float(word) == float("inf"))):
         raise source.error(
-            start, "this number does not fit a floating-point number", hint="exponents go from -400 to 400"
+            start, "this number does not fit a floating-point number", hint="sizes go from 1e-400 to 1.8e308"
         )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numbers
 import re
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +58,8 @@ def read_npz(path: str | Path) -> dict[str, Array]:
     except OSError as error:
         _unreadable(path, error)
     except Exception as error:  # whatever zipfile, zlib and the array header's reader find wrong
-        what = "it holds Python objects" if "allow_pickle" in str(error) else "it is no .npz file, or a damaged one"
+        objects = "allow_pickle" in str(error) and zipfile.is_zipfile(path)
+        what = "it holds Python objects" if objects else "it is no .npz file, or a damaged one"
         raise DataError(f"{path} cannot be read: {what}", hint="numpy.savez(file, x=x, t=t) writes one") from None
 
 

@@ -113,7 +113,7 @@ class TestNpz:
         with pytest.raises(DataError, match="Python objects"):
             read_npz(path)
 
-    @pytest.mark.parametrize("content", [b"", b"nonsense", b"PK\x03\x04 truncated"])
+    @pytest.mark.parametrize("content", [b"", b"nonsense", b"a,b\n1,2\n", b"PK\x03\x04 truncated"])
     def test_damaged(self, tmp_path, content):
         path = tmp_path / "some.npz"
         path.write_bytes(content)
