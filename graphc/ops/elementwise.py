@@ -369,6 +369,22 @@ def _xlogy(a: Any, b: Any) -> Any:
         return numpy.where(numpy.equal(a, 0), 0 * a, a * numpy.log(b))
 
 
+multiply_no_nan: Operation = elementwise(
+    "multiply_no_nan", "a b", "a*b, 0 where a is 0, though b be infinite: (1 - x)*log(1 - x) and its like become it.",
+    "({0} if {0} == real(0) else {0} * {1})", traced="choose({0} == 0.0, {0}, {0} * {1})",
+    partials=lambda y, a, b: (b, a), reference=lambda a, b: _multiply_no_nan(a, b),
+    exact=lambda mp, a, b: a * b if a else a, latex="{0} \\cdot {1}",
+    special=(((0, float("-inf")), 0), ((2, 3), 6)),
+)  # fmt: skip
+
+
+def _multiply_no_nan(a: Any, b: Any) -> Any:
+    import numpy
+
+    with numpy.errstate(invalid="ignore"):
+        return numpy.where(numpy.equal(a, 0), a, a * b)
+
+
 log1p: Operation = _function(
     "log1p", "log(1 + x), accurate near 0.", lambda y, x: 1 / (1 + x), domain=((-0.9, 5),),
     latex="\\log\\left(1 + {0}\\right)", special=(((0,), 0),),
@@ -496,6 +512,6 @@ OPERATIONS = (
     add, subtract, multiply, divide, negate, power,
     less, less_equal, greater, greater_equal, equal, not_equal, logical_and, logical_or, logical_not, where,
     maximum, minimum, absolute, sign, floor, ceil, round_, mod, threshold,
-    exp, expm1, log, xlogx, xlogy, log1p, log2, log10, sqrt, cbrt, sigmoid, softplus, logaddexp,
+    exp, expm1, log, xlogx, xlogy, multiply_no_nan, log1p, log2, log10, sqrt, cbrt, sigmoid, softplus, logaddexp,
     sin, cos, tan, asin, acos, atan, sinh, cosh, tanh, asinh, acosh, atanh, atan2, hypot,
 )  # fmt: skip

@@ -344,7 +344,7 @@ _EXPRESSIONS: dict[Operation, Callable[..., Any]] = {
     e.maximum: sympy.Max, e.minimum: sympy.Min, e.absolute: sympy.Abs, e.sign: sympy.sign, e.floor: sympy.floor,
     e.ceil: sympy.ceiling, e.round_: _rounded, e.mod: sympy.Mod, e.threshold: lambda x: sympy.Heaviside(x, 1),
     e.exp: _quiet(sympy.exp), e.expm1: lambda x: _quiet(sympy.exp)(x) - 1, e.log: _quiet(sympy.log),
-    e.log1p: lambda x: sympy.log(1 + x), e.xlogy: lambda a, b: a * sympy.log(b), e.log2: lambda x: sympy.log(x, 2), e.log10: lambda x: sympy.log(x, 10),
+    e.log1p: lambda x: sympy.log(1 + x), e.xlogy: lambda a, b: a * sympy.log(b), e.multiply_no_nan: lambda a, b: a * b, e.log2: lambda x: sympy.log(x, 2), e.log10: lambda x: sympy.log(x, 10),
     e.sqrt: lambda x: _quiet(sympy.Pow)(x, S.Half), e.cbrt: _cube_root,
     e.sigmoid: lambda x: 1 / (1 + sympy.exp(-x)), e.softplus: lambda x: sympy.log(1 + sympy.exp(x)),
     e.logaddexp: lambda a, b: sympy.log(sympy.exp(a) + sympy.exp(b)), e.hypot: lambda a, b: sympy.sqrt(a**2 + b**2),
