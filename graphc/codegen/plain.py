@@ -18,7 +18,7 @@ from graphc.codegen.plain_number import traced, vector
 
 
 class _Math:
-    """The functions of `math` that generated code calls, with NumPy's limits instead of exceptions."""
+    """The functions of `math` that generated code calls, with C's limits instead of exceptions."""
 
     pi, nan, inf = math.pi, math.nan, math.inf
 
@@ -29,11 +29,13 @@ class _Math:
 def _careful(function: Any) -> Any:
     def call(x: Any) -> Any:
         try:
-            return type(x)(function(x)) if isinstance(x, np.floating) else function(x)
+            found = function(x)
         except OverflowError:
-            return math.inf
-        except ValueError:
-            return math.nan
+            found = math.copysign(math.inf, x)
+        except ValueError:  # a pole: of gamma, whose sign is known at 0 alone, or of loggamma
+            found = math.copysign(math.inf, x) if x == 0 else math.nan
+            found = math.inf if function is math.lgamma else found
+        return type(x)(found) if isinstance(x, np.floating) else found
 
     return call
 

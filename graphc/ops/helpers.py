@@ -105,7 +105,7 @@ def digamma_(x):
     if x <= 0.0:
         if x == math.floor(x):
             return real(math.nan)
-        shift = -math.pi / math.tan(math.pi * x)
+        shift = -math.pi / math.tan(math.pi * (x - np.floor(x + 0.5)))
         x = 1.0 - x
     while x < 10.0:
         shift -= 1.0 / x
@@ -118,21 +118,27 @@ def digamma_(x):
     "polygamma_": '''
 @helper
 def polygamma_(n, x):
-    """Recurrence up to 20 + n, then the asymptotic series (Abramowitz and Stegun 1964, 6.4.6, 6.4.11); x > 0."""
-    x = float(x)
-    if x <= 0.0:
-        return real(math.nan)
+    """Recurrence up to 20 + n, then the asymptotic series (Abramowitz and Stegun 1964, 6.4.6, 6.4.11); for x < 0 the
+    reflection (6.4.7), its cotangent from the reflection of what is left of x beside the nearest whole number."""
+    x = np.float64(x)
+    near = x - np.floor(x + 0.5) if x < 0.0 else x
     sign = 1.0 if n % 2 == 1 else -1.0
+    if near == 0.0:
+        return real(math.inf if n % 2 == 1 else math.nan)
     factorial = math.gamma(n + 1.0)
     total = 0.0
-    while x < 20.0 + n:
-        total += factorial / x ** (n + 1.0)
-        x += 1.0
-    total += math.gamma(float(n)) / x ** float(n) + factorial / (2.0 * x ** (n + 1.0))
-    # Bernoulli numbers B_2, B_4, ..., B_16
-    for k, bernoulli in ((1, 1.0 / 6.0), (2, -1.0 / 30.0), (3, 1.0 / 42.0), (4, -1.0 / 30.0), (5, 5.0 / 66.0),
-                         (6, -691.0 / 2730.0), (7, 7.0 / 6.0), (8, -3617.0 / 510.0)):
-        total += bernoulli * math.exp(math.lgamma(2.0 * k + n) - math.lgamma(2.0 * k + 1.0) - (2.0 * k + n) * math.log(x))
+    for part in range(3 if x < 0.0 else 1):
+        place = near if part == 0 else 1.0 - x if part == 1 else 1.0 - near
+        weight = 1.0 if part == 0 else -sign if part == 1 else sign
+        while place < 20.0 + n:
+            total += weight * factorial / place ** (n + 1.0)
+            place += 1.0
+        total += weight * (math.gamma(float(n)) / place ** float(n) + factorial / (2.0 * place ** (n + 1.0)))
+        # Bernoulli numbers B_2, B_4, ..., B_16
+        for k, bernoulli in ((1, 1.0 / 6.0), (2, -1.0 / 30.0), (3, 1.0 / 42.0), (4, -1.0 / 30.0), (5, 5.0 / 66.0),
+                             (6, -691.0 / 2730.0), (7, 7.0 / 6.0), (8, -3617.0 / 510.0)):
+            total += weight * bernoulli * math.exp(
+                math.lgamma(2.0 * k + n) - math.lgamma(2.0 * k + 1.0) - (2.0 * k + n) * math.log(place))
     return real(sign * total)
 ''',
 }
