@@ -331,6 +331,8 @@ def powers_of_one_base(builder: Rebuilder, m: Monomial) -> Monomial | None:
 def entropies(builder: Rebuilder, m: Monomial) -> Monomial | None:
     """x^2*log(x) = x*xlogx(x), x^2*log|x| = |x|*xlogx(|x|); (1 - x)*log1p(-x), x*(log(x) - log(y)) are 0 where x is."""
     powers = m.powers
+    if builder.present.isdisjoint(LOGARITHMS):
+        return None
     for atom, e in m.powers.items():
         x = argument(builder, atom, log)
         if x is None or e != 1:
@@ -370,6 +372,8 @@ def _logarithms(builder: Rebuilder, atom: Basic) -> list[tuple[Operation, Basic]
         for factor, e in m.powers.items():
             expr = builder.inside(factor)
             operation = None if expr is None else operation_of(expr)
+            if expr is not None and not any(isinstance(a, Symbol) for a in operands(expr)):
+                continue  # a number, as log(2)
             if e < 0 or operation not in (None, xlogx, multiply_no_nan, *LOGARITHMS, *MOVES):
                 return []
             if expr is not None and operation in LOGARITHMS:

@@ -102,3 +102,15 @@ def test_relative_entropy(text: str) -> None:
     with np.errstate(divide="ignore"):
         assert gradients["p"] == pytest.approx(np.log(P / Q) + 1, rel=1e-14)
     assert gradients["q"] == pytest.approx(-P / Q, rel=1e-15)
+
+
+@pytest.mark.parametrize(("logarithm", "unit"), [("log", 1.0), ("log2", math.log(2)), ("log10", math.log(10))])
+@pytest.mark.parametrize("start", ["q = p/sum(p); -sum(q*{log}(q))", "-sum(p/sum(p)*{log}(p/sum(p)))"])
+def test_entropy_of_shares(start: str, logarithm: str, unit: float) -> None:
+    value, gradients = graphc.compile(f"input p[n]; {start.format(log=logarithm)}").value_and_grad(
+        p=2 * Q[:3] * [0, 1, 1]
+    )
+    q = np.array([0, 0.25, 0.75])
+    assert value == pytest.approx(np.sum(entr(q)) / unit, rel=1e-14)
+    with np.errstate(divide="ignore"):
+        assert gradients["p"] == pytest.approx((-np.log(q) - np.sum(entr(q))) / 2.4 / unit, rel=1e-13)
