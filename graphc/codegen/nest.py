@@ -35,10 +35,11 @@ def nest(loops: list[Loop], body: list[str], count: Callable[[int], str]) -> lis
         if loop.axis is None:
             continue
         times = count(loop.axis)
-        if depth == 1 if tile and depth < 2 else times.isdigit() and _is_short(int(times), lines):
+        in_tile = tile and depth < 2
+        if (in_tile and depth == 1) or (not in_tile and times.isdigit() and _is_short(int(times), lines)):
             lines = [line for turn in range(int(times)) for line in (f"i{loop.axis} = {turn}", *lines)]
         else:
-            turns = _vectors(int(times)) if tile and depth == 0 else _turns(times, lines)
+            turns = _vectors(int(times)) if in_tile else _turns(times, lines)
             lines = [part for each in turns for part in _loop(f"for i{loop.axis} in {each}:", lines)]
     return lines
 

@@ -36,7 +36,7 @@ SOME_CREDIT = 250_000  # ns: several wake-ups
 LARGEST_CREDIT = 2_000_000  # ns of waiting that a quiet time earns: less than a scheduler's slice
 WINDOW, SETTLING = 1_000_000, 4  # ns in which a step's time is taken; first steps together, which do not count
 OFTEN = 4  # windows in a row in which steps together are slower than alone: one may be any disturbance
-LONG = 1 << 50
+LONG = 1 << 50  # ns of waiting: a debt that lasts until it is known what a step takes alone
 PENALTY = 5_000_000  # ns of waiting that are due where others only hinder: `PATIENCE` times that alone
 DEAR = 4  # the same, in times of what the windows together have lost: that loss is a 24th of the time alone
 

@@ -373,11 +373,7 @@ class Function:
         results = _new_arrays(shape, outputs + [self._dtype for _ in self._gradients if entry != "forward"])
         self.jit.points(f"{entry}_points", flat[0].size if flat else 1, *flat, *results)
         self._hasten(entry)
-        if not shape:
-            results = [r[()] for r in results]
-        if entry == "value_and_grad":
-            return results[0], tuple(results[1:])
-        return results[0] if entry == "forward" and len(results) == 1 else tuple(results)
+        return _grouped(entry, results)
 
     def _arrays(self, entry: str, values: list[Any]) -> Any:
         from graphc.training.data import bind_sizes, check_shape
@@ -391,10 +387,15 @@ class Function:
         results = [np.empty(tuple(size_value(d, sizes) for d in shape), types[kind]) for kind, shape in run.results]
         given = map(np.ascontiguousarray, values)
         self.jit.native(run.name)(*(sizes[n] for n in run.sizes), *given, *results)
-        found = [r if r.ndim else r[()] for r in results]
-        if entry == "value_and_grad":
-            return found[0], tuple(found[1:])
-        return found[0] if entry == "forward" and len(found) == 1 else tuple(found)
+        return _grouped(entry, results)
+
+
+def _grouped(entry: str, results: list[Any]) -> Any:
+    """Results as the jitted function of an entry gives them; arrays without axes are numbers."""
+    found = [r if r.ndim else r[()] for r in results]
+    if entry == "value_and_grad":
+        return found[0], tuple(found[1:])
+    return found[0] if entry == "forward" and len(found) == 1 else tuple(found)
 
 
 def _new_arrays(shape: tuple[int, ...], types: list[Any]) -> list[Any]:
