@@ -17,6 +17,9 @@ from graphc.graph.types import Dim, Quotient, Size
 # allocator keeps for the next call (up to its largest threshold of 32 MB): several blocks it would give back to the
 # system, and each call would pay for fresh pages (three times the time of a call).
 SMALL, LARGE = 1 << 15, 1 << 25
+# Columns of a product up to which all its panels take a row of the first matrix at once (`codegen.tiles`): so many of
+# the second matrix leave room in the second cache.
+SHORT_ROW = 256
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _SOURCES = (
     "support.py", "lapack.py", "native.py", "call.py", "translate.py", "arithmetic.py", "prelude.py", "atomic.py",
-    "threads.py", "tracing.py", "points.py", "definitions.py", "plain_number.py", "blas.py", "cache.py",
+    "threads.py", "tracing.py", "points.py", "tiles.py", "vectors.py", "definitions.py", "plain_number.py", "blas.py", "cache.py",
 )  # fmt: skip
 _MODULES: dict[str, ModuleType] = {}
 _LOADED: dict[tuple[str, Entry, str], Any] = {}
@@ -159,7 +159,7 @@ def _native(source: str, entry: Entry, dtype: str) -> Loaded:
 
 def _bind_routines(source: str) -> None:
     """Tell LLVM the addresses of the libraries' functions that a module calls."""
-    if "gemm(" in source:
+    if "blas_gemm(" in source:
         from graphc.codegen.blas import bind_blas
 
         bind_blas()

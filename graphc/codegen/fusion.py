@@ -35,15 +35,17 @@ LONG_PHASE, FEW = 256, 12
 TAIL = 1 << 30  # the place of a kernel's tail among its phases
 
 
-def schedule(graph: Graph) -> Schedule:
-    """Group a graph's equations into kernels."""
-    return _Scheduler(graph).run()
+def schedule(graph: Graph, one_thread: bool = False) -> Schedule:
+    """Group a graph's equations into kernels; `one_thread`: BLAS has no threads of its own."""
+    return _Scheduler(graph, one_thread).run()
 
 
 class _Scheduler:
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, one_thread: bool) -> None:
         self.graph = graph
-        self.plan = Schedule(graph, [], set(graph.leaves()), {}, {})  # filled as the equations are placed
+        self.plan = Schedule(
+            graph, [], set(graph.leaves()), {}, {}, one_thread=one_thread
+        )  # filled as the equations are placed
         self.results: tuple[Basic, ...] = (*graph.outputs, *graph.metrics, *(v for _, v in graph.updates))
         readers: dict[Basic, list[Equation]] = {}
         for equation in graph.equations:

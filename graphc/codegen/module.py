@@ -161,17 +161,21 @@ class ModuleWriter:
         m, n, k, lda = map(size_code, (p.m, p.n, p.k, p.m if p.transpose_a else p.k))
         alpha, beta = (number_code(factor, "real") for factor in (p.alpha, p.beta))
         flags = f"{p.transpose_a}, {p.transpose_b}"
+        name = "gemm" if p.tiled else "blas_gemm"
         if p.batch == 1:
             ao, co = "0", "0"
             if divided:
                 m, co = f"{part[1]} - {part[0]}", _times(part[0], p.n)
                 ao = part[0] if p.transpose_a else _times(part[0], p.k)
-            return [*lines, f"gemm({flags}, {m}, {n}, {k}, {alpha}, {a}, {ao}, {lda}, {b}, 0, {beta}, {c}, {co})"]
+            if self._memory_root(plan, p.a) in plan.listed:
+                first = part[0] if divided and not p.transpose_a else "0"
+                co, ao = f"{co}, view(listed, {first})", ao if p.transpose_a else "0"
+            return [*lines, f"{name}({flags}, {m}, {n}, {k}, {alpha}, {a}, {ao}, {lda}, {b}, 0, {beta}, {c}, {co})"]
         ao, bo, co = (f"i * {size_code(d)}" for d in (p.m * p.k, p.k * p.n, p.m * p.n))
         return [
             *lines,
             f"for i in range({', '.join(part) if divided else size_code(p.batch)}):",
-            f"    gemm({flags}, {m}, {n}, {k}, {alpha}, {a}, {ao}, {lda}, {b}, {bo}, {beta}, {c}, {co})",
+            f"    {name}({flags}, {m}, {n}, {k}, {alpha}, {a}, {ao}, {lda}, {b}, {bo}, {beta}, {c}, {co})",
         ]
 
     def _routine_call(self, plan: Schedule, equation: Equation, memory: dict[str, str], key: Key) -> str:

@@ -38,8 +38,9 @@ _CHAR, _LONG = ir.IntType(8), ir.IntType(64)
 _POINTER = _CHAR.as_pointer()
 
 
-def llvm_text(source: str, entry: Entry, dtype: str, prefix: str = "", wrapped: bool = False) -> str:
-    """A function and all that it calls as LLVM text; `wrapped`: with what Python calls."""
+def llvm_texts(source: str, entry: Entry, dtype: str, prefix: str = "", wrapped: bool = False) -> tuple[str, str]:
+    """A function and all that it calls as LLVM text, and what of it is made of vectors already; `wrapped`: with what
+    Python calls."""
     from graphc.codegen.translate import Translator, argument_value
 
     translator = Translator(source, dtype, prefix)
@@ -51,20 +52,30 @@ def llvm_text(source: str, entry: Entry, dtype: str, prefix: str = "", wrapped: 
         by_name.write_call(translator.module, function, len(arguments) - 1 - len(entry.results), entry.form)
     if wrapped and entry.cost:
         _write_some_points(translator.module, function, entry)
-    return _LOOP.sub(lambda m: f"!{m[1]} = distinct !{{ !{m[1]}, {_KINDS[m[2]]} }}", str(translator.module)) + _TOLD
+    text = _LOOP.sub(lambda m: f"!{m[1]} = distinct !{{ !{m[1]}, {_KINDS[m[2]]} }}", str(translator.module)) + _TOLD
+    return text, str(translator.vectors)
 
 
 def object_code(source: str, entry: Entry, dtype: str) -> bytes:
     """The object file of an entry."""
-    return bytes(machine().emit_object(optimised(llvm_text(source, entry, dtype, wrapped=True))))
+    return bytes(machine().emit_object(optimised(*llvm_texts(source, entry, dtype, wrapped=True))))
 
 
-def optimised(text: str) -> Any:
-    """The module of a text after LLVM's passes; what `points` wrote is made of vectors already."""
+def optimised(loops: str, vectors: str) -> Any:
+    """The module of both texts after LLVM's passes; what `points` wrote is made of vectors already."""
+    module = _parsed(loops)
+    (_shorten if "llvm.masked.store" in loops else _vectorise)(module)
+    if "define" in vectors:
+        others = _parsed(vectors)
+        _shorten(others)
+        module.link_in(others)
+    return module
+
+
+def _parsed(text: str) -> Any:
     module = binding.parse_assembly(text)
     module.triple, module.data_layout = machine().triple, str(machine().target_data)
     module.verify()
-    (_shorten if "llvm.masked.store" in text else _vectorise)(module)
     return module
 
 

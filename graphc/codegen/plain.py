@@ -46,11 +46,14 @@ def _same(function: Any) -> Any:
 
 def gemm(
     ta: bool, tb: bool, m: int, n: int, k: int, alpha: Any, a: Any, ao: int, lda: int, b: Any, bo: int,
-    beta: Any, c: Any, co: int,
+    beta: Any, c: Any, co: int, places: Any = None,
 ) -> None:  # fmt: skip
-    """c = alpha op(a) op(b) + beta c; a's rows are lda apart."""
+    """c = alpha op(a) op(b) + beta c; a's rows are lda apart, or those at `places` of a longer matrix."""
     rows, columns = (k, m) if ta else (m, k)
-    left = np.lib.stride_tricks.as_strided(a[ao:], (rows, columns), (lda * a.itemsize, a.itemsize))
+    if places is None:
+        left = np.lib.stride_tricks.as_strided(a[ao:], (rows, columns), (lda * a.itemsize, a.itemsize))
+    else:
+        left = a[: a.size // lda * lda].reshape(-1, lda)[places[:rows], ao : ao + columns]
     right = b[bo : bo + k * n].reshape((n, k) if tb else (k, n))
     target = c[co : co + m * n].reshape(m, n)
     target[...] = alpha * ((left.T if ta else left) @ (right.T if tb else right)) + (beta * target if beta else 0)
@@ -71,7 +74,7 @@ def plain_functions(source: str) -> dict[str, Any]:
     """The functions of a generated module, by name."""
     lines = [line for line in source.splitlines() if line != "import math" and not line.startswith("from graphc.")]
     namespace: dict[str, Any] = {
-        "math": _Math(), "gemm": gemm, "view": view, "shuffle": shuffle, "kernel": _same, "entry": _same, "point": _same, "helper": _same,
+        "math": _Math(), "gemm": gemm, "blas_gemm": gemm, "view": view, "shuffle": shuffle, "kernel": _same, "entry": _same, "point": _same, "helper": _same,
         "vector": vector, "traced": traced, "keep": lambda array: None, "one_by_one": range,
         **FUNCTIONS,
     }  # fmt: skip

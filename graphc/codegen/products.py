@@ -1,9 +1,9 @@
-"""Contractions: which are products of matrices for BLAS, and which are loops of our own.
+"""Contractions: which are products of matrices, by tiles or by BLAS, and which are loops like any other.
 
 In: a contraction, and a schedule that knows which operands are transposes.  Out: `MatrixProduct`, or labels in the
 order of their loops.
-Always holds: a transposed operand is read in place; a product whose known sizes make it small is a loop of our own,
-because a call of BLAS costs about 0.4 us, and because a loop over rows joins the loops around it.
+Always holds: a transposed operand is read in place; a product whose known sizes make it small is a loop, because a call
+costs time (of BLAS about 0.4 us), and because a loop over rows joins the loops around it.
 """
 
 from __future__ import annotations
@@ -13,17 +13,23 @@ from dataclasses import dataclass, replace
 
 from sympy import Basic, S, Symbol
 
+from graphc.codegen.artifact import SHORT_ROW
 from graphc.codegen.schedule import LabelledProduct, MatrixProduct, Schedule, lowering_of
 from graphc.graph.graph import Equation, operands, statics
 from graphc.graph.types import Size, product, surely_at_most
 from graphc.ops.contraction import label_sizes, split
 from graphc.ops.lowering import Access, Contract, Scalar
 
-SMALL_PRODUCT = 4096  # multiplications below which a product of known size is a loop of our own
+SMALL_PRODUCT, SMALL_ROW = (
+    4096,
+    256,
+)  # multiplications below which a product of known size, or a row, is no call of BLAS
+SMALL_TILED, SMALL_TILED_ROW = 512, 64  # the same of products by tiles
+LARGE_TILED = 1 << 24  # multiplications of known sizes from which on BLAS takes less time: it has blocks for each cache
+SHARED_TILED = 1 << 12  # the same where BLAS has threads
+NARROW = 8  # columns below which vectors would be empty
 SHORT_SUM = 8  # terms of a sum that are written out
-LONGER_SUM, WIDE_ROW = 16, 8  # the same where a row of the result fills vectors
-SMALL_ROW = 256  # the same for one row of a product whose number of rows is not known
-SMALL_COLUMN = 512  # and where it is a product with a single column
+SMALL_COLUMN = 512  # and of a row where it is a product with a single column
 
 
 def labelled(plan: Schedule, equation: Equation) -> LabelledProduct:
@@ -36,9 +42,8 @@ def labelled(plan: Schedule, equation: Equation) -> LabelledProduct:
     summed = "".join(c for c in dict.fromkeys(part_a + part_b) if c not in result and sizes[c] != 1)
     found = LabelledProduct(a, b, part_a, part_b, result, result, sizes, unrolled=summed)
     wide_a, wide_b, wide = ("".join(c for c in part if sizes[c] != 1) for part in (part_a, part_b, result))
-    fills = bool(wide) and surely_at_most(WIDE_ROW, sizes[wide[-1]])
     terms = product(sizes[c] for c in summed)
-    if isinstance(terms, int) and terms <= (LONGER_SUM if fills else SHORT_SUM):
+    if isinstance(terms, int) and terms <= SHORT_SUM:
         return found
     if wide_a[:1] == wide_b[:1] and wide_a[:1] in summed:
         order = wide_a[0] + wide + summed.replace(wide_a[0], "")
@@ -56,7 +61,7 @@ def matrix_product(plan: Schedule, equation: Equation) -> MatrixProduct | None:
     batch = _common_prefix(part_a, part_b, result)
     a_rest, b_rest, c_rest = (p[len(batch) :] for p in (part_a, part_b, result))
     summed = [c for c in a_rest if c not in c_rest]
-    if any(c in c_rest and c in a_rest for c in b_rest) or not summed or _is_small(sizes.values()):
+    if any(c in c_rest and c in a_rest for c in b_rest) or not summed:
         return None
     for left, right, left_part, right_part in ((a, b, a_rest, b_rest), (b, a, b_rest, a_rest)):
         rows = "".join(c for c in c_rest if c in left_part)
@@ -68,11 +73,16 @@ def matrix_product(plan: Schedule, equation: Equation) -> MatrixProduct | None:
         if right_part not in (inner + columns, columns + inner):
             continue
         m, n, k, repeat = (product(sizes[c] for c in part) for part in (rows, columns, inner, batch))
-        if m * n == 1 or k == 1 or (n == 1 and _is_small((m, k), column=True)):
+        turned_b = right_part != inner + columns
+        tiled = _is_tiled(plan, m, n, k, m if turned else k, k if turned_b else n)
+        limits = (SMALL_TILED, SMALL_TILED_ROW) if tiled else (SMALL_PRODUCT, SMALL_ROW)
+        if m * n == 1 or k == 1 or _is_small(sizes.values(), *limits):
+            return None
+        if n == 1 and _is_small((m, k), SMALL_PRODUCT, SMALL_COLUMN):
             return None
         assert isinstance(left, Symbol)
         assert isinstance(right, Symbol)
-        return MatrixProduct(left, right, turned, right_part != inner + columns, repeat, m, n, k)
+        return MatrixProduct(left, right, turned, turned_b, repeat, m, n, k, tiled)
     return None
 
 
@@ -114,6 +124,23 @@ def accumulation(
     if owners.get(last.target) != onto and not _is_spare_product(plan, onto, users):
         return None
     return Accumulation(last.target, replace(found, alpha=alpha, beta=beta, onto=onto), around)
+
+
+def read_by_products_alone(plan: Schedule, s: Symbol) -> bool:
+    """True where an array is only the first matrix of products that can find its rows by a list, and that read them once:
+    with long rows of a result they read them for each of its panels, which takes longer than to gather them."""
+    rows = plan.shape(s)[0]
+    kept = [*plan.graph.outputs, *plan.graph.metrics, *(value for _, value in plan.graph.updates)]
+    for kernel in plan.kernels:
+        p = kernel.product
+        if p is None:
+            kept += [atom for e in kernel.equations for atom in operands(e.expr)]
+            continue
+        kept += [p.b, *([p.onto] if p.onto is not None else [])]
+        once = p.tiled and p.batch == 1 and surely_at_most(p.n, SHORT_ROW)
+        if not (once and rows == (p.k if p.transpose_a else p.m)):
+            kept.append(p.a)
+    return not any(s in plan.touched(atom) for atom in kept if isinstance(plan.root(atom), Symbol))
 
 
 @dataclass(frozen=True)
@@ -158,13 +185,20 @@ def _factor(equation: Equation) -> tuple[Symbol, Basic] | None:
     return (symbols[0], S(lowering.weights[0])) if len(lowering.weights) == 1 else None
 
 
-def _is_small(sizes: Collection[Size], column: bool = False) -> bool:
+def _is_tiled(plan: Schedule, m: Size, n: Size, k: Size, row_of_a: Size, row_of_b: Size) -> bool:
+    """True where it is known how far rows are apart, and where `codegen.tiles` takes less time than BLAS."""
+    known = product(d for d in (m, n, k) if isinstance(d, int))
+    limit = LARGE_TILED if plan.one_thread else SHARED_TILED
+    rows = isinstance(row_of_a, int) and isinstance(row_of_b, int)
+    return rows and isinstance(n, int) and n >= NARROW and surely_at_most(known, limit)
+
+
+def _is_small(sizes: Collection[Size], whole: int, of_row: int) -> bool:
     """True where the known sizes make few multiplications: all of them, or those of a row if one size is not known."""
     unknown = [d for d in sizes if not isinstance(d, int)]
     known = product(d for d in sizes if isinstance(d, int))
     assert isinstance(known, int)
-    row = SMALL_COLUMN if column else SMALL_ROW
-    return (not unknown and known <= SMALL_PRODUCT) or (len(unknown) == 1 and known <= row)
+    return (not unknown and known <= whole) or (len(unknown) == 1 and known <= of_row)
 
 
 def _untransposed_operands(plan: Schedule, equation: Equation) -> tuple[Basic, Basic, str, str, str, dict[str, Size]]:

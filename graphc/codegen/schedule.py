@@ -71,7 +71,10 @@ def index_of(part: str, term: Mapping[str, str]) -> Index:
 
 @dataclass(frozen=True)
 class MatrixProduct:
-    """C[m, n] = alpha op(A)[m, k] @ op(B)[k, n] + beta onto, repeated over leading axes; all in row-major memory."""
+    """C[m, n] = alpha op(A)[m, k] @ op(B)[k, n] + beta onto, repeated over leading axes; all in row-major memory.
+
+    `tiled`: by `codegen.tiles`, else by BLAS.
+    """
 
     a: Symbol
     b: Symbol
@@ -81,6 +84,7 @@ class MatrixProduct:
     m: Size
     n: Size
     k: Size
+    tiled: bool
     alpha: Basic = S.One
     beta: Basic = S.Zero
     onto: Symbol | None = None
@@ -149,6 +153,9 @@ class Schedule:
     by whoever reads it: rearrangements, and arithmetic with sizes; `row_local` are those
     that only their own kernel reads, with the number of its rows: memory for one row is enough.
 
+    `one_thread`: BLAS has no threads of its own.  `listed` are inputs whose rows the products find by a list, in the array
+    of all examples.
+
     Where threads share the work, `sections` has the section of each kernel, and each part its own memory of `private`."""
 
     graph: Graph
@@ -158,6 +165,8 @@ class Schedule:
     virtual: dict[Symbol, Equation]
     row_local: dict[Symbol, int] = field(default_factory=dict)
     labels: dict[Symbol, LabelledProduct] = field(default_factory=dict)
+    one_thread: bool = False
+    listed: frozenset[Symbol] = frozenset()
     sections: list[int] = field(default_factory=list)
     private: set[Symbol] = field(default_factory=set)
 

@@ -95,7 +95,7 @@ class _Divider:
         self.sums = {s for s in plan.private if s not in plan.row_local}  # that are not added up yet
 
     def run(self) -> list[list[Item]]:
-        inputs = {s for s in self.graph.inputs if self.graph.types[s].shape[:1] == (self.batch,)}
+        inputs = {s for s in self.graph.inputs if self.graph.types[s].shape[:1] == (self.batch,)} - self.plan.listed
         self._add(Item(self.batch, {}, inputs, gathered=True))
         for place, kernel in enumerate(self.plan.kernels):
             self._add(self._item(place, kernel))

@@ -20,7 +20,7 @@ from numba.extending import intrinsic
 
 from graphc.codegen.arithmetic import FAST
 from graphc.codegen.artifact import Entry
-from graphc.codegen.native import llvm_text
+from graphc.codegen.native import llvm_texts
 from graphc.codegen.tracing import Traced, has_fused_product
 
 _SAME: Any = types.UniTuple  # type: ignore[attr-defined]
@@ -54,9 +54,9 @@ def entry(function: Callable[..., Any]) -> Any:
 
         def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
             prefix = f"graphc_{file.parent.name}_"
-            text = llvm_text(source, Entry(name, listed), dtype, prefix)
             library = context.codegen().create_library(prefix + name)
-            library.add_llvm_module(binding.parse_assembly(text))
+            for text in llvm_texts(source, Entry(name, listed), dtype, prefix):
+                library.add_llvm_module(binding.parse_assembly(text))
             library.finalize()
             context.active_code_library.add_linking_library(library)
             whole = types.int64

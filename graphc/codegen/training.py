@@ -17,6 +17,7 @@ from graphc.codegen.kinds import cast_code, number_code
 from graphc.codegen.memory import Plan, forward_targets, is_forward, plan_pieces
 from graphc.codegen.module import Key, ModuleWriter, memory_key, used_sizes
 from graphc.codegen.placement import Piece
+from graphc.codegen.products import read_by_products_alone
 from graphc.codegen.schedule import Schedule, lowering_of
 from graphc.codegen.sections import work
 from graphc.graph.graph import Graph
@@ -76,7 +77,10 @@ class LoopText:
 
     def __init__(self, writer: ModuleWriter, graph: Graph, rows: RowInputs) -> None:
         self.writer, self.graph, self.rows = writer, graph, rows
-        self.plan: Schedule = schedule(graph)
+        self.plan: Schedule = schedule(graph, one_thread=True)
+        self.plan.listed = frozenset(
+            s for s in rows.batched if rows.batch is not None and read_by_products_alone(self.plan, s)
+        )
         self.memory_plan, self.pieces = self._planned()
         self.memory = {f"slot {k}": f"m{k}" for k in range(len(self.pieces))}
         self.views = [self._view(f"m{k}", k) for k, (kind, *_) in enumerate(self.pieces) if kind in KINDS]
@@ -128,6 +132,8 @@ class LoopText:
         lines += ["        count = batch if batch < examples - start else examples - start"]
         if rows.batch is not None:
             lines.append(f"        s_{rows.batch} = count")
+        if self.plan.listed:
+            lines.append("        listed = view(rows, first + start)")
         return lines + [f"        {line}" for line in step]
 
     def _shuffle(self) -> list[str]:
@@ -163,19 +169,20 @@ class LoopText:
             lines.append(f"{self.memory[s.name]} = view({type_.kind}_values, {size_code(starts[type_.kind])})")
             starts[type_.kind] = starts[type_.kind] + product(type_.shape)
         for s in self.rows.batched:
-            self.memory[s.name] = names("f", s.name)
-            type_ = self.graph.types[s]
-            self._piece(self.memory[s.name], type_.kind, product(type_.shape), 0)
-            lines.append(f"{names('e', s.name)} = view({names('d', s.name)}, 0)")
+            type_, examples = self.graph.types[s], names("e", s.name)
+            lines.append(f"{examples} = view({names('d', s.name)}, 0)")
+            self.memory[s.name] = examples if s in self.plan.listed else names("f", s.name)
+            if s not in self.plan.listed:
+                self._piece(self.memory[s.name], type_.kind, product(type_.shape), 0)
         for s in self.rows.whole:
             self.memory[s.name] = names("f", s.name)
             lines.append(f"{self.memory[s.name]} = view({names('d', s.name)}, 0)")
         return lines
 
     def _gather(self, which: str) -> list[str]:
-        """Rows of the batch, in the order of the epoch; `which`: the arguments of a range over them."""
+        """Rows of the batch, in the order of the epoch, but of inputs that products read where they are; `which`: the arguments of a range over them."""
         lines: list[str] = []
-        for s in self.rows.batched:
+        for s in (s for s in self.rows.batched if s not in self.plan.listed):
             size, target, source = size_code(self.rows.length[s]), self.memory[s.name], self.writer.names("e", s.name)
             lines += [
                 f"for i in range({which}):",

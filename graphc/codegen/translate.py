@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from graphc.codegen import atomic, threads
+from graphc.codegen import atomic, threads, tiles
 from graphc.codegen.arithmetic import BUILT_IN, FAST, TYPES, Arithmetic, Value, common_kind, constant
 from graphc.codegen.blas import LAPACK, fortran_call, product_call
 from graphc.codegen.definitions import Definitions
@@ -47,7 +47,7 @@ class Translator:
 
     def __init__(self, source: str, dtype: str, prefix: str) -> None:
         self.dtype, self.prefix = dtype, prefix
-        self.module = ir.Module("graphc")
+        self.module, self.vectors = ir.Module("graphc"), ir.Module("vectors")
         self.definitions = Definitions(source)
         self.traced = self.definitions.namespace()
         self.fused = has_fused_product()
@@ -86,7 +86,7 @@ class Translator:
             _FunctionWriter(self, function, definition).write(given)
         return self.functions[name, arguments]
 
-    def product(self, arguments: list[Value]) -> Any:
+    def blas_product(self, arguments: list[Value]) -> Any:
         """A function for products with these flags: what one puts into memory for BLAS is written once for all."""
         flags, rest = arguments[:2], arguments[2:]
         key = (f"gemm{''.join('T' if f.known else 'N' for f in flags)}", tuple((a.kind, a.memory) for a in rest))
@@ -411,7 +411,9 @@ class _FunctionWriter(Arithmetic):
             memory, start = arguments
             return Value(memory.kind, self.builder.gep(memory.value, [start.value], inbounds=True), True)
         if name == "gemm":
-            return self.builder.call(owner.product(arguments), [a.value for a in arguments[2:]])
+            return tiles.product_call(self.builder, owner.vectors, arguments, owner.prefix)
+        if name == "blas_gemm":
+            return self.builder.call(owner.blas_product(arguments), [a.value for a in arguments[2:]])
         if name in LAPACK:
             letter = "d" if any(a.kind == "float64" and a.memory for a in arguments) else "s"
             return fortran_call(self.builder, f"graphc_{letter}{name}", (a.value for a in arguments), self._alloca)

@@ -252,7 +252,7 @@ class Trainer:
         artifact = self.artifact if threads == 1 else self.share()
         self._entry, self._working = artifact.entry("train"), dict[int, tuple[list[Any], Any, list[Any]]]()
         self._train = native(artifact.source, self._entry, artifact.dtype).call
-        with _one_blas_thread("gemm(" in artifact.source):
+        with _one_blas_thread("blas_gemm(" in artifact.source):
             if threads == 1:
                 self.team: Team | None = None
                 yield

@@ -55,7 +55,7 @@ def test_a_function_of_a_number_of_a_short_row_is_a_loop_over_all_rows() -> None
 def test_what_only_a_row_needs_has_memory_for_one_row() -> None:
     pieces = _artifact(NET.format(optimizer="sgd(lr=0.1)")).entry("train").pieces
     many, few = (placed(pieces, {"n": n})[1]["real"] for n in (1001, 1000))
-    assert many - few == 64 + 32 + 32 + 10 + 32  # the example, x@W, h, and the gradients before both products
+    assert many - few == 32 + 32 + 10 + 32  # x@W, h, and the gradients before both products
 
 
 def test_few_operations_are_one_nest_forwards_and_backwards() -> None:
@@ -92,12 +92,6 @@ def test_loops_around_sums_that_are_written_out_take_one_turn_at_a_time() -> Non
     assert "in one_by_one((s_n))" in around
 
 
-def test_the_sums_of_a_small_outer_product_stay_in_registers() -> None:
-    source = _artifact("input x[n, 12], t[n, 16]; J = mean((dense(x, 16) - t)^2); minimize J with sgd(lr=0.1)").source
-    rows = source[source.index("i1 = 11\n") :].splitlines()  # of the gradient of the weights, each one vector
-    assert rows[2].strip() == "for i2 in range(0, 16):"
-
-
 def test_a_loop_that_fills_no_whole_vectors_is_two() -> None:
     source = _artifact("input x[n, 50]; param b[50]; J = mean(exp(x + b)); minimize J").source
     parts = [line.strip() for line in source.splitlines() if line.strip().startswith("for i1 in")]
@@ -113,8 +107,8 @@ def test_a_unit_of_a_few_hundred_weights_joins_the_pass_over_the_rows() -> None:
 
 
 @pytest.mark.parametrize(("optimizer", "call"), [
-    ("sgd(lr=0.1)", "gemm(True, False, 64, 32, (s_n), real(-0.1), f_x, 0, 64, {delta}, 0, real(1.0), f_h_W, 0)"),
-    ("momentum(lr=0.1)", "gemm(True, False, 64, 32, (s_n), real(1.0), f_x, 0, 64, {delta}, 0, real(0.9), f_h_W_m, 0)"),
+    ("sgd(lr=0.1)", "gemm(True, False, 64, 32, (s_n), real(-0.1), e_x, 0, 64, {delta}, 0, real(1.0), f_h_W, 0, view(listed, 0))"),
+    ("momentum(lr=0.1)", "gemm(True, False, 64, 32, (s_n), real(1.0), e_x, 0, 64, {delta}, 0, real(0.9), f_h_W_m, 0, view(listed, 0))"),
 ])  # fmt: skip
 def test_the_update_is_part_of_the_product(optimizer: str, call: str) -> None:
     source = _artifact(NET.format(optimizer=optimizer)).source
@@ -125,7 +119,7 @@ def test_the_update_is_part_of_the_product(optimizer: str, call: str) -> None:
 def test_sums_of_products_grow_in_one_array() -> None:
     text = "input x[n,60], z[n,60]; param W[60,50]; J = mean((x@W)^2) + mean((z@W)^2); minimize J with sgd(lr=0.1)"
     calls = [line for line in _artifact(text).source.splitlines() if "gemm(True" in line]
-    targets = [line.rstrip(")").split(", ")[-3:-1] for line in calls]
+    targets = [line.split(", view(")[0].split(", ")[-3:-1] for line in calls]
     assert [beta for beta, _ in targets] == ["real(0.0)", "real(1.0)"]
     assert targets[0][1] == targets[1][1]
 

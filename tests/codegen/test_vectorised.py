@@ -13,7 +13,7 @@ import pytest
 from llvmlite.binding import get_host_cpu_features
 
 import graphc
-from graphc.codegen.native import llvm_text, machine, optimised
+from graphc.codegen.native import llvm_texts, machine, optimised
 from graphc.graph.operation import Operation
 from graphc.ops import OPERATIONS
 from graphc.ops.lowering import Scalar
@@ -49,7 +49,7 @@ def program(operation: Operation) -> str:
 def compiled(text: str, dtype: str, entry: str) -> tuple[str, str]:
     """LLVM's text and the processor's."""
     artifact = graphc.compile(text, dtype=dtype).artifact
-    module = optimised(llvm_text(artifact.source, artifact.entry(entry), dtype))
+    module = optimised(*llvm_texts(artifact.source, artifact.entry(entry), dtype))
     return str(module), machine().emit_assembly(module)
 
 
