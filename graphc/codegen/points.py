@@ -15,7 +15,11 @@ from typing import Any
 
 from llvmlite import ir
 
-from graphc.codegen.vectors import LONG, first_lanes, load, place_of, spread, store, vector_of
+from graphc.codegen.vectors import LONG, alignment, fetch, first_lanes, load, place_of, spread, store, vector_of
+
+# Bytes ahead that are asked for: what processors foresee by themselves ends with each page, and where many arrays begin
+# new pages at once, waiting for all of them is an eighth of the time of Planck's law over 100,000 points.
+AHEAD = 1024
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,9 @@ class _Part:
         with builder.if_else(self.whole) as (then, otherwise):
             with then:
                 whole = [load(builder, self.vector, p) for p in places]
+                ahead = builder.add(at, LONG(AHEAD // alignment(self.vector)))
+                for array in arrays:
+                    fetch(builder, builder.gep(array, [ahead]))
                 first = builder.block
             with otherwise:
                 there = self._there()

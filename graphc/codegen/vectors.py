@@ -64,6 +64,14 @@ def store(builder: Any, value: Any, place: Any, there: Any = None) -> None:
         _called(builder, vector, "masked.store", ir.VoidType(), arguments, ".p0")
 
 
+def fetch(builder: Any, place: Any) -> None:
+    """Bring memory that will be read into the caches."""
+    pointer = ir.IntType(8).as_pointer()
+    type_ = ir.FunctionType(ir.VoidType(), [pointer, INT, INT, INT])
+    function = builder.module.declare_intrinsic("llvm.prefetch", [pointer], type_)
+    builder.call(function, [builder.bitcast(place, pointer), INT(0), INT(3), INT(1)])
+
+
 def first_lanes(builder: Any, vector: Any, count: Any) -> Any:
     """The mask of so many elements."""
     numbers = ir.VectorType(LONG, vector.count)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import graphc
+from graphc.codegen.native import llvm_texts
 
 PROGRAM = "x*sin(1/x) + exp(-y)*tanh(x*y)"
 MOST = 35  # points: two of the longest vectors and a few more
@@ -42,3 +43,9 @@ def test_what_is_rare_in_one_place_of_a_vector() -> None:
     for k in range(MOST):
         far = np.where(np.arange(MOST) == k, 1e9, x)
         assert np.allclose(f(x=far), np.where(np.arange(MOST) == k, np.cos(1e9), expected), rtol=1e-14, atol=1e-16)
+
+
+def test_points_that_come_later_are_asked_for() -> None:
+    artifact = graphc.compile("x*y").artifact
+    loops, _ = llvm_texts(artifact.source, artifact.entry("forward_points"), "float64")
+    assert loops.count('call void @"llvm.prefetch') == 2
