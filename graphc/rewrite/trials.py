@@ -23,7 +23,7 @@ from graphc.rewrite.stable import STABLE
 Result: TypeAlias = tuple[Graph, tuple[Step, ...]]
 
 ALL = index_of(STABLE, CANONICAL, CHEAP)
-READABLE = 400  # equations beyond which only the first way is tried: the others pay for themselves in formulas
+READABLE = 400  # equations beyond which nothing is tried: it takes as long as all other rules, and finds one operation in a hundred
 _EVERYWHERE = tuple((index_of((rule,)), index_of(STABLE, CANONICAL, (rule, *CHEAP))) for rule in TRIALS)
 
 
@@ -35,8 +35,10 @@ class Trials:
         self.cancelled: set[tuple[Symbol, Basic | None]] = set()
 
     def shorten(self) -> tuple[Step, ...]:
-        """Trials until none is shorter."""
+        """Trials until none is shorter; none of a program that nobody reads as a formula."""
         steps: tuple[Step, ...] = ()
+        if len(self.work.graph().equations) > READABLE:
+            return steps
         while (more := self._shorten_once()) is not None:
             steps += more
         return steps
@@ -60,8 +62,7 @@ class Trials:
         promising = {s: (s, builder.definition(s)) for s in builder.promising}
         new = {s for s, found in promising.items() if found not in self.cancelled}
         self.cancelled.update(promising.values())
-        ways = _EVERYWHERE if len(graph.equations) <= READABLE else _EVERYWHERE[:1]
-        for trial, rules in ways if new else ():
+        for trial, rules in _EVERYWHERE if new else ():
             everywhere = Worklist(graph)
             steps = everywhere.run(rules, everywhere.near(new), first=trial)
             if steps:
