@@ -13,8 +13,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from graphc.ops import vector_math
 from graphc.ops.lowering import Scalar
+from graphc.ops.vector_math import FUNCTIONS
 
 _HELPER = re.compile(r"\b([a-z]\w*)_\(")
 _CALL = re.compile(r"(?<!\.)\b([a-z]\w*)\(")
@@ -46,7 +46,7 @@ class Block:
         if code is None:
             self.possible = False
             return
-        self.functions |= {call for call in _CALL.findall(code) if hasattr(vector_math, call)}
+        self.functions |= {call for call in _CALL.findall(code) if call in FUNCTIONS}
         self.inputs.update((n, None) for n in _NAME.findall(code) if n not in self.kinds and n not in ("real", "np"))
         self.kinds[name] = kind
         self.lines.append(f"{name} = {code}{comment}")

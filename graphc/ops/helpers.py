@@ -12,7 +12,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from graphc.ops import vector_math
+from graphc.ops.vector_math import FUNCTIONS
 
 HELPERS = {
     "sinc_": '''
@@ -147,7 +147,7 @@ def polygamma_(n, x):
 def helper_texts(names: set[str]) -> list[str]:
     """Definitions of helpers, with what they call; a name without `_` is a function that traced code calls."""
     wanted = sorted(set(names) - set(HELPERS))
-    functions = dict.fromkeys(f for name in wanted for f in _called(getattr(vector_math, name.rstrip("_"))))
+    functions = dict.fromkeys(f for name in wanted for f in _called(FUNCTIONS[name.rstrip("_")]))
     texts = [inspect.getsource(f).replace("  # fmt: skip", "") for f in functions]
     alone = [name for name in wanted if name.endswith("_")]
     texts += ["\n".join(f"{name} = vector({name[:-1]})" for name in alone)] if alone else []
@@ -158,7 +158,7 @@ def _called(function: Callable[..., Any]) -> list[Callable[..., Any]]:
     """The functions of `vector_math` that a function calls, each before those that call it, and itself."""
     found: dict[Callable[..., Any], None] = {}
     for name in function.__code__.co_names:
-        callee = vars(vector_math).get(name)
-        if inspect.isfunction(callee):
+        callee = FUNCTIONS.get(name)
+        if callee is not None:
             found |= dict.fromkeys(_called(callee))
     return [*found, function]

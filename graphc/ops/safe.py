@@ -14,10 +14,10 @@ from typing import Any
 import sympy
 
 from graphc.graph.operation import Operation, Parameter, Value
-from graphc.ops import vector_math
 from graphc.ops.elementwise import elementwise, exp, expm1, head, less, log, log1p, softplus, tanh, where
 from graphc.ops.lowering import Scalar
 from graphc.ops.shape import elementwise as shaped
+from graphc.ops.vector_math import FUNCTIONS
 
 LARGEST_ORDER = 20
 
@@ -60,7 +60,7 @@ def _show(name: str) -> Callable[..., str]:
 
 def _lowering(name: str) -> Scalar:
     """The first orders have formulas of their own, `name0`, `name1`; the others are recurrences."""
-    own = {order: f"{name}{order}_" for order in range(2) if hasattr(vector_math, f"{name}{order}")}
+    own = {order: f"{name}{order}_" for order in range(2) if f"{name}{order}" in FUNCTIONS}
 
     def special(atoms: tuple[Any, ...], statics: tuple[Any, ...]) -> str | None:
         return f"{own[statics[0]]}({{0}})" if statics[0] in own else None

@@ -22,9 +22,10 @@ import pytest
 import graphc
 from graphc.codegen import plain_number
 from graphc.graph.operation import Operation
-from graphc.ops import OPERATIONS, vector_math
+from graphc.ops import OPERATIONS
 from graphc.ops.helpers import HELPERS
 from graphc.ops.safe import sinc
+from graphc.ops.vector_math import FUNCTIONS
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "accuracy.md"
 LIMIT = 2.0  # units of the last place
@@ -51,7 +52,7 @@ def compiled(operation: Operation, dtype: str) -> Callable[..., Any]:
 
 def plain(operation: Operation) -> Callable[..., Any]:
     """The operation as plain Python, over arrays."""
-    return plain_number.vector(getattr(vector_math, operation.lowering.helpers[0][:-1]))
+    return plain_number.vector(FUNCTIONS[operation.lowering.helpers[0][:-1]])
 
 
 # --- against 50 digits ---------------------------------------------------------------------------------------------

@@ -1,0 +1,136 @@
+"""Functions with limits, and logarithms without cancellation.
+
+In: numbers of one float type.  Out: the same.
+Always holds: a value where the formula has only a limit is that limit.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from graphc.ops.vector_math.error_function import erf
+from graphc.ops.vector_math.exponentials import exp, expm1, fine_exponential_tail, reduced, scaled_expm1, tanh_parts
+from graphc.ops.vector_math.logarithms import log, log1p
+from graphc.ops.vector_math.number import Number, at_least, at_most, polynomial, quotient
+from graphc.ops.vector_math.trigonometry import far_angle, moderate_or, reduced_angle, sin, sine_and_cosine
+
+
+def quotient_parts(x: Number) -> tuple[Number, Number, Number, Number, Number]:
+    """x as far as (e^x - 1)/x is a number and e^x - 1 is more than -1; n, (e^x - 1)/2^n in two parts, 2^-n."""
+    c = at_least(at_most(x, 94.0 if x.single else 718.0), -20.0 if x.single else -40.0)
+    return c, *scaled_expm1(c)
+
+
+def exprel(x: Number) -> Number:
+    """(e^x - 1)/x, 1 at 0; divided before it is scaled, as e^x may overflow and the quotient not."""
+    _, n, d, rest, _ = quotient_parts(x)
+    return (x == 0.0).select(1.0, ((d + rest) / at_most(x, 94.0 if x.single else 718.0)).ldexp(n))
+
+
+def sinhc(x: Number) -> Number:
+    """sinh(x)/x, 1 at 0; divided before it is scaled."""
+    a, n, d, rest, q = quotient_parts(abs(x))
+    e = d + rest
+    result = ((d + (rest + e * (q / (e + q)))) / a).ldexp(n - 1.0)
+    return (x == 0.0).select(1.0, result)
+
+
+def tanhc(x: Number) -> Number:
+    """tanh(x)/x, 1 at 0."""
+    return (x == 0.0).select(1.0, quotient(*tanh_parts(x)) / abs(x))
+
+
+def sinc0(x: Number) -> Number:
+    """sin(x)/x, 1 at 0 and 0 at infinity."""
+    return (x == 0.0).select(1.0, (abs(x) == float("inf")).select(0.0, sin(x) / x))
+
+
+def erfrel0(x: Number) -> Number:
+    """erf(x)/x, 2/sqrt(pi) at 0."""
+    return (x == 0.0).select(1.1283791670955126, erf(x) / x)
+
+
+def sinc1_of(x: Number, reduce: Callable[[Number], tuple[Number, Number, Number]]) -> Number:
+    """(sin(x) - x cos(x))/x^3 from sine and cosine in two parts each, as the terms cancel near tan(x) = x."""
+    w = x.wide()
+    n, s, c = sine_and_cosine(w, reduce)
+    odd = n.bit(0)
+    a, da = odd.select(c[0], s[0]).sum(odd.select(c[1], s[1]))
+    b, db = odd.select(-s[0], c[0]).sum(odd.select(-s[1], c[1]))
+    p, e = w.product(b)
+    zero = w.real(0.0)
+    q = quotient(a - p, da - (e + w * db), w, zero)
+    q = (abs(w) > 1e150).select((q / w) / w, quotient(q, zero, *w.product(w)))  # the square overflows
+    return q.negated(n).like(x)
+
+
+def far_sinc1(x: Number) -> Number:
+    """`sinc1` of a large number."""
+    return sinc1_of(x, far_angle)
+
+
+def sinc1(x: Number) -> Number:
+    """(sin(x) - x cos(x))/x^3; near 0 a polynomial in x^2."""
+    y = x * x
+    if x.single:
+        near = polynomial(y, 0.33333333312297087, -0.03333332865743359, 0.001190459543067487, -2.20250780188061e-05,
+                          2.3989863670215103e-07)  # fmt: skip
+    else:
+        near = polynomial(y, 0.3333333333333333, -0.03333333333333333, 0.001190476190476187, -2.2045855379171892e-05,
+                          2.505210838159528e-07, -1.927085210995386e-09, 1.0705991904615546e-11, -4.496687770356925e-14,
+                          1.4405838862084356e-16)  # fmt: skip
+    far = moderate_or(x, sinc1_of(x, reduced_angle), far_sinc1)
+    return (y < 2.25).select(near, (abs(x) == math.inf).select(0.0, far))
+
+
+def langevin0(x: Number) -> Number:
+    """coth(x) - 1/x; near 0 an odd polynomial, from |x| = 1.5 on 1 - (1/a - 2/(e^2a - 1)) with a = |x|."""
+    y = x * x
+    if x.single:
+        near = x * 0.3333333432674408 + x * polynomial(
+            y, -9.934107e-09, -0.022222205686867873, 0.0021162831292028893, -0.00021131532435011296,
+            2.094763534365667e-05, -1.8618745313772293e-06, 1.0490767451177999e-07,
+        )  # fmt: skip
+    else:
+        near = x * 0.3333333333333333 + x * polynomial(
+            y, 1.850371707708594e-17, -0.02222222222222216, 0.002116402116400329, -0.0002116402116197616,
+            2.137779903317834e-05, -2.1644038405770144e-06, 2.192584486137599e-07, -2.221296453093466e-08,
+            2.2489412648566252e-09, -2.2657883470809969e-10, 2.226538822514532e-11, -2.000386922678054e-12,
+            1.4095012348555369e-13, -5.501650981223705e-15,
+        )  # fmt: skip
+    # by e = (e^2x - 1)/2^n, which `exprel` of 2x has, too; for x < 0 all parts are divided by e^2a
+    twice, _, d, rest, q = quotient_parts(x.doubled())
+    e, (_, r) = d + rest, reduced(twice, x.real(0.0))
+    small = (x < 0.0).select(1.0 + (r + fine_exponential_tail(r)), q)
+    far = 1.0 - (abs(e) - abs(twice) * small) / abs(x * e)
+    return (y < 2.25).select(near, far.copysign(x))
+
+
+def log1prel(x: Number) -> Number:
+    """log(1 + x)/x, 1 at 0 and 0 at infinity."""
+    return (x == 0.0).select(1.0, (x == math.inf).select(0.0, log1p(x) / x))
+
+
+def logrel(x: Number) -> Number:
+    """log(x)/(x - 1), 1 at 1 and 0 at infinity; x - 1 is exact where log(x) is small."""
+    return (x == 1.0).select(1.0, (x == math.inf).select(0.0, log(x) / (x - 1.0)))
+
+
+def log1mexp(x: Number) -> Number:
+    """log(1 - e^x) for x < 0 (Maechler 2012)."""
+    return (x > -0.6931471805599453).select(log(-expm1(x)), log1p(-exp(x)))
+
+
+def logcosh(x: Number) -> Number:
+    """|x| + log(1 + e^-2|x|) - log(2); below 1 a polynomial in x^2."""
+    a = abs(x).wide()
+    y = a * a
+    near = y * (y * polynomial(
+        y, -0.08333333333333333, 0.02222222222222137, -0.006746031745967792, 0.002186948851716268,
+        -0.0007386029311758631, 0.00025658029407100796, -9.098791431197684e-05, 3.2771878568499705e-05,
+        -1.1933792318657455e-05, 4.354871973700162e-06, -1.5541515744776294e-06, 5.124147653917968e-07,
+        -1.4081083577905502e-07, 2.7318429155318398e-08, -2.6892003290662485e-09,
+    ) + 0.5)  # fmt: skip
+    far = (a - 0.6931471805599453) + (log1p(exp(a * -2.0)) - 2.3190468138462996e-17)
+    return (a < 1.0).select(near, far).like(x)
