@@ -142,10 +142,6 @@ class Plain:
     def __abs__(self) -> Plain:
         return Plain(np.abs(self.value))
 
-    def doubled(self) -> Plain:
-        """2 self."""
-        return self + self
-
     def rint(self) -> Plain:
         return Plain(np.rint(self.value))
 

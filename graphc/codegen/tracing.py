@@ -95,8 +95,8 @@ class Traced:
 
     __array_ufunc__ = None  # NumPy's numbers leave operations with it to it
 
-    def __init__(self, builder: Any, value: Any, fused: bool, twice: Traced | None = None) -> None:
-        self.builder, self.value, self.fused, self.twice = builder, value, fused, twice
+    def __init__(self, builder: Any, value: Any, fused: bool) -> None:
+        self.builder, self.value, self.fused = builder, value, fused
 
     @property
     def single(self) -> bool:
@@ -157,16 +157,9 @@ class Traced:
         return self._arithmetic("fsub", self._operand(other), self.value)
 
     def __mul__(self, other: Traced | float) -> Traced:
-        b = self._with(self._operand(other))
-        product = self._arithmetic("fmul", self.value, b.value)
-        product.twice = self if b.known == 0.5 else b if self.known == 0.5 else None
-        return product
+        return self._arithmetic("fmul", self.value, self._operand(other))
 
     __rmul__ = __mul__
-
-    def doubled(self) -> Traced:
-        """2 self; of half a number the number, so that what is computed of both is computed once."""
-        return self.twice or self + self
 
     def __truediv__(self, other: Traced | float) -> Traced:
         flags = _FUSED if isinstance(other, Traced) else _RECIPROCAL

@@ -20,6 +20,7 @@ from graphc.ops.shape import elementwise as shaped
 from graphc.ops.vector_math import FUNCTIONS
 
 LARGEST_ORDER = 20
+HALF = sympy.Rational(1, 2)
 
 
 def _quotient(name: str, function: str, doc: str, slope: Callable[[Value, Value], Any], **fields: Any) -> Operation:
@@ -81,13 +82,13 @@ def _family(name: str, doc: str, pullback: Callable[..., Any], exact: Callable[.
 def _by_digits(exact: Callable[..., Any]) -> Callable[..., Any]:
     """A reference that computes element by element in 25 digits: slow and plain."""
 
-    def reference(x: Any, n: int) -> Any:
+    def reference(x: Any, *order: int) -> Any:
         import mpmath
         import numpy
 
         def one(value: float) -> float:
             with mpmath.workdps(25):
-                return float(exact(mpmath, mpmath.mpf(float(value)), n)) if value == value else value
+                return float(exact(mpmath, mpmath.mpf(float(value)), *order)) if value == value else value
 
         return numpy.vectorize(one, otypes=[numpy.result_type(x)])(x)
 
@@ -160,22 +161,47 @@ langevin: Operation = _family(
 )  # fmt: skip
 
 
-def _half(x: Value) -> Any:
-    """The derivative of log(expm1(x)/x): (1 + langevin(x/2))/2."""
-    return sympy.Rational(1, 2) * (1 + langevin(sympy.Rational(1, 2) * x))
+def _dlogexprel_exactly(mp: Any, x: Any) -> Any:
+    return -1 / mp.expm1(-x) - 1 / x if abs(x) > 1 else (1 + _langevin_exactly(mp, x / 2, 0)) / 2
+
+
+def _dlogtanhc_exactly(mp: Any, x: Any) -> Any:
+    if abs(x) > 1:
+        return 2 / mp.sinh(2 * x) - 1 / x
+    return 2 * (_langevin_exactly(mp, x, 0) - _langevin_exactly(mp, 2 * x, 0))
+
+
+dlogexprel: Operation = elementwise(
+    "dlogexprel", "x", "e^x/(e^x - 1) - 1/x, the derivative of log((e^x - 1)/x); 1/2 at 0.", "dlogexprel_({0})",
+    helpers=("dlogexprel_",), partials=lambda y, x: (langevin(x * HALF, 1) * HALF * HALF,),
+    reference=_by_digits(_dlogexprel_exactly), exact=_dlogexprel_exactly,
+    latex="\\frac{{d}}{{d{0}}} \\log\\frac{{e^{{{0}}} - 1}}{{{0}}}", cost=30, special=(((0,), 0.5),),
+)  # fmt: skip
+dlogtanhc: Operation = elementwise(
+    "dlogtanhc", "x", "2/sinh(2x) - 1/x, the derivative of log(tanh(x)/x); 0 at 0.", "dlogtanhc_({0})",
+    helpers=("dlogtanhc_",), partials=lambda y, x: (2 * langevin(x, 1) - 4 * langevin(2 * x, 1),),
+    reference=lambda x: _dlogtanhc_reference(x), exact=_dlogtanhc_exactly,
+    latex="\\frac{{d}}{{d{0}}} \\log\\frac{{\\tanh {0}}}{{{0}}}", cost=30, special=(((0,), 0),),
+)  # fmt: skip
+
+
+def _dlogtanhc_reference(x: Any) -> Any:
+    import numpy
+
+    return numpy.copysign(_by_digits(_dlogtanhc_exactly)(x), -x)
 
 
 exprel: Operation = _quotient(
-    "exprel", "expm1", "(e^x - 1)/x, 1 at 0.", lambda y, x: y * _half(x), latex="\\frac{{e^{{{0}}} - 1}}{{{0}}}"
+    "exprel", "expm1", "(e^x - 1)/x, 1 at 0.", lambda y, x: y * dlogexprel(x), latex="\\frac{{e^{{{0}}} - 1}}{{{0}}}"
 )
 sinhc: Operation = _quotient(
     "sinhc", "sinh", "sinh(x)/x, 1 at 0.", lambda y, x: y * langevin(x), latex="\\frac{{\\sinh {0}}}{{{0}}}"
 )
 tanhc: Operation = _quotient(
-    "tanhc", "tanh", "tanh(x)/x, 1 at 0.", lambda y, x: y * (langevin(x) - tanh(x)), latex="\\frac{{\\tanh {0}}}{{{0}}}"
+    "tanhc", "tanh", "tanh(x)/x, 1 at 0.", lambda y, x: y * dlogtanhc(x), latex="\\frac{{\\tanh {0}}}{{{0}}}"
 )
 log1prel: Operation = _quotient(
-    "log1prel", "log1p", "log(1 + x)/x, 1 at 0.", lambda y, x: -y * _half(log1p(x)) / (1 + x), domain=((-0.9, 5),), limit=0.0,
+    "log1prel", "log1p", "log(1 + x)/x, 1 at 0.", lambda y, x: -y * dlogexprel(log1p(x)) / (1 + x), domain=((-0.9, 5),), limit=0.0,
     latex="\\frac{{\\log\\left(1 + {0}\\right)}}{{{0}}}",
 )  # fmt: skip
 
@@ -190,7 +216,7 @@ def _logrel_reference(x: Any) -> Any:
 
 logrel: Operation = elementwise(
     "logrel", "x", "log(x)/(x - 1), 1 at 1: a logarithmic mean's reciprocal.", "logrel_({0})", helpers=("logrel_",),
-    partials=lambda y, x: (-y * _half(log(x)) / x,), reference=_logrel_reference,
+    partials=lambda y, x: (-y * dlogexprel(log(x)) / x,), reference=_logrel_reference,
     exact=lambda mp, x: mp.log(x) / (x - 1) if x != 1 else mp.mpf(1), latex="\\frac{{\\log {0}}}{{{0} - 1}}",
     domain=((0.1, 5),), cost=25, special=(((1,), 1),),
 )  # fmt: skip
@@ -243,4 +269,18 @@ logsoftplus: Operation = Operation(
     exact=lambda mp, x: mp.log(mp.log1p(mp.exp(x))), latex="\\log\\log\\left(1 + e^{{{0}}}\\right)",
 )  # fmt: skip
 
-OPERATIONS = (sinc, erfrel, langevin, exprel, sinhc, tanhc, log1prel, logrel, log1mexp, logcosh, logsoftplus)
+OPERATIONS = (
+    sinc,
+    erfrel,
+    langevin,
+    dlogexprel,
+    dlogtanhc,
+    exprel,
+    sinhc,
+    tanhc,
+    log1prel,
+    logrel,
+    log1mexp,
+    logcosh,
+    logsoftplus,
+)

@@ -354,6 +354,7 @@ _EXPRESSIONS: dict[Operation, Callable[..., Any]] = {
     sp.erf: sympy.erf, sp.erfc: sympy.erfc, sp.gamma: _quiet(sympy.gamma), sp.loggamma: _quiet(sympy.loggamma),
     sp.digamma: sympy.digamma, sp.polygamma: lambda n, x: sympy.polygamma(n, x),
     safe.sinc: _sinc, safe.erfrel: _erfrel, safe.langevin: _langevin, safe.exprel: lambda x: (_quiet(sympy.exp)(x) - 1) / x,
+    safe.dlogexprel: lambda x: 1 / (1 - sympy.exp(-x)) - 1 / x, safe.dlogtanhc: lambda x: 2 / sympy.sinh(2 * x) - 1 / x,
     safe.sinhc: lambda x: sympy.sinh(x) / x, safe.tanhc: lambda x: sympy.tanh(x) / x,
     safe.log1prel: lambda x: sympy.log(1 + x) / x, safe.logrel: lambda x: sympy.log(x) / (x - 1), safe.log1mexp: lambda x: sympy.log(1 - sympy.exp(x)),
     safe.logcosh: lambda x: sympy.log(sympy.cosh(x)), safe.logsoftplus: lambda x: sympy.log(sympy.log(1 + sympy.exp(x))),

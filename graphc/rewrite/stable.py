@@ -43,7 +43,7 @@ from graphc.ops.elementwise import (
 )  # fmt: skip
 from graphc.ops.program import size_
 from graphc.ops.reduction import largest, prod, sum_
-from graphc.ops.safe import exprel, langevin, log1mexp, log1prel, logcosh, logsoftplus, sinc, sinhc, tanhc
+from graphc.ops.safe import dlogexprel, exprel, langevin, log1mexp, log1prel, logcosh, logsoftplus, sinc, sinhc, tanhc
 from graphc.ops.special import gamma, loggamma
 from graphc.rewrite.arrange import DIRECTION, consumed_by
 from graphc.rewrite.compare import are_opposite, factors, multiple
@@ -244,6 +244,22 @@ _HYPERBOLIC = (
                               (1 - tanh(x) * tanh(x), " by product", "1 - tanh(x)*tanh(x)"))),
     Rule("coth - 1/x", 1 / tanh(x) - 1 / x, langevin(x, 0), None,
          "the difference of equal numbers near 0", "1/tanh(x) - 1/x"),
+    *(Rule(f"reciprocal of -expm1 less reciprocal{k}", before, dlogexprel(x), _opposite,
+           "the difference of equal numbers near 0, and for x << 0", text)
+      for before, k, text in ((-1 / expm1(y) - 1 / x, "", "-1/expm1(-x) - 1/x"),
+                              (1 / -expm1(y) - 1 / x, " of a negative", "1/(-expm1(-x)) - 1/x"))),
+    Rule("reciprocal less reciprocal of expm1", 1 / x - 1 / expm1(x), dlogexprel(-x), None,
+         "the difference of equal numbers near 0", "1/x - 1/expm1(x)"),
+    Rule("reciprocal of expm1 less reciprocal", 1 / expm1(x) - 1 / x, -dlogexprel(-x), None,
+         "the difference of equal numbers near 0", "1/expm1(x) - 1/x"),
+    Rule("1 + langevin", 1 + langevin(x, 0), 2 * dlogexprel(2 * x), None,
+         "the difference of equal numbers for x << 0", "1 + langevin(x)"),
+    Rule("1 - langevin", 1 - langevin(x, 0), 2 * dlogexprel(-2 * x), None,
+         "the difference of equal numbers for x >> 0", "1 - langevin(x)"),
+    Rule("dlogexprel less its mirror image", dlogexprel(x) - dlogexprel(y), langevin(HALF * x, 0), _opposite,
+         "the difference of equal numbers near 0", "dlogexprel(x) - dlogexprel(-x)"),
+    Rule("1 - dlogexprel", 1 - dlogexprel(x), dlogexprel(-x), None,
+         "the difference of equal numbers for x >> 0", "1 - dlogexprel(x)"),
     Rule("1 + 1 over expm1", 1 + 1 / expm1(x), -1 / expm1(-x), None,
          "the difference of equal numbers for x << 0", "1 + 1/expm1(x)"),
     Rule("log of sinh", log(sinh(x)), x + log1mexp(-2 * x) - LOG2, None, "sinh(x) overflows", "log(sinh(x))"),

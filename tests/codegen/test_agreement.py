@@ -20,7 +20,7 @@ POINTWISE = [
     "cos(sin(x^2)+3x^2)",
     "x^y+atan2(x,y)+hypot(x,y)+max(x,y)+min(x,2)+clip(x,0,1)+where(x>y,x*y,y)+mod(x,y)+abs(x-y)+sign(x)",
     "exp(x)+expm1(x)+log(x)+log1p(x)+log2(x)+log10(x)+sqrt(x)+cbrt(x)+sinh(x)+cosh(x)+tanh(x)+asinh(x)+tan(x)",
-    "sinc(x)+sinc(x, 2)+erfrel(x)+erfrel(x, 1)+erfrel(x, 3)+langevin(x)+langevin(x, 1)+exprel(x)+sinhc(x)+tanhc(x)+log1prel(x)+logrel(x)+log1mexp(-x)+logcosh(x)+xlogy(x, x)",
+    "sinc(x)+sinc(x, 2)+erfrel(x)+erfrel(x, 1)+erfrel(x, 3)+langevin(x)+langevin(x, 1)+dlogexprel(x)+dlogtanhc(x)+exprel(x)+sinhc(x)+tanhc(x)+log1prel(x)+logrel(x)+log1mexp(-x)+logcosh(x)+xlogy(x, x)",
     "erf(x)+erfc(x)+gamma(x)+loggamma(x)+digamma(x)+polygamma(2,x)+sigmoid(x)+softplus(x)+logaddexp(x,2x)",
     "asin(x/2)+acos(x/2)+atan(x)+acosh(x+2)+atanh(x/2)+floor(x)+ceil(x)+round(x)+threshold(x)+x^-2+x^3+x^0.5",
     "relu(x)+leaky_relu(x)+elu(x)+gelu(x)+swish(x)",

@@ -82,15 +82,16 @@ def sigmoid(x: Number) -> Number:
 
 
 def tanh_parts(x: Number) -> tuple[Number, Number, Number, Number]:
-    """e^2a - 1 and e^2a + 1 for a = |x|, both divided by 2^n and in two parts."""
-    a = at_most(abs(x), 10.0 if x.single else 20.0)
+    """a = |x| as far as tanh(a) is less than 1, (e^2a - 1)/2^n in two parts and 2^-n."""
+    a = at_most(abs(x), 11.0 if x.single else 21.0)
     _, d, rest, q = scaled_expm1(a + a)
-    return d, rest, *(q + q).sum(d + rest)
+    return a, d, rest, q
 
 
 def tanh(x: Number) -> Number:
     """(e^2a - 1)/(e^2a + 1); the rounding of the sum b made good, with 1/b to a fifth."""
-    d, rest, b, db = tanh_parts(x)
+    _, d, rest, q = tanh_parts(x)
+    b, db = (q + q).sum(d + rest)
     t = (d + rest) / b
     return (t - t * db * (1.69 - 0.59 * b)).copysign(x)
 

@@ -18,7 +18,7 @@ from graphc.ops.vector_math.trigonometry import far_angle, moderate_or, reduced_
 
 def quotient_parts(x: Number) -> tuple[Number, Number, Number, Number, Number]:
     """x as far as (e^x - 1)/x is a number and e^x - 1 is more than -1; n, (e^x - 1)/2^n in two parts, 2^-n."""
-    c = at_least(at_most(x, 94.0 if x.single else 718.0), -20.0 if x.single else -40.0)
+    c = at_least(at_most(x, 94.0 if x.single else 718.0), -21.0 if x.single else -42.0)
     return c, *scaled_expm1(c)
 
 
@@ -38,7 +38,8 @@ def sinhc(x: Number) -> Number:
 
 def tanhc(x: Number) -> Number:
     """tanh(x)/x, 1 at 0."""
-    return (x == 0.0).select(1.0, quotient(*tanh_parts(x)) / abs(x))
+    _, d, rest, q = tanh_parts(x)
+    return (x == 0.0).select(1.0, quotient(d, rest, *(q + q).sum(d + rest)) / abs(x))
 
 
 def sinc0(x: Number) -> Number:
@@ -84,27 +85,65 @@ def sinc1(x: Number) -> Number:
     return (y < 2.25).select(near, (abs(x) == math.inf).select(0.0, far))
 
 
-def langevin0(x: Number) -> Number:
-    """coth(x) - 1/x; near 0 an odd polynomial, from |x| = 1.5 on 1 - (1/a - 2/(e^2a - 1)) with a = |x|."""
+def langevin_near_0(x: Number) -> Number:
+    """coth(x) - 1/x for |x| <= 1.5."""
     y = x * x
     if x.single:
-        near = x * 0.3333333432674408 + x * polynomial(
+        return x * 0.3333333432674408 + x * polynomial(
             y, -9.934107e-09, -0.022222205686867873, 0.0021162831292028893, -0.00021131532435011296,
             2.094763534365667e-05, -1.8618745313772293e-06, 1.0490767451177999e-07,
         )  # fmt: skip
+    return x * 0.3333333333333333 + x * polynomial(
+        y, 1.850371707708594e-17, -0.02222222222222216, 0.002116402116400329, -0.0002116402116197616,
+        2.137779903317834e-05, -2.1644038405770144e-06, 2.192584486137599e-07, -2.221296453093466e-08,
+        2.2489412648566252e-09, -2.2657883470809969e-10, 2.226538822514532e-11, -2.000386922678054e-12,
+        1.4095012348555369e-13, -5.501650981223705e-15,
+    )  # fmt: skip
+
+
+def reciprocal_less_bose(x: Number) -> Number:
+    """1/a - 1/(e^a - 1) for a = |x| >= 3, by (e^x - 1)/2^n, which `exprel` has, too."""
+    c, _, d, rest, q = quotient_parts(x)
+    _, r = reduced(c, x.real(0.0))
+    small = (x < 0.0).select(1.0 + (r + fine_exponential_tail(r)), q)  # for x < 0 all parts are divided by e^a
+    return (1.0 - abs(c) * small / abs(d + rest)) / abs(x)
+
+
+def langevin0(x: Number) -> Number:
+    """coth(x) - 1/x; from |x| = 1.5 on 1 - 2 (1/2a - 1/(e^2a - 1)) with a = |x|."""
+    far = 1.0 - 2.0 * reciprocal_less_bose(x + x)
+    return (abs(x) < 1.5).select(langevin_near_0(x), far.copysign(x))
+
+
+def dlogexprel(x: Number) -> Number:
+    """e^x/(e^x - 1) - 1/x, the logarithmic derivative of (e^x - 1)/x: (1 + langevin(x/2))/2, for x << 0 without cancellation."""
+    far = reciprocal_less_bose(x)
+    near = 0.5 + 0.5 * langevin_near_0(0.5 * x)
+    return (abs(x) < 3.0).select(near, (x < 0.0).select(far, 1.0 - far))
+
+
+def dlogtanhc(x: Number) -> Number:
+    """2/sinh(2x) - 1/x, the logarithmic derivative of tanh(x)/x; near 0 an odd polynomial."""
+    y = x * x
+    if x.single:
+        near = x * (-0.5 + polynomial(
+            y, -0.1666666716337204, 0.3111116886138916, -0.1312279999256134, 0.05383691191673279,
+            -0.022126667201519012, 0.009347888641059399, -0.003951024264097214, 0.0013680842239409685,
+            -0.000251084245974198,
+        ))  # fmt: skip
     else:
-        near = x * 0.3333333333333333 + x * polynomial(
-            y, 1.850371707708594e-17, -0.02222222222222216, 0.002116402116400329, -0.0002116402116197616,
-            2.137779903317834e-05, -2.1644038405770144e-06, 2.192584486137599e-07, -2.221296453093466e-08,
-            2.2489412648566252e-09, -2.2657883470809969e-10, 2.226538822514532e-11, -2.000386922678054e-12,
-            1.4095012348555369e-13, -5.501650981223705e-15,
-        )  # fmt: skip
-    # by e = (e^2x - 1)/2^n, which `exprel` of 2x has, too; for x < 0 all parts are divided by e^2a
-    twice, _, d, rest, q = quotient_parts(x.doubled())
-    e, (_, r) = d + rest, reduced(twice, x.real(0.0))
-    small = (x < 0.0).select(1.0 + (r + fine_exponential_tail(r)), q)
-    far = 1.0 - (abs(e) - abs(twice) * small) / abs(x * e)
-    return (y < 2.25).select(near, far.copysign(x))
+        near = x * (-0.5 + polynomial(
+            y, -0.16666666666666666, 0.31111111111110545, -0.13121693121643235, 0.053756613739506194,
+            -0.02184811042981609, 0.008861067786562505, -0.003591884873930644, 0.0014556933218497089,
+            -0.0005896001800501559, 0.0002380106276666748, -9.471957063309042e-05, 3.603533274985892e-05,
+            -1.2303478785120395e-05, 3.4011464463896683e-06, -6.490875766399505e-07, 6.198157038753958e-08,
+        ))  # fmt: skip
+    # sinh(2a)/2^n by (e^2a - 1)/2^n, which `tanhc` has, too
+    c, d, rest, q = tanh_parts(x)
+    e = d + rest
+    s, ds = d.sum(rest + e * (q / (e + q)))
+    far = (quotient(c * (4.0 * q), x.real(0.0), s, ds) - 1.0) / abs(x)
+    return (y < 1.0).select(near, (x < 0.0).select(-far, far))
 
 
 def log1prel(x: Number) -> Number:
