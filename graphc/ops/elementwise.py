@@ -477,7 +477,7 @@ acosh: Operation = _function(
     domain=((1.1, 5),), reference=_numpy("arccosh"), latex=_named("acosh"),
 )  # fmt: skip
 atanh: Operation = _function(
-    "atanh", "Inverse hyperbolic tangent.", lambda y, x: 1 / ((1 - x) * (1 + x)), own=sympy.atanh, others=("arctanh",),
+    "atanh", "Inverse hyperbolic tangent.", lambda y, x: 1 / (1 - x * x), own=sympy.atanh, others=("arctanh",),
     domain=((-0.9, 0.9),), reference=_numpy("arctanh"), latex=_named("atanh"),
 )  # fmt: skip
 

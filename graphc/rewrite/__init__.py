@@ -18,6 +18,7 @@ from graphc.rewrite.names import drop_dead, kept_symbols
 from graphc.rewrite.order import order_products
 from graphc.rewrite.reciprocals import share_reciprocals
 from graphc.rewrite.rule import Form, Rule
+from graphc.rewrite.squares import factor_squares
 from graphc.rewrite.stable import PRECISE, STABLE
 from graphc.rewrite.trials import ALL, Result, Trials
 
@@ -55,12 +56,13 @@ def simplify_steps(graph: Graph) -> Result:
 def tidy(graph: Graph, since: Graph | None = None) -> Graph:
     """Normal form and cheap, by the rules that make no composite operation: for graphs of primitive operations.
 
+    What serves the code alone comes last: products in their cheapest order, squares' differences, shared reciprocals.
     Where only some equations are new `since` another graph in normal form, rules are tried on these.
     """
-    if since is graph:
-        return share_reciprocals(order_products(graph))
-    start = None if since is None else changed(since, graph)
-    return share_reciprocals(order_products(rewrite(drop_dead(graph), CANONICAL, CHEAP, start=start)))
+    if since is not graph:
+        start = None if since is None else changed(since, graph)
+        graph = rewrite(drop_dead(graph), CANONICAL, CHEAP, start=start)
+    return share_reciprocals(factor_squares(order_products(graph)))
 
 
 __all__ = [
