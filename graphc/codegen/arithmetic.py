@@ -24,7 +24,7 @@ TYPES: dict[str, Any] = {
 }  # fmt: skip
 FLOATS = ("float32", "float64")
 BUILT_IN = ("abs", "min", "max")
-_LIBRARY = {"gamma": "tgamma", "lgamma": "lgamma", "tan": "tan", "erf": "erf"}
+_LIBRARY = {"gamma": "tgamma", "lgamma": "lgamma", "tan": "tan", "erf": "erf", "erfc": "erfc"}
 _INTRINSICS = {
     "abs": "fabs",
     "floor": "floor",

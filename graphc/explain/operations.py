@@ -23,6 +23,7 @@ from graphc.ops import (
     composite,
     contraction,
     elementwise,
+    error_function,
     indexing,
     linear_algebra,
     movement,
@@ -37,7 +38,7 @@ FUNCTIONS = tuple(o for o in elementwise.OPERATIONS if not o.syntax)
 GROUPS: tuple[tuple[str, tuple[Operation, ...]], ...] = (
     ("Operators", OPERATORS),
     ("Elementwise functions", FUNCTIONS),
-    ("Special functions", special.OPERATIONS),
+    ("Special functions", (*error_function.OPERATIONS, *special.OPERATIONS)),
     ("Functions with a limit", safe.OPERATIONS),
     ("Reductions", reduction.OPERATIONS),
     ("Products", contraction.OPERATIONS),

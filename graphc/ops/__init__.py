@@ -12,6 +12,7 @@ from graphc.ops import (
     composite,
     contraction,
     elementwise,
+    error_function,
     indexing,
     linear_algebra,
     movement,
@@ -23,6 +24,7 @@ from graphc.ops import (
 
 OPERATIONS: tuple[Operation, ...] = (
     *elementwise.OPERATIONS,
+    *error_function.OPERATIONS,
     *special.OPERATIONS,
     *safe.OPERATIONS,
     *reduction.OPERATIONS,

@@ -96,6 +96,43 @@ def langevin_(x, n):
             total += 1.0
     return real(total if x >= 0.0 or n % 2 == 1 else -total)
 ''',
+    "dlogerfcx_": '''
+@helper
+def dlogerfcx_(x):
+    """2x - 2/(sqrt(pi) erfcx(x)); from 3/2 on -2 i^1erfc(x)/erfc(x) by the continued fraction of the repeated integrals
+    of erfc (Abramowitz and Stegun 1964, 7.2.5, 7.2.8)."""
+    x = float(x)
+    if x < -26.6:
+        return real(x + x)
+    if not x >= 1.5:
+        return real(x + x - 1.1283791670955126 / (math.exp(x * x) * math.erfc(x)))
+    r = 0.0
+    k = 12.0 + np.floor(160.0 / (x * x))
+    while k > 1.0:
+        r = 0.5 / (x + k * r)
+        k -= 1.0
+    return real(-2.0 * r)
+''',
+    "d2logerfcx_": '''
+@helper
+def d2logerfcx_(x):
+    """2 - p (2x - p) with p = 2/(sqrt(pi) erfcx(x)); from 3/2 on 4 r (2 s - r) with the ratios r, s of the first three
+    repeated integrals of erfc, from their continued fraction (Abramowitz and Stegun 1964, 7.2.5, 7.2.8)."""
+    x = float(x)
+    if x < -26.6:
+        return real(2.0)
+    if not x >= 1.5:
+        p = 1.1283791670955126 / (math.exp(x * x) * math.erfc(x))
+        return real(2.0 + p * (x + x - p))
+    r = 0.0
+    s = 0.0
+    k = 12.0 + np.floor(160.0 / (x * x))
+    while k > 1.0:
+        s = r
+        r = 0.5 / (x + k * r)
+        k -= 1.0
+    return real(4.0 * r * (2.0 * s - r))
+''',
     "digamma_": '''
 @helper
 def digamma_(x):

@@ -16,6 +16,7 @@ import sympy
 from graphc.graph.operation import Operation, Parameter, Value
 from graphc.ops.elementwise import elementwise, exp, expm1, head, less, log, log1p, softplus, tanh, where
 from graphc.ops.lowering import Scalar
+from graphc.ops.reference import by_digits
 from graphc.ops.shape import elementwise as shaped
 from graphc.ops.vector_math import FUNCTIONS
 
@@ -75,24 +76,8 @@ def _family(name: str, doc: str, pullback: Callable[..., Any], exact: Callable[.
     return Operation(
         name=name, head=head(name), parameters=(Parameter("x"), Parameter("n", "static", 0)), infer=_infer, doc=doc,
         lowering=_lowering(name), elementwise=True, pullback=pullback,
-        reference=_by_digits(exact), exact=lambda mp, n, x: exact(mp, x, n), show=_show(name), **fields,
+        reference=by_digits(exact), exact=lambda mp, n, x: exact(mp, x, n), show=_show(name), **fields,
     )  # fmt: skip
-
-
-def _by_digits(exact: Callable[..., Any]) -> Callable[..., Any]:
-    """A reference that computes element by element in 25 digits: slow and plain."""
-
-    def reference(x: Any, *order: int) -> Any:
-        import mpmath
-        import numpy
-
-        def one(value: float) -> float:
-            with mpmath.workdps(25):
-                return float(exact(mpmath, mpmath.mpf(float(value)), *order)) if value == value else value
-
-        return numpy.vectorize(one, otypes=[numpy.result_type(x)])(x)
-
-    return reference
 
 
 def _sinc_exactly(mp: Any, x: Any, n: int) -> Any:
@@ -174,7 +159,7 @@ def _dlogtanhc_exactly(mp: Any, x: Any) -> Any:
 dlogexprel: Operation = elementwise(
     "dlogexprel", "x", "e^x/(e^x - 1) - 1/x, the derivative of log((e^x - 1)/x); 1/2 at 0.", "dlogexprel_({0})",
     helpers=("dlogexprel_",), partials=lambda y, x: (langevin(x * HALF, 1) * HALF * HALF,),
-    reference=_by_digits(_dlogexprel_exactly), exact=_dlogexprel_exactly,
+    reference=by_digits(_dlogexprel_exactly), exact=_dlogexprel_exactly,
     latex="\\frac{{d}}{{d{0}}} \\log\\frac{{e^{{{0}}} - 1}}{{{0}}}", cost=30, special=(((0,), 0.5),),
 )  # fmt: skip
 dlogtanhc: Operation = elementwise(
@@ -188,7 +173,7 @@ dlogtanhc: Operation = elementwise(
 def _dlogtanhc_reference(x: Any) -> Any:
     import numpy
 
-    return numpy.copysign(_by_digits(_dlogtanhc_exactly)(x), -x)
+    return numpy.copysign(by_digits(_dlogtanhc_exactly)(x), -x)
 
 
 exprel: Operation = _quotient(

@@ -30,6 +30,7 @@ from graphc.graph.operation import Operation, Value
 from graphc.graph.types import Factor, Size, size_named
 from graphc.ops import contraction, indexing, movement, program, safe
 from graphc.ops import elementwise as e
+from graphc.ops import error_function as ef
 from graphc.ops import special as sp
 from graphc.ops.reduction import sum_
 
@@ -262,7 +263,7 @@ PLANS: dict[type, Callable[[Any], Plan]] = {
     sympy.Abs: _of(e.absolute), sympy.sign: _of(e.sign), sympy.floor: _of(e.floor), sympy.ceiling: _of(e.ceil),
     sympy.frac: _of(lambda x: x - e.floor(x)), sympy.Mod: _of(e.mod), sympy.Max: _many(e.maximum),
     sympy.Min: _many(e.minimum), sympy.Heaviside: _threshold, Piecewise: _choice,
-    sympy.erf: _of(sp.erf), sympy.erfc: _of(sp.erfc), sympy.gamma: _of(sp.gamma), sympy.loggamma: _of(sp.loggamma),
+    sympy.erf: _of(ef.erf), sympy.erfc: _of(ef.erfc), sympy.gamma: _of(sp.gamma), sympy.loggamma: _of(sp.loggamma),
     sympy.factorial: _of(lambda x: sp.gamma(x + 1)), sympy.digamma: _of(sp.digamma), sympy.polygamma: _polygamma,
     cfunctions.expm1: _of(e.expm1), cfunctions.log1p: _of(e.log1p), cfunctions.log2: _of(e.log2),
     cfunctions.log10: _of(e.log10), cfunctions.exp2: _of(lambda x: 2**x), cfunctions.Sqrt: _of(e.sqrt),
@@ -322,6 +323,10 @@ def _langevin(n: int, x: Any) -> Any:
     return sympy.diff(sympy.coth(u) - 1 / u, u, n).subs(u, x)
 
 
+def _dlogerfcx(x: Any) -> Any:
+    return 2 * x - 2 / (sympy.sqrt(sympy.pi) * sympy.exp(x**2) * sympy.erfc(x))
+
+
 def _size(size: Size) -> Any:
     """A dimension in positive whole symbols."""
     if isinstance(size, int):
@@ -351,7 +356,10 @@ _EXPRESSIONS: dict[Operation, Callable[..., Any]] = {
     e.sin: sympy.sin, e.cos: sympy.cos, e.tan: sympy.tan, e.asin: sympy.asin, e.acos: sympy.acos, e.atan: sympy.atan,
     e.sinh: sympy.sinh, e.cosh: sympy.cosh, e.tanh: sympy.tanh, e.asinh: sympy.asinh, e.acosh: sympy.acosh,
     e.atanh: sympy.atanh, e.atan2: sympy.atan2,
-    sp.erf: sympy.erf, sp.erfc: sympy.erfc, sp.gamma: _quiet(sympy.gamma), sp.loggamma: _quiet(sympy.loggamma),
+    ef.erf: sympy.erf, ef.erfc: sympy.erfc, ef.erfcx: lambda x: sympy.exp(x**2) * sympy.erfc(x),
+    ef.dlogerfcx: _dlogerfcx, ef.d2logerfcx: lambda x: 2 - (2 * x - _dlogerfcx(x)) * _dlogerfcx(x),
+    ef.logerfc: lambda x: sympy.log(sympy.erfc(x)), ef.log_ndtr: lambda z: sympy.log((1 + sympy.erf(z / sympy.sqrt(2))) / 2),
+    sp.gamma: _quiet(sympy.gamma), sp.loggamma: _quiet(sympy.loggamma),
     sp.digamma: sympy.digamma, sp.polygamma: lambda n, x: sympy.polygamma(n, x),
     safe.sinc: _sinc, safe.erfrel: _erfrel, safe.langevin: _langevin, safe.exprel: lambda x: (_quiet(sympy.exp)(x) - 1) / x,
     safe.dlogexprel: lambda x: 1 / (1 - sympy.exp(-x)) - 1 / x, safe.dlogtanhc: lambda x: 2 / sympy.sinh(2 * x) - 1 / x,

@@ -32,8 +32,8 @@ from graphc.ops.elementwise import (
     tan,
     tanh,
 )
+from graphc.ops.error_function import erf
 from graphc.ops.safe import erfrel, exprel, log1prel, logrel, sinc, sinhc, tanhc
-from graphc.ops.special import erf
 from graphc.rewrite.build import applied, build
 from graphc.rewrite.compare import factors, multiple, summands
 from graphc.rewrite.polynomial import Monomial, Plan, Powers, collect

@@ -25,6 +25,8 @@ SCALAR = {
     "digamma": "a recurrence of as many steps as the number asks for",
     "polygamma": "a recurrence of as many steps as the number asks for",
     "langevin": "a series of as many terms as the order asks for",
+    "dlogerfcx": "a continued fraction of as many terms as the number asks for",
+    "d2logerfcx": "a continued fraction of as many terms as the number asks for",
     "sinc": "a recurrence of as many steps as the order asks for",
     "mod": "the exact remainder is a loop of its own",
 }

@@ -6,8 +6,8 @@ Always holds: far from 0 an exponential times a polynomial of a reciprocal.
 
 from __future__ import annotations
 
-from graphc.ops.vector_math.exponentials import exp, exponential_tail, reduced
-from graphc.ops.vector_math.number import Number, at_most, or_nan, polynomial, quotient
+from graphc.ops.vector_math.exponentials import exp, exponential, exponential_tail, fine_exponential_tail, reduced
+from graphc.ops.vector_math.number import Number, Parts, at_most, or_nan, polynomial, quotient
 
 
 def error_function_near_0(x: Number) -> Number:
@@ -25,8 +25,11 @@ def error_function_near_0(x: Number) -> Number:
     )  # fmt: skip
 
 
-def complement_far_from_0(a: Number) -> Number:
-    """erfc(a) for a >= 1/2: exp(-a^2) G(u)/(1 + 2a), u = 1/(a + K), G nearly flat (Shepherd and Laframboise 1981)."""
+def flat_factor(a: Number) -> Parts:
+    """(1 + 2a) exp(a^2) erfc(a) in two parts, as a polynomial in 1/(a + K) (Shepherd and Laframboise 1981).
+
+    For a from 1/2 on as far as erfc(a) is not 0.
+    """
     if a.single:
         g, v = a.real(1.267907738685608), 1.0 / (a + 2.5) - 0.20512820780277252
         dg = v * polynomial(
@@ -44,6 +47,12 @@ def complement_far_from_0(a: Number) -> Number:
             1881065169.9957228, 642405753.4031808, -15536941211.384834, -10252455015.501888,
             93263202282.21799,
         ) + 3.1051065697532167e-17  # fmt: skip
+    return g, dg
+
+
+def complement_far_from_0(a: Number) -> Number:
+    """erfc(a) for a >= 1/2."""
+    g, dg = flat_factor(a)
     square, error = a.product(a)
     n, r = reduced(-square, -error)
     g, dg = g.sum(dg + (g + dg) * (r + exponential_tail(r)))
@@ -79,3 +88,20 @@ def erfc(x: Number) -> Number:
     far = complement_far_from_0(a)
     result = (a < 0.5).select(1.0 - error_function_near_0(x), (x < 0.0).select(2.0 - far, far))
     return or_nan(result, x)
+
+
+def erfcx(x: Number) -> Number:
+    """exp(x^2) erfc(x); far from 0 asymptotically (Abramowitz and Stegun 1964, 7.1.23), for x < 0 as 2 exp(x^2) less that."""
+    a, bound = abs(x), 10.5 if x.single else 27.5
+    inside = at_most(a, bound)
+    middle = quotient(*flat_factor(inside), *(inside + inside).sum(1.0))
+    q = 0.5641895835477563 / a  # 1/(sqrt(pi) a)
+    y = q * q * 1.5707963267948966
+    far = q + q * (y * polynomial(y, -1.0, 3.0, -15.0, 105.0, -945.0, 10395.0, -135135.0))
+    right = (a > bound).select(far, middle)
+    square, error = (p := at_most(a, 9.45 if x.single else 26.65)).product(p)
+    left = exponential(square, error)
+    z = x * x
+    t, f = z + fine_exponential_tail(z), error_function_near_0(x)
+    near = 1.0 + ((t - f) - t * f)
+    return (a < 0.5).select(near, (x < 0.0).select((left + left) - right, right))
