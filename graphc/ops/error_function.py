@@ -11,7 +11,7 @@ from typing import Any
 import sympy
 
 from graphc.graph.operation import Operation, Parameter, Value
-from graphc.ops.elementwise import elementwise, exp, head, less, log, log1p, sqrt, where
+from graphc.ops.elementwise import absolute, elementwise, exp, head, less, log, log1p, sqrt, where
 from graphc.ops.reference import by_digits, scipy_function
 from graphc.ops.shape import elementwise as shaped
 
@@ -35,9 +35,13 @@ def _third_partial(y: Value, x: Value) -> tuple[Any]:
 
 
 def _log_of_normal(z: Value) -> Any:
-    """log(1 - erfc(u)/2) from z = -1 on, below log(erfcx(-u)/2) - u^2, u = z/sqrt(2)."""
-    u = z / sqrt(z.builder.value(TWO))
-    return where(less(-1, z), log1p(-HALF * erfc(u)), log(HALF * erfcx(-u)) - HALF * z * z)
+    """log(e/2) - z^2/2 for z < 0 and log(1 - e exp(-z^2/2)/2) elsewhere, e = erfcx(|z|/sqrt(2))."""
+    half = HALF * erfcx(absolute(_over_root_of_2(z)))
+    return where(less(z, 0), log(half) - HALF * z * z, log1p(-half * exp(-HALF * z * z)))
+
+
+def _over_root_of_2(z: Value) -> Any:
+    return z / sqrt(z.builder.value(TWO))
 
 
 def _erfcx_exactly(mp: Any, x: Any) -> Any:
@@ -80,8 +84,7 @@ def _log_ndtr_exactly(mp: Any, z: Any) -> Any:
 
 def _inverse_mills_ratio(z: Value) -> Any:
     """sqrt(2/pi)/erfcx(-z/sqrt(2)), the density over the distribution function."""
-    root = sqrt(z.builder.value(TWO))
-    return root / (_root_of_pi(z) * erfcx(-z / root))
+    return sqrt(z.builder.value(TWO)) / (_root_of_pi(z) * erfcx(-_over_root_of_2(z)))
 
 
 erf: Operation = elementwise(

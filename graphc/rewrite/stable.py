@@ -48,7 +48,7 @@ from graphc.ops.special import gamma, loggamma
 from graphc.rewrite.arrange import DIRECTION, consumed_by
 from graphc.rewrite.compare import are_opposite, factors, multiple
 from graphc.rewrite.differences import CONJUGATE, DIFFERENCE, LATE
-from graphc.rewrite.error_function import ERROR_FUNCTION, SCALED
+from graphc.rewrite.error_function import ERROR_FUNCTION
 from graphc.rewrite.positive import LOG, LOG1P, LONGER, log_of_the_others
 from graphc.rewrite.products import DISTRIBUTED, ENTROPY, EXPONENTIAL, ROOT
 from graphc.rewrite.quotients import BOUNDED, LIMIT, MEAN, RATIONALISED, SHRINKING, TANGENT
@@ -418,7 +418,6 @@ STABLE: tuple[Rewriting, ...] = (
     *_TRIGONOMETRIC,
     *ERROR_FUNCTION,
     TANGENT,
-    SCALED,
     EXPONENTIAL,
     DISTRIBUTED,
     LIMIT,
