@@ -23,6 +23,7 @@ from graphc.rewrite.rule import Form, Made, Rebuilder, Root, Rule
 x, y = variable("x"), variable("y")
 HALF = Fraction(1, 2)
 NESTED = 4  # sums and multiples of one another that are looked through
+_ABSENT = frozenset((erf, erfc)).isdisjoint
 
 Tail = tuple[Fraction, Basic, int]  # c, x and the sign s of c*erfc(s*x)
 
@@ -77,6 +78,8 @@ def _argument(builder: Rebuilder, found: Tail) -> Value:
 
 def complement(builder: Rebuilder, root: Root) -> Made | None:
     """1 - erf(x), 1 - (1 + erf(x))/2, 1 - erfc(x)/2."""
+    if _ABSENT(builder.present):
+        return None
     a, b = (summands(builder, atom, sign) for atom, sign in zip(root.operands, (1, -1), strict=True))
     found = None if a is None or b is None else _tail_of(builder, [*a, *b])
     if found is None:
@@ -89,6 +92,8 @@ def complement(builder: Rebuilder, root: Root) -> Made | None:
 
 def logarithm(builder: Rebuilder, root: Root) -> Made | None:
     """log(erfc(x)) and log(erfc(x)/2), the logarithm of the normal distribution function, however spelled."""
+    if _ABSENT(builder.present):
+        return None
     (atom,) = root.operands
     if root.operation is log:
         found = tail(builder, atom)
@@ -106,7 +111,7 @@ def logarithm(builder: Rebuilder, root: Root) -> Made | None:
 def scaled(builder: Rebuilder, m: Monomial) -> Monomial | None:
     """exp(x^2)*erfc(x) = erfcx(x), also upside down: exp(-x^2)/erfc(x), the inverse of Mills' ratio."""
     powers, c = m.powers, m.coefficient
-    for atom in m.powers if exp in builder.present else ():
+    for atom in () if _ABSENT(builder.present) else m.powers:
         found = tail(builder, atom)
         square = None if found is None else _square(builder, found[1])
         for other in m.powers if square is not None else ():
