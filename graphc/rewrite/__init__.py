@@ -16,6 +16,7 @@ from graphc.rewrite.cheap import CHEAP
 from graphc.rewrite.driver import Step, Worklist, changed, index_of, rewrite, rewrite_steps
 from graphc.rewrite.names import drop_dead, kept_symbols
 from graphc.rewrite.order import order_products
+from graphc.rewrite.overflow import BOUNDED, SUM_OVER_SUM
 from graphc.rewrite.reciprocals import share_reciprocals
 from graphc.rewrite.rule import Form, Rule
 from graphc.rewrite.squares import factor_squares
@@ -23,6 +24,7 @@ from graphc.rewrite.stable import PRECISE, STABLE
 from graphc.rewrite.trials import ALL, Result, Trials
 
 _PRECISE = index_of(PRECISE)
+COMPUTED: tuple[Form, ...] = (SUM_OVER_SUM, BOUNDED)  # for what is computed: no derivative is taken of it
 
 
 def stabilise(graph: Graph, opaque: frozenset[Symbol] = frozenset()) -> Graph:
@@ -62,10 +64,10 @@ def tidy(graph: Graph, since: Graph | None = None) -> Graph:
     if since is not graph:
         start = None if since is None else changed(since, graph)
         graph = rewrite(drop_dead(graph), CANONICAL, CHEAP, start=start)
-    return share_reciprocals(factor_squares(order_products(graph)))
+    return share_reciprocals(factor_squares(order_products(rewrite(graph, COMPUTED))))
 
 
 __all__ = [
-    "CANONICAL", "CHEAP", "PRECISE", "STABLE", "TRIALS", "Form", "Rule", "Step", "drop_dead", "kept_symbols", "needed",
+    "CANONICAL", "CHEAP", "COMPUTED", "PRECISE", "STABLE", "TRIALS", "Form", "Rule", "Step", "drop_dead", "kept_symbols", "needed",
     "order_products", "rewrite", "rewrite_steps", "simplify", "simplify_steps", "stabilise", "stabilise_steps", "tidy",
 ]  # fmt: skip

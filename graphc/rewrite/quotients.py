@@ -22,7 +22,6 @@ from graphc.ops.elementwise import (
     log,
     log1p,
     multiply,
-    power,
     sigmoid,
     sin,
     sinh,
@@ -261,56 +260,6 @@ def _of_successor(builder: Rebuilder, atom: Basic, x: Basic) -> Fraction | None:
     return ratios.pop() if len(ratios) == 1 and 0 not in ratios else None
 
 
-def bounded_powers(builder: Rebuilder, m: Monomial) -> Monomial | None:
-    """x^5/(c + x^5) = 1/(c*x^-5 + 1), x^3/(c + x^5)^2 = 1/((c*x^-3 + x^2)*(c + x^5)): no quotient of what overflows.
-
-    In derivatives x^-6/(1 + x^-5)^2 = x^4/(1 + x^5)^2 only: the other fractions diverge at 0 where these are derived again.
-    """
-    for total, e in m.powers.items():
-        found = _number_and_power(builder, total) if e < 0 else None
-        if found is None:
-            continue
-        x, n, parts = found
-        own = {a: k for a in m.powers if (k := _exponent(builder, a, x))}
-        k = sum(own[a] * m.powers[a] for a in own)
-        if len(own) + 1 < len(m.powers) or not (k < 0 if n < 0 else k > 1 and builder.as_written):
-            continue
-        shift, k = (n, k + n * e) if n < 0 else (0, k)  # c + d*x^-5 = x^-5*(c*x^5 + d)
-        powers = multiplied(m.powers, (total, -e), *((a, -m.powers[a]) for a in own))
-        for _ in range(-e):
-            taken = min(k, abs(n)) if k > 1 and builder.as_written else 0
-            k -= taken
-            divided = [Monomial(t.coefficient, _raised(x, t.powers.get(x, 0) - shift - taken)) for t in parts]
-            powers = multiplied(powers, (applied(builder, build(builder, Plan(divided))), -1))
-        return Monomial(m.coefficient, multiplied(powers, (x, k)), m.extra)
-    return None
-
-
-def _raised(x: Basic, n: int) -> Powers:
-    return {x: n} if n else {}
-
-
-def _number_and_power(builder: Rebuilder, total: Basic) -> tuple[Basic, int, list[Monomial]] | None:
-    """x, n and the terms of c + d*x^n with numbers c and d, |n| > 1."""
-    parts = summands(builder, total)
-    if parts is None or len(parts) != 2:
-        return None
-    number, other = sorted(parts, key=lambda t: len(t.powers))
-    if number.powers or len(other.powers) != 1:
-        return None
-    ((x, n),) = other.powers.items()
-    return (x, n, parts) if abs(n) > 1 else None
-
-
-def _exponent(builder: Rebuilder, atom: Basic, x: Basic) -> int:
-    """n of an atom x^n; 0 for any other."""
-    if atom == x:
-        return 1
-    expr = builder.inside(atom)
-    m = factors(builder, atom) if expr is not None and operation_of(expr) in (power, multiply, divide) else None
-    return m.powers[x] if m is not None and m.coefficient == 1 and [*m.powers] == [x] else 0
-
-
 def _divisions(powers: Powers, e: int, inner: Monomial) -> int:
     """How many of e functions of `inner` one of its factors on the other side of the fraction takes.
 
@@ -338,11 +287,6 @@ LIMIT = Form(
 MEAN = Form(
     "logarithm over what is added to 1", (multiply, divide), on_products(mean_logarithms, log), "0/0 at 1, where there is a limit",
     "y*log(x)/(x - 1)",
-)  # fmt: skip
-
-BOUNDED = Form(
-    "power over a power and a number", (multiply, divide), on_products(bounded_powers, add, subtract),
-    "inf/inf where the power overflows", "x^5/(1 + x^5)",
 )  # fmt: skip
 
 RATIONALISED = Form(

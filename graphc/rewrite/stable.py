@@ -49,9 +49,10 @@ from graphc.rewrite.arrange import DIRECTION, consumed_by
 from graphc.rewrite.compare import are_opposite, factors, multiple
 from graphc.rewrite.differences import CONJUGATE, DIFFERENCE, LATE
 from graphc.rewrite.error_function import ERROR_FUNCTION
+from graphc.rewrite.overflow import NEGATIVE
 from graphc.rewrite.positive import LOG, LOG1P, LONGER, log_of_the_others
 from graphc.rewrite.products import DISTRIBUTED, ENTROPY, EXPONENTIAL, ROOT
-from graphc.rewrite.quotients import BOUNDED, LIMIT, MEAN, RATIONALISED, SHRINKING, TANGENT
+from graphc.rewrite.quotients import LIMIT, MEAN, RATIONALISED, SHRINKING, TANGENT
 from graphc.rewrite.rule import Match, Rewriting, Rule
 from graphc.rewrite.vanishing import GAMMA, IDENTITY, LOGGAMMA, VANISHING
 
@@ -430,6 +431,7 @@ STABLE: tuple[Rewriting, ...] = (
     MEAN,
     RATIONALISED,
     SHRINKING,
+    NEGATIVE,
     GAMMA,
     LOGGAMMA,
     VANISHING,
@@ -453,7 +455,6 @@ STABLE: tuple[Rewriting, ...] = (
 PRECISE: tuple[Rewriting, ...] = (
     LATE,
     CONJUGATE,
-    BOUNDED,
     Rule("log of sinh(x) over x", log(sinhc(x)),
          where(absolute(x) < 1, log(sinhc(x)), absolute(x) + log1mexp(-2 * absolute(x)) - log(2 * absolute(x))),
          _not_chosen,
