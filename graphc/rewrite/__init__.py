@@ -13,18 +13,22 @@ from graphc.graph.graph import Graph, needed
 from graphc.rewrite.arrange import TRIALS
 from graphc.rewrite.canonical import CANONICAL
 from graphc.rewrite.cheap import CHEAP
+from graphc.rewrite.differences import COMPOUND, NEARLY_ONE
 from graphc.rewrite.driver import Step, Worklist, changed, index_of, rewrite, rewrite_steps
 from graphc.rewrite.names import drop_dead, kept_symbols
 from graphc.rewrite.order import order_products
-from graphc.rewrite.overflow import BOUNDED, SUM_OVER_SUM
+from graphc.rewrite.overflow import BOUNDED, DIRECTION, HYPOTENUSE, SUM_OVER_SUM
 from graphc.rewrite.reciprocals import share_reciprocals
-from graphc.rewrite.rule import Form, Rule
+from graphc.rewrite.rule import Form, Rewriting, Rule
 from graphc.rewrite.squares import factor_squares
 from graphc.rewrite.stable import PRECISE, STABLE
 from graphc.rewrite.trials import ALL, Result, Trials
 
 _PRECISE = index_of(PRECISE)
-COMPUTED: tuple[Form, ...] = (SUM_OVER_SUM, BOUNDED)  # for what is computed: no derivative is taken of it
+# For what is computed, after all derivatives are taken: differences of what is nearly equal, then what overflows.
+_NEAR: tuple[Rewriting, ...] = (NEARLY_ONE,)
+_FAR: tuple[Rewriting, ...] = (SUM_OVER_SUM, BOUNDED, COMPOUND, HYPOTENUSE, DIRECTION)
+COMPUTED = (*_NEAR, *_FAR)
 
 
 def stabilise(graph: Graph, opaque: frozenset[Symbol] = frozenset()) -> Graph:
@@ -64,7 +68,10 @@ def tidy(graph: Graph, since: Graph | None = None) -> Graph:
     if since is not graph:
         start = None if since is None else changed(since, graph)
         graph = rewrite(drop_dead(graph), CANONICAL, CHEAP, start=start)
-    return share_reciprocals(factor_squares(order_products(rewrite(graph, COMPUTED))))
+    work = Worklist(graph)
+    for rules in _NEAR, _FAR:
+        work.run(index_of(rules), work.everything())
+    return share_reciprocals(factor_squares(order_products(work.graph())))
 
 
 __all__ = [

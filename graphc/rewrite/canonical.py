@@ -6,10 +6,16 @@ Always holds: no rule adds an operation; a sum's terms keep their written order.
 
 from __future__ import annotations
 
-from graphc.graph.operation import variable
-from graphc.ops.elementwise import absolute, logical_not, negate, where
+from sympy import Basic, Symbol
+
+from graphc.graph.graph import operands
+from graphc.graph.operation import operation_of, variable
+from graphc.ops.elementwise import absolute, equal, hypot, logical_not, negate, where
 from graphc.rewrite.arrange import PRODUCT
-from graphc.rewrite.rule import Match, Rewriting, Rule
+from graphc.rewrite.build import applied, build
+from graphc.rewrite.compare import summands
+from graphc.rewrite.polynomial import Monomial, Plan, fraction
+from graphc.rewrite.rule import Form, Made, Match, Rebuilder, Rewriting, Root, Rule
 from graphc.rewrite.structure import STRUCTURE
 
 w, x, y, z, c = (variable(name) for name in "wxyzc")
@@ -19,6 +25,43 @@ def _negative(match: Match) -> bool:
     """c is a number below 0."""
     atom = match.atom("c")
     return bool(atom.is_Rational and atom < 0)
+
+
+def _not_zero(match: Match) -> bool:
+    """w is a number other than 0."""
+    atom = match.atom("w")
+    return bool(atom.is_Number and atom != 0)
+
+
+def known_choice(builder: Rebuilder, root: Root) -> Made | None:
+    """A choice by a condition, in a sum of products that is itself a branch of a choice by that condition."""
+    condition, *branches = map(builder.look, root.operands)
+    for k, atom in enumerate(branches):
+        terms = summands(builder, atom) if isinstance(atom, Symbol) else None
+        known = [_known(builder, t, condition, 1 + k) for t in terms or ()]
+        if terms is None or known == terms:
+            continue
+        branches[k] = applied(builder, build(builder, Plan(known)))
+        if builder.type_of(branches[k]) == builder.type_of(atom):
+            return Root(where, (condition, *branches))
+    return None
+
+
+def _known(builder: Rebuilder, m: Monomial, condition: Basic, k: int) -> Monomial:
+    """A product in which what one condition chooses is chosen."""
+    result = Monomial(m.coefficient)
+    for a, e in m.powers.items():
+        expr = builder.inside(a)
+        if expr is not None and operation_of(expr) is where and builder.look(operands(expr)[0]) == condition:
+            a = builder.look(operands(expr)[k])
+        value = fraction(a)
+        if value is None:
+            result.powers[a] = result.powers.get(a, 0) + e
+        elif value or e > 0:
+            result.coefficient *= value**e
+        else:
+            return m
+    return result
 
 
 _SIGNS = (
@@ -36,16 +79,23 @@ _CHOICES = (
     Rule("choice of equals", where(c, x, x), x, None, "either way the same", "where(c > 0, x, x)"),
     Rule("choice within a choice", where(c, where(c, x, y), z), where(c, x, z), None,
          "the condition holds there", "where(c > 0, where(c > 0, x, y), z)"),
-    Rule("choice within a factor", where(c, x * where(c, y, z), w), where(c, x * y, w), None,
-         "the condition holds there", "where(c > 0, x*where(c > 0, y, z), 1)"),
-    Rule("choice within the other factor", where(c, w, x * where(c, y, z)), where(c, w, x * z), None,
-         "the condition fails there", "where(c > 0, 1, x*where(c > 0, y, z))"),
     Rule("choice by the opposite", where(logical_not(c), x, y), where(c, y, x), None,
          "one operation less", "where(not c > 0, x, y)"),
+    *(Rule(f"choices by one condition{k}", before, after, None, "one choice instead of two", text) for before, after, k, text in (
+        (where(c, 0, x) + where(c, 0, y), where(c, 0, x + y), "", "where(c > 0, 0, x) + where(c > 0, 0, y)"),
+        (where(c, x, 0) + where(c, y, 0), where(c, x + y, 0), " otherwise", "where(c > 0, x, 0) + where(c > 0, y, 0)"),
+    )),
+    Rule("hypotenuse that is never 0", where(equal(hypot(x, w), 0), y, z), z, _not_zero,
+         "no choice", "where(hypot(x, 2) == 0, 0, x/hypot(x, 2))"),
     Rule("choices that fill each other", where(c, x, 0) + where(c, 0, y), where(c, x, y), None,
          "one choice instead of two", "where(c > 0, x, 0) + where(c > 0, 0, y)"),
     Rule("choice within the other choice", where(c, x, where(c, y, z)), where(c, x, z), None,
          "the condition fails there", "where(c > 0, x, where(c > 0, y, z))"),
 )  # fmt: skip
 
-CANONICAL: tuple[Rewriting, ...] = (*_SIGNS, *_CHOICES, *STRUCTURE, PRODUCT)
+KNOWN = Form(
+    "choice within a sum or product", (where,), known_choice, "the condition holds, or fails, there",
+    "where(c > 0, x*where(c > 0, y, z), 1)", frozenset(),
+)  # fmt: skip
+
+CANONICAL: tuple[Rewriting, ...] = (*_SIGNS, *_CHOICES, KNOWN, *STRUCTURE, PRODUCT)

@@ -21,6 +21,7 @@ from graphc.ops.elementwise import (
     cbrt,
     cos,
     divide,
+    exp,
     expm1,
     hypot,
     less,
@@ -36,10 +37,11 @@ from graphc.ops.elementwise import (
 from graphc.rewrite.arrange import consumed_by
 from graphc.rewrite.build import applied, build
 from graphc.rewrite.compare import are_opposite, factors, gap, summands
-from graphc.rewrite.polynomial import Monomial, Plan, collect
+from graphc.rewrite.polynomial import Monomial, Plan, Powers, collect
 from graphc.rewrite.rule import Form, Made, Rebuilder, Root
 
 HALF = Integer(1) / Integer(2)
+LONGEST = 8  # geometric sum that is shorter than an exponential and a logarithm
 Formula = Callable[[Value, Value, Value], Value]  # f(x) - f(y) of x, y and d = x - y
 
 _FORMULAS: dict[Operation, Formula] = {
@@ -83,7 +85,7 @@ def _cancelled(builder: Rebuilder, a: Basic, b: Basic) -> Made | None:
 def _from_gap(builder: Rebuilder, a: Basic, b: Basic) -> Made | None:
     places = _places(builder, a, b)
     if places is None:
-        return None
+        return _of_hypotenuses(builder, a, b)
     operation, x, y, exponent = places
     if operation is log and (u := _mirrored(builder, a, b)) is not None:
         return (2 * atanh(u)).atom
@@ -98,9 +100,30 @@ def _from_gap(builder: Rebuilder, a: Basic, b: Basic) -> Made | None:
         return (-d / (builder.value(x) * builder.value(y))).atom
     if d.shape != builder.type_of(x).shape and d.shape:
         return None
+    if operation is sqrt and left is not None:
+        return _divided(builder, left, sqrt(builder.value(x)) + sqrt(builder.value(y))).atom
     if exponent is not None:
         return _of_powers(builder.value(x), builder.value(y), left, exponent)
     return _FORMULAS[operation](builder.value(x), builder.value(y), d).atom
+
+
+def _of_hypotenuses(builder: Rebuilder, a: Basic, b: Basic) -> Basic | None:
+    """hypot(x, z) - hypot(y, z) = (x - y)*((x + y)/(hypot(x, z) + hypot(y, z))), the like of both legs."""
+    f, g = builder.inside(a), builder.inside(b)
+    if f is None or g is None or not operation_of(f) is operation_of(g) is hypot:
+        return None
+    both, total = builder.value(a) + builder.value(b), None
+    for x, y in zip(map(builder.look, operands(f)), map(builder.look, operands(g)), strict=True):
+        if x == y:
+            continue
+        known = isinstance(x, Number) and isinstance(y, Number)
+        left = None if known else gap(builder, x, y)
+        if left is None and not known:
+            return None
+        d = builder.value(x - y if left is None else applied(builder, build(builder, Plan(left))))
+        part = d * ((builder.value(x) + builder.value(y)) / both)
+        total = part if total is None else total + part
+    return None if total is None else total.atom
 
 
 def _of_powers(x: Value, y: Value, left: list[Monomial] | None, a: Number) -> Basic | None:
@@ -122,16 +145,169 @@ def conjugate(builder: Rebuilder, root: Root) -> Made | None:
         return None
     a, b = root.operands
     for s, y, first in ((a, b, True), (b, a, False)):
-        left = None if isinstance(builder.look(y), Number) else _beyond(builder, s, y)
-        if left is None or builder.type_of(s) != builder.type_of(y):
+        quotient = _over_sum(builder, s, y)
+        if quotient is None:
             continue
-        length, value = builder.value(s), builder.value(y)
-        opposed = less(0, value) if root.operation is subtract else less(value, 0)
-        quotient = builder.value(applied(builder, build(builder, Plan(left)))) / (length + absolute(value))
+        value = builder.value(y)
         if not first and root.operation is subtract:
             quotient = -quotient
+        if isinstance(value.atom, Number):
+            return quotient.atom if value.atom.is_positive and root.operation is subtract else None
+        opposed = less(0, value) if root.operation is subtract else less(value, 0)
         return where(opposed, quotient, builder.value(builder.apply(root.operation, root.operands))).atom
     return None
+
+
+def _over_sum(builder: Rebuilder, s: Basic, y: Basic) -> Value | None:
+    """z/(s + |y|), which is s - |y|, where s is sqrt(y^2 + z) or hypot(y, sqrt(z))."""
+    left = _beyond(builder, s, y)
+    if left is None or builder.type_of(s).shape != builder.type_of(y).shape:
+        return None
+    return _divided(builder, left, builder.value(s) + absolute(builder.value(y)))
+
+
+def _divided(builder: Rebuilder, left: list[Monomial], both: Value) -> Value:
+    """A sum over a number; of a square as x*(x/both), which does not overflow before its root does."""
+    if len(left) == 1 and left[0].coefficient == 1 and all(e % 2 == 0 for e in left[0].powers.values()):
+        half = Monomial(powers={a: e // 2 for a, e in left[0].powers.items()})
+        root = builder.value(applied(builder, build(builder, Plan([half]))))
+        return root * (root / both)  # type: ignore[no-any-return]
+    return builder.value(applied(builder, build(builder, Plan(left)))) / both  # type: ignore[no-any-return]
+
+
+# --- two products, one nearly the other ----------------------------------------------------------------------------
+
+
+def pythagoras(builder: Rebuilder, root: Root) -> Made | None:
+    """c - c*(x/hypot(x, y))^2 = c*(y/hypot(x, y))^2."""
+    a, b = (factors(builder, atom) for atom in root.operands)
+    if a is None or b is None or not a.coefficient or not b.coefficient:
+        return None
+    for one, other, sign in ((a, b, 1), (b, a, -1)):
+        ratio = _ratio(other, one)
+        for length, e in ratio.powers.items() if ratio.coefficient == 1 else ():
+            expr = builder.inside(length)
+            if e != -2 or expr is None or operation_of(expr) is not hypot:
+                continue
+            for x, y in (operands(expr), operands(expr)[::-1]):
+                square, rest = _squared(builder, x), _squared(builder, y)
+                if square is None or rest is None or square.coefficient != 1:
+                    continue
+                if {**square.powers, length: -2} == ratio.powers:
+                    powers = _times(one.powers, rest.powers, {length: -2})
+                    return build(builder, Plan([Monomial(sign * one.coefficient * rest.coefficient, powers)]))
+    return None
+
+
+def nearly_one(builder: Rebuilder, root: Root) -> Made | None:
+    """c - c*x/y = c*(y - x)/y and c*x^n - c, where terms of y - x cancel, or x is nearly 1; c + c*x/y where x may be -y."""
+    if builder.learns or consumed_by(builder, where):
+        return None
+    a, b = root.operands
+    if root.operation is add:
+        made = _nearly_one(builder, a, b, -1)
+        return None if made is None else made.atom
+    for k, atom in enumerate((a, b)):  # where(h == 0, 0, x/h) - 1
+        expr = builder.inside(atom)
+        if expr is not None and operation_of(expr) is where and builder.look(operands(expr)[1]) == 0:
+            condition, zero, inner = operands(expr)
+            made = _nearly_one(builder, *((inner, b) if k == 0 else (a, inner)))
+            if made is None:
+                return None
+            plain = builder.apply(subtract, (zero, b) if k == 0 else (a, zero))
+            return where(builder.value(condition), builder.value(plain), made).atom
+    made = _nearly_one(builder, a, b)
+    return None if made is None else made.atom
+
+
+def _nearly_one(builder: Rebuilder, a: Basic, b: Basic, s: int = 1) -> Value | None:
+    """a - b, or (s = -1) a + b."""
+    one, other = factors(builder, a), factors(builder, b)
+    if one is None or other is None or not one.coefficient or not other.coefficient:
+        return None
+    if len({builder.type_of(atom).shape for atom in (*one.powers, *other.powers)}) > 1:
+        return None
+    for first, second, sign in ((one, other, 1), (other, one, -s)):
+        ratio = _ratio(second, first)
+        above, below = ({f: abs(e) for f, e in ratio.powers.items() if e * k > 0} for k in (1, -1))
+        if ratio.coefficient != 1 or not (below or len(above) == 1):
+            continue
+        x, y = (applied(builder, build(builder, Plan([Monomial(powers=p)]))) for p in (above, below))
+        x, y = (Integer(1) if not p else atom for p, atom in ((above, x), (below, y)))
+        left = _accurate(builder, y, x) if s > 0 else _opposed(builder, y, x)
+        if left is not None:
+            scale = Monomial(sign * first.coefficient, _times(first.powers, {f: -e for f, e in below.items()}))
+            return builder.value(applied(builder, build(builder, Plan([scale])))) * left  # type: ignore[no-any-return]
+    return None
+
+
+def _accurate(builder: Rebuilder, a: Basic, b: Basic) -> Value | None:
+    """a - b, where that is more than the difference of two rounded numbers."""
+    left = gap(builder, a, b)
+    if left is not None:
+        return builder.value(applied(builder, build(builder, Plan(left))))
+    made = _from_gap(builder, a, b)
+    if made is not None:
+        return builder.value(applied(builder, made))
+    for s, y, sign in ((a, b, 1), (b, a, -1)):
+        found = _less_one(builder, s) if y == 1 else None
+        if found is None and (quotient := _over_sum(builder, s, y)) is not None:
+            value = builder.value(y)
+            plain = builder.value(s) - value
+            found = quotient if isinstance(y, Number) and y.is_positive else where(less(0, value), quotient, plain)
+        if found is not None:
+            return found if sign > 0 else -found
+    return None
+
+
+def _opposed(builder: Rebuilder, length: Basic, x: Basic) -> Value | None:
+    """sqrt(x^2 + z) + x, which is z/(sqrt(x^2 + z) - x) where x < 0."""
+    quotient = None if isinstance(x, Number) else _over_sum(builder, length, x)
+    value = builder.value(x)
+    return None if quotient is None else where(less(value, 0), quotient, builder.value(length) + value)
+
+
+def _less_one(builder: Rebuilder, atom: Basic) -> Value | None:
+    """x^n - 1: u*(1 + x + x^2 ...) of x = 1 + u, expm1(n*log(x)) near 1 where n is no small whole number."""
+    expr = builder.inside(atom)
+    if expr is None or operation_of(expr) is not power:
+        return None
+    x, n = map(builder.look, operands(expr))
+    terms = gap(builder, x, Integer(1))
+    if not isinstance(n, Symbol) and (terms is None or n.is_negative):
+        return None
+    u = None if terms is None else builder.value(applied(builder, build(builder, Plan(terms))))
+    base = builder.value(x)
+    if u is not None and not isinstance(n, Symbol) and n.is_Integer and n <= LONGEST:
+        total = 1 + base
+        for _ in range(int(n) - 2):
+            total = 1 + base * total
+        return u * total  # type: ignore[no-any-return]
+    exponent = builder.value(n) * (log(base) if u is None else log1p(u))
+    return where(less(absolute(exponent), 1), expm1(exponent), builder.value(atom) - 1)  # type: ignore[no-any-return]
+
+
+def compound(builder: Rebuilder, root: Root) -> Made | None:
+    """(1 + u)^n as exp(n*log1p(u)) near u = 0: n may be as large as u is small."""
+    x, n = map(builder.look, root.operands)
+    terms = gap(builder, x, Integer(1)) if isinstance(n, Symbol) and not builder.learns else None
+    if terms is None or consumed_by(builder, where):
+        return None
+    u = builder.value(applied(builder, build(builder, Plan(terms))))
+    near = exp(builder.value(n) * log1p(u))
+    return where(less(absolute(u), HALF), near, builder.value(builder.apply(power, root.operands))).atom
+
+
+def _ratio(a: Monomial, b: Monomial) -> Monomial:
+    return Monomial(a.coefficient / b.coefficient, _times(a.powers, {s: -e for s, e in b.powers.items()}))
+
+
+def _times(*all_powers: Powers) -> Powers:
+    result: Powers = {}
+    for powers in all_powers:
+        for atom, e in powers.items():
+            result[atom] = result.get(atom, 0) + e
+    return {atom: e for atom, e in result.items() if e}
 
 
 def _beyond(builder: Rebuilder, root: Basic, y: Basic) -> list[Monomial] | None:
@@ -203,6 +379,17 @@ DIFFERENCE = Form(
 LATE = Form(
     "difference of near powers", (subtract,), late_difference, "the difference of nearly equal numbers",
     "sqrt(1 + x) - 1",
+)  # fmt: skip
+PYTHAGORAS = Form(
+    "square of a leg over the hypotenuse", (subtract,), pythagoras, "the difference of nearly equal numbers",
+    "1 - (x/hypot(x, y))^2",
+)  # fmt: skip
+NEARLY_ONE = Form(
+    "quotient or power that is nearly one", (subtract, add), nearly_one, "the difference of nearly equal numbers",
+    "1 - 1/(1 + x)",
+)  # fmt: skip
+COMPOUND = Form(
+    "compound growth of a small rate", (power,), compound, "1 + u is rounded, and n may be large", "(1 + x)^n",
 )  # fmt: skip
 CONJUGATE = Form(
     "root and what it nearly is", (add, subtract), conjugate, "the difference of nearly equal numbers",

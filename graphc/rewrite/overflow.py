@@ -7,19 +7,36 @@ ordinary range each side is the other to a rounding.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 
-from sympy import Basic, Integer, Rational
+from sympy import Basic, Integer, Rational, S, Symbol
 
 from graphc.graph.graph import operands
 from graphc.graph.operation import operation_of
-from graphc.ops.elementwise import add, divide, log, multiply, multiply_no_nan, power, subtract, xlogy
+from graphc.ops.elementwise import (
+    absolute,
+    add,
+    divide,
+    hypot,
+    less,
+    log,
+    multiply,
+    multiply_no_nan,
+    power,
+    sign,
+    sqrt,
+    subtract,
+    where,
+    xlogy,
+)
+from graphc.rewrite.arrange import consumed_by
 from graphc.rewrite.build import applied, build
 from graphc.rewrite.compare import factors, summands
 from graphc.rewrite.polynomial import ARITHMETIC, Monomial, Plan, Powers, collect
 from graphc.rewrite.products import multiplied, on_products
-from graphc.rewrite.rule import Form, Rebuilder
+from graphc.rewrite.rule import Form, Made, Rebuilder, Root
 
 MOST_EXPANDED = 4  # terms of a numerator that are divided one by one; of whole powers, which take no time, half of that
 DEEPEST = 8
@@ -316,6 +333,45 @@ def _of_power(t: Term, exponent: Exponent) -> Fraction | None:
     return Fraction(1) if gap is not None and gap >= 0 else None
 
 
+# --- roots of squares ----------------------------------------------------------------------------------------------
+
+
+def hypotenuse(builder: Rebuilder, root: Root) -> Made | None:
+    """sqrt(c + x^2) = hypot(x, sqrt(c)) for a positive number c that is a square: x^2 overflows."""
+    parts = summands(builder, root.operands[0]) if not builder.learns else None
+    if parts is None or len(parts) != 2:
+        return None
+    number, square = sorted(parts, key=lambda m: len(m.powers))
+    leg = _root(number.coefficient)
+    if number.powers or leg is None or square.coefficient != 1 or [*square.powers.values()] != [2]:
+        return None
+    return Root(hypot, (*square.powers, leg))
+
+
+def _root(c: Fraction) -> Rational | None:
+    """The square root of a positive number, where it is rational."""
+    if c <= 0:
+        return None
+    up, down = math.isqrt(c.numerator), math.isqrt(c.denominator)
+    return Rational(up, down) if up**2 == c.numerator and down**2 == c.denominator else None
+
+
+def direction(builder: Rebuilder, m: Monomial) -> Monomial | None:
+    """x/hypot(x, y) is the sign of x where x is infinite."""
+    if builder.learns or consumed_by(builder, where):
+        return None
+    for length, e in m.powers.items():
+        expr = builder.inside(length)
+        if e >= 0 or expr is None or operation_of(expr) is not hypot:
+            continue
+        for x in map(builder.look, operands(expr)):
+            if isinstance(x, Symbol) and m.powers.get(x, 0) > 0:
+                leg = builder.value(x)
+                share = where(less(absolute(leg), S.Infinity), leg / builder.value(length), sign(leg))
+                return Monomial(m.coefficient, multiplied(m.powers, (length, 1), (x, -1), (share.atom, 1)), m.extra)
+    return None
+
+
 NEGATIVE = Form(
     "reciprocal power in a sum below the line", (multiply, divide), on_products(without_reciprocals, add, subtract),
     "inf/inf where the reciprocal overflows", "x^-3/(x^-3 - 5)^2",
@@ -327,4 +383,10 @@ BOUNDED = Form(
 SUM_OVER_SUM = Form(
     "sum of powers over a sum of powers", (multiply, divide), on_products(sum_over_sum, add, subtract, multiply, divide),
     "inf/inf where the powers overflow", "(6*x^2 - 2)/(1 + x^2)^3",
+)  # fmt: skip
+HYPOTENUSE = Form(
+    "root of a number and a square", (sqrt,), hypotenuse, "the square overflows", "sqrt(1 + x^2)",
+)  # fmt: skip
+DIRECTION = Form(
+    "leg over hypotenuse", (multiply, divide), on_products(direction, hypot), "inf/inf far out", "x/hypot(x, y)",
 )  # fmt: skip

@@ -29,6 +29,7 @@ from graphc.ops.elementwise import (
     maximum,
     minimum,
     multiply,
+    multiply_no_nan,
     not_equal,
     power,
     sigmoid,
@@ -40,6 +41,7 @@ from graphc.ops.elementwise import (
     tan,
     tanh,
     where,
+    xlogy,
 )  # fmt: skip
 from graphc.ops.program import size_
 from graphc.ops.reduction import largest, prod, sum_
@@ -47,7 +49,7 @@ from graphc.ops.safe import dlogexprel, exprel, langevin, log1mexp, log1prel, lo
 from graphc.ops.special import gamma, loggamma
 from graphc.rewrite.arrange import DIRECTION, consumed_by
 from graphc.rewrite.compare import are_opposite, factors, multiple
-from graphc.rewrite.differences import CONJUGATE, DIFFERENCE, LATE
+from graphc.rewrite.differences import CONJUGATE, DIFFERENCE, LATE, PYTHAGORAS
 from graphc.rewrite.error_function import ERROR_FUNCTION
 from graphc.rewrite.overflow import NEGATIVE
 from graphc.rewrite.positive import LOG, LOG1P, LONGER, log_of_the_others
@@ -412,6 +414,8 @@ _LOGARITHMS = (
     Rule("log of -expm1", log(-expm1(x)), log1mexp(x), None, "1 - exp(x) rounds to 1 for x << 0", "log(-expm1(x))"),
     Rule("log(1 - exp)", log1p(-exp(x)), log1mexp(x), None, "exp(x) rounds to 1 near 0", "log1p(-exp(x))"),
     Rule("log(1 + x)", log(1 + x), log1p(x), None, "1 + x rounds to 1 for small x", "log(1 + x)"),
+    *(Rule(f"multiple of log(1 {k} x)", xlogy(y, before), multiply_no_nan(y, log1p(u)), None, f"1 {k} x rounds to 1 for small x",
+           f"grad((1 {k} x)^y, y)") for k, before, u in (("+", 1 + x, x), ("-", 1 - x, -x))),
     Rule("log(1 - x)", log(1 - x), log1p(-x), None, "1 - x rounds to 1 for small x", "log(1 - x)"),
     Rule("exp - 1", exp(x) - 1, expm1(x), None, "the difference of equal numbers for small x", "exp(x) - 1"),
     Rule("1 - exp", 1 - exp(x), -expm1(x), None, "the difference of equal numbers for small x", "1 - exp(x)"),
@@ -447,6 +451,7 @@ STABLE: tuple[Rewriting, ...] = (
     *_SPREAD,
     *_LOGARITHMS,
     DIFFERENCE,
+    PYTHAGORAS,
     *_HOLES,
     ENTROPY,
 )
