@@ -33,9 +33,9 @@ from graphc.ops.elementwise import (
 )
 from graphc.rewrite.arrange import consumed_by
 from graphc.rewrite.build import applied, build
-from graphc.rewrite.compare import factors, summands
+from graphc.rewrite.compare import summands
 from graphc.rewrite.polynomial import ARITHMETIC, Monomial, Plan, Powers, collect
-from graphc.rewrite.products import multiplied, on_products
+from graphc.rewrite.products import apart, multiplied, on_products
 from graphc.rewrite.rule import Form, Made, Rebuilder, Root
 
 MOST_EXPANDED = 4  # terms of a numerator that are divided one by one; of whole powers, which take no time, half of that
@@ -113,7 +113,7 @@ def bounded_powers(builder: Rebuilder, m: Monomial) -> Monomial | None:
     """x^5/(c + x^5) = 1/(c*x^-5 + 1), x^4/(c + x^5)^2 = 1/(c*x^-2 + x^3)^2, x^(n - 1)*k^n/(k^n + x^n)^2
     = 1/((k^n/x^(n - 1) + x)*(1 + x^n/k^n)): the sum is divided by the powers above it, term by term.
     """
-    return None if builder.learns else _bounded(builder, _apart(builder, m))
+    return None if builder.learns else _bounded(builder, apart(builder, m))
 
 
 def _bounded(builder: Rebuilder, m: Monomial) -> Monomial | None:
@@ -121,7 +121,7 @@ def _bounded(builder: Rebuilder, m: Monomial) -> Monomial | None:
         expr = builder.inside(atom)
         if e == 1 and expr is not None and operation_of(expr) is xlogy:  # f*xlogy(p, x) is xlogy(f*p, x)
             p, x = operands(expr)
-            found = _bounded(builder, _apart(builder, Monomial(powers=multiplied(m.powers, (atom, -1), (p, 1)))))
+            found = _bounded(builder, apart(builder, Monomial(powers=multiplied(m.powers, (atom, -1), (p, 1)))))
             if found is None:
                 return None
             weight = applied(builder, build(builder, Plan([found])))
@@ -254,7 +254,7 @@ def sum_over_sum(builder: Rebuilder, m: Monomial) -> Monomial | None:
     """A sum of powers over a sum of powers, term by term where they overflow together."""
     if builder.learns:
         return None
-    m = _apart(builder, m)
+    m = apart(builder, m)
     sums = [t for a, e in m.powers.items() if e < 0 for t in _sum_of_powers(builder, a) or ()]
     if not sums or not any(k == 1 and _is_sum(builder, a) for a, k in m.powers.items()):
         return None
@@ -279,16 +279,6 @@ def _multiplied_out(builder: Rebuilder, m: Monomial) -> list[Monomial]:
             rest = multiplied(m.powers, (atom, -1))
             return [Monomial(m.coefficient * t.coefficient, multiplied(rest, *t.powers.items())) for t in parts]
     return [m]
-
-
-def _apart(builder: Rebuilder, m: Monomial) -> Monomial:
-    """A product taken apart through everything that is one, also where others use it."""
-    result = Monomial(m.coefficient, {}, m.extra)
-    for atom, e in m.powers.items():
-        inner = factors(builder, atom) or Monomial(powers={atom: 1})
-        result.coefficient *= inner.coefficient**e
-        result.powers = multiplied(result.powers, *((a, k * e) for a, k in inner.powers.items()))
-    return result
 
 
 def _is_sum(builder: Rebuilder, atom: Basic) -> bool:

@@ -83,6 +83,16 @@ def multiplied(powers: Powers, *changes: tuple[Basic, int]) -> Powers:
     return result
 
 
+def apart(builder: Rebuilder, m: Monomial) -> Monomial:
+    """A product taken apart through everything that is one, also where others use it."""
+    result = Monomial(m.coefficient, {}, m.extra)
+    for atom, e in m.powers.items():
+        inner = factors(builder, atom) or Monomial(powers={atom: 1})
+        result.coefficient *= inner.coefficient**e
+        result.powers = multiplied(result.powers, *((a, k * e) for a, k in inner.powers.items()))
+    return result
+
+
 # --- exponentials --------------------------------------------------------------------------------------------------
 
 

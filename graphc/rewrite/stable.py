@@ -57,6 +57,7 @@ from graphc.rewrite.products import DISTRIBUTED, ENTROPY, EXPONENTIAL, ROOT
 from graphc.rewrite.quotients import LIMIT, MEAN, RATIONALISED, SHRINKING, TANGENT
 from graphc.rewrite.rule import Match, Rewriting, Rule
 from graphc.rewrite.vanishing import GAMMA, IDENTITY, LOGGAMMA, VANISHING
+from graphc.rewrite.weights import WEIGHTED
 
 x, y, z, c = variable("x"), variable("y"), variable("z"), variable("c")
 HALF = Rational(1, 2)
@@ -408,9 +409,6 @@ _LOGARITHMS = (
          "exp(x) overflows or vanishes", "log(exp(x) - exp(y))"),
     Rule("log of a difference of logistic functions", log(sigmoid(x) - sigmoid(y)),
          log1mexp(y - x) - softplus(-x) - softplus(y), None, "log(0) far from 0", "log(sigmoid(x) - sigmoid(y))"),
-    Rule("log of a weighted sum of exponentials", log(sum_(y * exp(x), "axis", "keepdims")),
-         logsumexp(x, "axis", "keepdims") + log(sum_(y * softmax(x, "axis"), "axis", "keepdims")), _not_repeated,
-         "exp(x) overflows", "input x[n, 3], y[3]; log(sum(y*exp(x), axis=1))"),
     Rule("log of -expm1", log(-expm1(x)), log1mexp(x), None, "1 - exp(x) rounds to 1 for x << 0", "log(-expm1(x))"),
     Rule("log(1 - exp)", log1p(-exp(x)), log1mexp(x), None, "exp(x) rounds to 1 near 0", "log1p(-exp(x))"),
     Rule("log(1 + x)", log(1 + x), log1p(x), None, "1 + x rounds to 1 for small x", "log(1 + x)"),
@@ -443,6 +441,7 @@ STABLE: tuple[Rewriting, ...] = (
     DIRECTION,
     *_SOFTPLUS,
     *_SOFTMAX,
+    *WEIGHTED,
     LOG,
     LOG1P,
     LONGER,
