@@ -25,7 +25,7 @@ from graphc.api import (
     train,
     vjp,
 )
-from graphc.errors import DataError, DerivativeError, GraphcError, ParseError, ShapeError, TrainingError
+from graphc.errors import DataError, DerivativeError, GraphcError, OutsideError, ParseError, ShapeError, TrainingError
 
 if TYPE_CHECKING:
     from graphc.explain.derivation import Derivation
@@ -52,7 +52,7 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
-    "DataError", "Derivation", "DerivativeError", "Equation", "Function", "Graph", "GraphcError", "Objective", "ParseError", "Run",
+    "DataError", "Derivation", "DerivativeError", "Equation", "Function", "Graph", "GraphcError", "Objective", "OutsideError", "ParseError", "Run",
     "ShapeError", "TrainingError", "check", "compile", "derive", "from_sympy", "grad", "hessian", "hvp", "jacobian",
     "jvp", "parse", "predict", "simplify", "train", "vjp",
 ]  # fmt: skip

@@ -19,7 +19,7 @@ Always holds: every stage leaves (name, graph, seconds, steps) in the history; t
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Union
@@ -37,20 +37,21 @@ from graphc.differentiate.program import (
     expand_gradients,
     gradient,
     hessian,
+    hvp,
     jacobian,
     safe_to_differentiate,
     the_value,
 )
-from graphc.errors import DataError, DerivativeError, ParseError
+from graphc.errors import DataError, DerivativeError, ParseError, ShapeError
 from graphc.graph.graph import Equation, Graph, Origin, focus, operands, prune, statics
 from graphc.graph.operation import operation_of
-from graphc.graph.types import Dim, Type, sizes_of, surely_at_most
+from graphc.graph.types import Dim, Size, Type, shape_text, sizes_of, surely_at_most
 from graphc.language.expand import expand
 from graphc.language.names import plain_name
 from graphc.language.reader import parse
 from graphc.language.step import focus_updates, training_graph
 from graphc.ops import DERIVATIVES
-from graphc.ops.algebra import surely_read, taken_from
+from graphc.ops.algebra import permuted, surely_read, taken_from
 from graphc.program_file import read_file
 from graphc.rewrite import order_products, simplify, simplify_steps, stabilise, stabilise_steps, tidy
 from graphc.run.evaluate import evaluate
@@ -160,10 +161,10 @@ def derivative_graph(graph: Graph, derive: Callable[..., Graph], wrt: Any = None
 
 
 def called_derivative(graph: Graph, what: str, wrt: Any = None) -> Graph:
-    """The graph of what a function's call gives: "jacobian", "hessian", or "objective": values and Jacobians."""
+    """The graph of what a function's call gives: "jacobian", "hessian", "hvp", or "objective": values and Jacobians."""
     value = called_graph(graph)
     if what != "objective":
-        return derivative_graph(value, hessian if what == "hessian" else jacobian, wrt)
+        return derivative_graph(value, {"hessian": hessian, "hvp": hvp, "jacobian": jacobian}[what], wrt)
     found = jacobian(value, wrt_symbols(value, wrt), stabilise)
     return prune(found.replace(outputs=(*value.outputs, *found.outputs)))
 
@@ -230,6 +231,7 @@ def compile_function(graph: Graph, dtype: str, work: Compilation) -> Artifact:
         differentiable=refusal,
         sizes=graph.sizes,
         checks=_checks(value),
+        ranges=_ranges(value, value.outputs),
     )
 
 
@@ -297,12 +299,22 @@ def _checks(graph: Graph) -> tuple[Check, ...]:
         if operation is not None:
             types = tuple(_atom_type(graph, a) for a in operands(equation.expr) if a is not equation.expr)
             operation.infer(types, statics(equation.expr), note(equation.origin))
+    for equation, value, first, last in _constant_places(graph):
+        for a, b in ((first, value), (value, last)):
+            if isinstance(a, int) and isinstance(b, int) and a > b:
+                line, column, text = _where(equation.origin)
+                x = operands(equation.expr)[0]
+                raise ShapeError(
+                    f"index {value} is outside of {first} to {last}; operands: {x} {shape_text(_atom_type(graph, x).shape)}",
+                    line=line, column=column, source_line=text, hint="the first element is x[0], the last x[-1]",
+                )  # fmt: skip
+            note(equation.origin)(a, b, "<=")
     return tuple(found.values())
 
 
-def _ranges(step: Graph, batch: str | None) -> tuple[Range, ...]:
-    """Inputs that hold indices of arrays of known sizes, where loss or metrics need what they pick."""
-    needed: set[Basic] = {step.outputs[0], *step.metrics}
+def _ranges(step: Graph, results: Iterable[Symbol], batch: str | None = None) -> tuple[Range, ...]:
+    """Inputs that hold indices, where results need what they pick; not of arrays whose size is that of the batch."""
+    needed: set[Basic] = {*results}
     definitions = step.definitions()
     found: list[Range] = []
     for equation in reversed(step.equations):
@@ -323,12 +335,39 @@ def _ranges(step: Graph, batch: str | None) -> tuple[Range, ...]:
 def _source(definitions: dict[Symbol, Equation], atom: Basic) -> tuple[Basic, tuple[Any, ...]]:
     """What an atom's elements are taken from, and the part of it that they are."""
     part: tuple[Any, ...] = ()
-    while not part and isinstance(atom, Symbol) and atom in definitions:
-        found = taken_from(definitions[atom].expr)
-        if found is None:
+    while isinstance(atom, Symbol) and atom in definitions:
+        expr = definitions[atom].expr
+        found, axes = taken_from(expr), permuted(expr)
+        if found is None or (part and axes is None):
             break
-        atom, part = found
+        if part and axes is not None:
+            part = tuple(part[axes.index(k)] for k in range(len(axes)))
+        atom, part = found[0], part or found[1]
     return atom, part
+
+
+def _constant_places(graph: Graph) -> Iterator[tuple[Equation, int, Size, Size]]:
+    """Indices that no input decides: where they stand, the index, the first and the last that there is."""
+    for equation in graph.equations:
+        operation = operation_of(equation.expr)
+        if operation is None or operation.indices is None:
+            continue
+        atoms = operands(equation.expr)
+        k, first, last = operation.indices(tuple(_atom_type(graph, a) for a in atoms), statics(equation.expr))
+        for value in _constant_values(graph, atoms[k]):
+            yield equation, value, first, last
+
+
+def _constant_values(graph: Graph, atom: Basic) -> list[int]:
+    """The least and the largest element of what depends on no input and no size."""
+    if not isinstance(atom, Symbol):
+        return [int(atom)]
+    part = focus(graph, (atom,)) if atom not in graph.leaves() else graph
+    if part.leaves() or any(sizes_of(d) for t in part.types.values() for d in t.shape):
+        return []
+    primitive = expand(part)
+    found = evaluate(primitive, {}, primitive.outputs)[primitive.outputs[0]]
+    return [int(found.min()), int(found.max())] if found.size else []
 
 
 def _where(origin: Origin) -> tuple[int | None, int | None, str | None]:
@@ -360,7 +399,7 @@ def compile_training(graph: Graph, dtype: str, optimizer: Any, work: Compilation
     return Artifact(
         source=source, dtype=dtype, entries=tuple(writer.entries), leaves=tuple(_leaf(step, s) for s in leaves),
         outputs=tuple(s.name for s in kept), output_kinds=("real",) * len(kept),
-        sizes=step.sizes, checks=_checks(focus(step, kept)), ranges=_ranges(step, layout.batch), layout=layout,
+        sizes=step.sizes, checks=_checks(focus(step, kept)), ranges=_ranges(step, kept, layout.batch), layout=layout,
         training=tuple((k, float(v)) for k, v in graph.training),
         data=(graph.data.file, graph.data.columns) if graph.data is not None else None,
     )  # fmt: skip

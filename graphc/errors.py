@@ -67,5 +67,9 @@ class DataError(GraphcError):
     """Values given for inputs or parameters do not fit the program, or cannot be read."""
 
 
+class OutsideError(DataError, IndexError):
+    """An index among the values given picks an element that there is none of."""
+
+
 class TrainingError(GraphcError):
     """Training cannot start or cannot go on."""

@@ -21,6 +21,7 @@ from graphc.language.parser import Definition, Statement, parse_statements
 from graphc.ops import INFIX, PREFIX, SIZE
 
 TRAINING = ("batch", "epochs", "holdout", "seed")
+LEAST = {"batch": 1, "epochs": 0, "seed": 0}  # of settings that count something
 
 
 def parse(text: str) -> Graph:
@@ -210,7 +211,12 @@ class Reader(Machine):
                 raise ParseError(
                     f"train has no {key}", hint=near(key, TRAINING) or f"train takes {', '.join(TRAINING)}"
                 )
-            self.training.append((key, self._number(self.constant(code, frame.source, key), key)))
+            value = self._number(self.constant(code, frame.source, key), key)
+            least = LEAST.get(key)
+            if (value < 0 or value >= 1) if least is None else (not value.is_Integer or value < least):
+                what = "a share from 0 to below 1" if least is None else f"a whole number from {least} on"
+                raise ParseError(f"{key} is {what}, not {value}", hint="train batch=32, epochs=30, holdout=0.2")
+            self.training.append((key, value))
 
     # --- declarations ------------------------------------------------------------------------------------------
 

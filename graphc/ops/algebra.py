@@ -100,6 +100,11 @@ def taken_from(expr: Basic) -> tuple[Basic, tuple[Any, ...]] | None:
     return (atoms[0], ()) if operation in (None, broadcast, reshape, transpose) else None
 
 
+def permuted(expr: Basic) -> tuple[int, ...] | None:
+    """The axes of a transpose."""
+    return statics(expr)[0] if operation_of(expr) is transpose else None
+
+
 def average(builder: Builder, atom: Basic, name: str) -> Basic:
     """The mean over all elements, under a name."""
     shape = builder.type_of(atom).shape

@@ -180,8 +180,14 @@ def _with_diagonals(builder: Builder, x: Basic, labels: str) -> tuple[Basic, str
 
 def _einsum_labels(text: Any, count: int) -> tuple[list[str], str]:
     hint = 'einsum("ij,jk->ik", a, b)'
-    if not isinstance(text, str) or text.count("->") != 1:
+    if not isinstance(text, str):
         raise ParseError("einsum takes labels first", hint=hint)
+    if text.count("->") != 1:
+        once = "".join(sorted(c for c in set(text) if c.isalpha() and text.count(c) == 1))
+        meant = f'"{text}->{once}"' if text.count("->") == 0 else hint
+        raise ParseError(
+            f"the labels {text!r} do not say which the result has, after one ->", hint=f"einsum({meant}, ...)"
+        )
     inputs, result = text.replace(" ", "").split("->")
     parts = inputs.split(",")
     if len(parts) != count:

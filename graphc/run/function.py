@@ -133,7 +133,7 @@ class Function:
 
     f(x=0.5), f.grad(x=0.5) -> {"x": ...}, f.value_and_grad(x=0.5) -> (value, {"x": ...}), f.jacobian(x=...),
     f.hessian(x=...), f.objective(...).  Raises DataError for arguments that do not fit, DerivativeError where there is no
-    gradient.  `derived(what, wrt)` is the function of other results of the same program: "jacobian", "hessian" or
+    gradient.  `derived(what, wrt)` is the function of other results of the same program: "jacobian", "hessian", "hvp" or
     "objective" (values, then Jacobians) for some names.  It is pickled as its program, and compiled again.
     """
 
@@ -331,6 +331,8 @@ class Function:
         ]
         if not self.artifact.pointwise:
             return _unpacked(self._arrays(entry, values))
+        if self.artifact.ranges:
+            self._check_ranges(dict(zip(self.inputs, values, strict=True)), {})
         if self._plain_left > 0 and all(v.ndim == 0 for v in values):
             self._plain_left -= 1
             with np.errstate(all="ignore"):
@@ -383,11 +385,18 @@ class Function:
             check_shape(name, array, self._types[name].shape)
         sizes = bind_sizes(arrays, self._types)
         check_sizes(self.artifact, sizes)
+        if self.artifact.ranges:
+            self._check_ranges(arrays, sizes)
         run, types = self.artifact.entry(f"{entry}_run"), array_types(self._dtype)
         results = [np.empty(tuple(size_value(d, sizes) for d in shape), types[kind]) for kind, shape in run.results]
         given = map(np.ascontiguousarray, values)
         self.jit.native(run.name)(*(sizes[n] for n in run.sizes), *given, *results)
         return _grouped(entry, results)
+
+    def _check_ranges(self, arrays: Mapping[str, Any], sizes: Mapping[str, int]) -> None:
+        from graphc.training.data import check_ranges
+
+        check_ranges(arrays, self.artifact.ranges, sizes)
 
 
 def _grouped(entry: str, results: list[Any]) -> Any:

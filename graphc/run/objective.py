@@ -28,7 +28,8 @@ class Objective:
     """A program's output and its derivative as functions of one vector.
 
     o(v) -> (value, derivative): scipy.optimize.minimize(o, o.start, jac=True), root(o, o.start, jac=True)
-    o.value(v), o.jacobian(v): least_squares(o.value, o.start, jac=o.jacobian); o.hessian(v) for Newton's methods
+    o.value(v), o.jacobian(v): least_squares(o.value, o.start, jac=o.jacobian); o.hessian(v) for Newton's methods, or
+    o.hvp(v, p), its product with a vector: minimize(o, o.start, jac=True, hessp=o.hvp, method="trust-krylov")
     o.low_level: scipy.integrate.quad(o.low_level, a, b), nquad
     o.unpack(v) -> {name: array}, o.pack({name: array}) -> v
 
@@ -128,6 +129,15 @@ class Objective:
         rows = [[np.asarray(next(blocks), np.float64).reshape(m, n) for n in lengths] for m in lengths]
         return np.block(rows)
 
+    def hvp(self, vector: Any, direction: Any) -> Any:
+        """The product of the matrix of second derivatives of a number with a vector, of length n as both are.
+
+        Forward mode over reverse mode (Pearlmutter 1994): it takes a few times as long as the gradient, whatever n is.
+        """
+        pushed = [name for name in self._times.inputs if name not in self._leaves]
+        along = dict(zip(pushed, self.unpack(direction).values(), strict=True))
+        return np.concatenate([np.ravel(v) for v in self._results(self._times, vector, along)]).astype(np.float64)
+
     @cached_property
     def low_level(self) -> Any:
         """A `scipy.LowLevelCallable`, double (int n, double *x), of the names in their order; programs of numbers only."""
@@ -151,8 +161,12 @@ class Objective:
     def _second(self) -> Function:
         return self._function.derived("hessian", self.names)
 
-    def _results(self, function: Function, vector: Any) -> tuple[Any, ...]:
-        given = {**self._fixed, **self.unpack(vector)}
+    @cached_property
+    def _times(self) -> Function:
+        return self._function.derived("hvp", self.names)
+
+    def _results(self, function: Function, vector: Any, more: Mapping[str, Any] | None = None) -> tuple[Any, ...]:
+        given = {**self._fixed, **self.unpack(vector), **(more or {})}
         found = function(**{name: given[name] for name in function.inputs if name in given})
         return tuple(found.values()) if isinstance(found, dict) else (found,)
 

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphc.codegen.artifact import Range
-from graphc.errors import DataError
+from graphc.errors import DataError, OutsideError
 from graphc.graph.types import MOST_AXES, Size, Type, shape_text, size_value, sizes_of, the_name
 
 Array: TypeAlias = NDArray[Any]
@@ -360,15 +360,15 @@ def _first(name: str, array: Array, bad: Array) -> str:
 
 
 def check_ranges(arrays: Mapping[str, Array], ranges: Sequence[Range], sizes: Mapping[str, int]) -> None:
-    """Indices among the data pick elements that there are: DataError with the first that does not."""
+    """Indices among the data pick elements that there are: OutsideError, also an IndexError, with the first that does not."""
     for r in ranges:
         array, first, last = arrays[r.name], size_value(r.first, sizes), size_value(r.last, sizes)
         bad = (array < first) | (array > last)
         if bad.any() and r.part:
             bad &= _part(bad.shape, r, sizes)
         if bad.any():
-            raise DataError(
-                f"{_first(r.name, array, bad)}, outside of {first} to {last}",
+            raise OutsideError(
+                f"{_first(r.name, array, bad)}, outside of {first} to {last}: there are {last + 1}",
                 hint="classes are counted from 0; where(k >= 0, ..., 0) leaves out what has none",
                 line=r.line, column=r.column, source_line=r.source_line,
             )  # fmt: skip

@@ -306,10 +306,11 @@ class Trainer:
         for name, column in zip(("loss", *self.layout.metrics), rows[: last + 1].T, strict=True):
             self.history[name] += column.tolist()
         if bad.size:
-            raise TrainingError(
-                f"the loss is {rows[last, 0]} in epoch {done + last + 1}",
-                hint="a smaller step (lr), scaled inputs, or a spelling that cannot overflow",
-            )
+            hint = "a smaller step (lr), scaled inputs, or a spelling that cannot overflow"
+            left = self.count % (self.settings.batch_size or self.count) if self.layout.batch is not None else 0
+            if left and np.isnan(rows[last, 0]):
+                hint += f"; if it needs more than the {left} of the last batch (a mean over none is NaN), another batch_size"
+            raise TrainingError(f"the loss is {rows[last, 0]} in epoch {done + last + 1}", hint=hint)
 
     def _measure(self, held: Mapping[str, Any]) -> None:
         order = np.arange(self._examples(held), dtype=np.int64)

@@ -46,6 +46,16 @@ def test_the_matrix_is_the_derivative(data: dict[str, np.ndarray]) -> None:
     assert np.allclose(o.hessian(v), optimize.approx_fprime(v, o.jacobian, 1e-6), atol=1e-5)
 
 
+def test_the_hessian_times_a_vector(data: dict[str, np.ndarray]) -> None:
+    o = graphc.compile(LOGISTIC).objective(("b", "w"), **data)
+    v, p = np.array([0.1, 0.2, -0.3]), np.array([1.0, -2.0, 3.0])
+    assert np.allclose(o.hvp(v, p), o.hessian(v) @ p, rtol=1e-13)
+    found = optimize.minimize(o, o.start, jac=True, hessp=o.hvp, method="trust-krylov")
+    assert np.abs(o.jacobian(found.x)).max() < 1e-4
+    numbers = graphc.compile("input x, x_dot; x^2*x_dot + sin(x*x_dot)").objective()
+    assert np.allclose(numbers.hvp([1, 2], [3, 4]), numbers.hessian([1, 2]) @ [3, 4], rtol=1e-13)
+
+
 def test_least_squares_from_a_line_of_text() -> None:
     x = np.linspace(0, 3, 20)
     o = graphc.compile("a*exp(-b*x) - y").objective(("a", "b"), a=1, b=1, x=x, y=2 * np.exp(-0.7 * x))
