@@ -210,6 +210,8 @@ def _contract_reference(a: Any, b: Any, labels: str) -> Any:
 def _contract_show(texts: tuple[str, ...], types: tuple[Type, ...], statics: tuple[Any, ...]) -> str:
     if types[0].rank and types[1].rank and statics[0] == matmul_labels(types[0].rank, types[1].rank):
         return f"{texts[0]} @ {texts[1]}"
+    if statics[0] == "a,b->ab":
+        return f"outer({texts[0]}, {texts[1]})"
     return f'einsum("{statics[0]}", {texts[0]}, {texts[1]})'
 
 

@@ -16,7 +16,7 @@ from graphc.graph.operation import Operation, operation_of
 from graphc.graph.types import Size, product
 from graphc.ops import OPERATIONS, SIZE
 from graphc.ops.composite import logsumexp, norm
-from graphc.ops.contraction import contract, contracted, split
+from graphc.ops.contraction import canonical, contract, contracted, split
 from graphc.ops.elementwise import add, divide, multiply, negate, subtract
 from graphc.ops.indexing import diagonal, diagonal_matrix, eye
 from graphc.ops.movement import broadcast, reshape, transpose
@@ -144,6 +144,15 @@ def transposed_contraction(builder: Rebuilder, root: Root) -> Made | None:
     if tuple(atoms) == root.operands:
         return None
     return Root(contract, tuple(atoms), (f"{labels[0]},{labels[1]}->{labels[2]}",))
+
+
+def contraction_with_itself(builder: Rebuilder, root: Root) -> Made | None:
+    """Which of two equal operands comes first makes no difference: of both spellings the one that sorts first."""
+    a, b, result = split(root.statics[0])
+    turned = canonical(b, a, result)
+    if builder.look(root.operands[0]) != builder.look(root.operands[1]) or turned >= root.statics[0]:
+        return None
+    return Root(contract, root.operands, (turned,))
 
 
 def sum_of_repeated(builder: Rebuilder, root: Root) -> Made | None:
@@ -310,6 +319,8 @@ STRUCTURE: tuple[Form, ...] = (
          "one transpose, or none", f"{_N}; transpose(transpose(t, (1, 0)), (1, 0))"),
     Form("transpose in a contraction", (contract,), transposed_contraction,
          "a contraction reads axes in any order", f"{_N}; x @ t.T.T"),
+    Form("contraction with itself", (contract,), contraction_with_itself, "equal products are then one symbol",
+         'input A[n, n]; einsum("ab,ca->bc", A, A)'),
     Form("sum of a repeated number", (sum_,), sum_of_repeated, "a product", f"{_N}; sum(broadcast(c, (n, 3)), axis=0)"),
     Form("sum of a diagonal matrix", (sum_,), sum_of_diagonal, "nothing but 0 is added", f"{_N}; sum(diagonal_matrix(x), axis=0)"),
     Form("diagonal matrices in a sum", (add, subtract), sum_of_diagonals, "n additions instead of n^2",
