@@ -11,7 +11,7 @@ from collections.abc import Callable
 from sympy import Basic, Integer, Number, Rational, Symbol
 
 from graphc.graph.graph import operands
-from graphc.graph.operation import Operation, Value, operation_of
+from graphc.graph.operation import Operation, Value, operation_of, variable
 from graphc.ops.elementwise import (
     absolute,
     add,
@@ -21,6 +21,7 @@ from graphc.ops.elementwise import (
     cbrt,
     cos,
     divide,
+    equal,
     exp,
     expm1,
     hypot,
@@ -38,7 +39,7 @@ from graphc.rewrite.arrange import consumed_by
 from graphc.rewrite.build import applied, build
 from graphc.rewrite.compare import are_opposite, factors, gap, summands
 from graphc.rewrite.polynomial import Monomial, Plan, Powers, collect
-from graphc.rewrite.rule import Form, Made, Rebuilder, Root
+from graphc.rewrite.rule import Form, Made, Match, Rebuilder, Root, Rule
 
 HALF = Integer(1) / Integer(2)
 LONGEST = 8  # geometric sum that is shorter than an exponential and a logarithm
@@ -197,6 +198,13 @@ def pythagoras(builder: Rebuilder, root: Root) -> Made | None:
                     powers = _times(one.powers, rest.powers, {length: -2})
                     return build(builder, Plan([Monomial(sign * one.coefficient * rest.coefficient, powers)]))
     return None
+
+
+def _leg(match: Match) -> bool:
+    """y is a hypotenuse, and x one of its legs."""
+    expr = match.builder.inside(match.atom("y"))
+    legs = () if expr is None or operation_of(expr) is not hypot else map(match.builder.look, operands(expr))
+    return match.atom("x") in legs
 
 
 def nearly_one(builder: Rebuilder, root: Root) -> Made | None:
@@ -383,6 +391,11 @@ LATE = Form(
 PYTHAGORAS = Form(
     "square of a leg over the hypotenuse", (subtract,), pythagoras, "the difference of nearly equal numbers",
     "1 - (x/hypot(x, y))^2",
+)  # fmt: skip
+_X, _Y, _Z = (variable(name) for name in "xyz")
+LEG = Rule(
+    "leg of a leg", where(equal(_Z, 0), 0, _Y / _Z) * where(equal(_Y, 0), 0, _X / _Y), where(equal(_Z, 0), 0, _X / _Z), _leg,
+    "rounded thrice, and its derivative is a difference", "r = hypot(x, y); h = hypot(r, z); where(h == 0, 0, r/h)*where(r == 0, 0, x/r)",
 )  # fmt: skip
 NEARLY_ONE = Form(
     "quotient or power that is nearly one", (subtract, add), nearly_one, "the difference of nearly equal numbers",

@@ -49,7 +49,7 @@ from graphc.ops.safe import dlogexprel, exprel, langevin, log1mexp, log1prel, lo
 from graphc.ops.special import gamma, loggamma
 from graphc.rewrite.arrange import DIRECTION, consumed_by
 from graphc.rewrite.compare import are_opposite, factors, multiple
-from graphc.rewrite.differences import CONJUGATE, DIFFERENCE, LATE, PYTHAGORAS
+from graphc.rewrite.differences import CONJUGATE, DIFFERENCE, LATE, LEG, PYTHAGORAS
 from graphc.rewrite.error_function import ERROR_FUNCTION
 from graphc.rewrite.overflow import NEGATIVE
 from graphc.rewrite.positive import LOG, LOG1P, LONGER, log_of_the_others
@@ -451,6 +451,7 @@ STABLE: tuple[Rewriting, ...] = (
     *_LOGARITHMS,
     DIFFERENCE,
     PYTHAGORAS,
+    LEG,
     *_HOLES,
     ENTROPY,
 )

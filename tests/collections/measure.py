@@ -15,8 +15,8 @@ from __future__ import annotations
 import sys
 import zlib
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -153,6 +153,7 @@ class Measured:
     formula: Formula
     dtype: str
     errors: list[Error]
+    around: dict[str, list[tuple[list[Any], list[Any]]]] = field(default_factory=dict)
 
     def worst(self, quantity: str) -> tuple[float, float]:
         """The largest error of graphc and of the formula as written."""
@@ -173,10 +174,19 @@ class Measured:
     def _nearby(self, error: Error) -> float:
         """The largest error of the formula as written at points nearby: near a root it is a matter of luck."""
         k, worst = self.formula.quantities.index(error.quantity), 0.0
-        for point in self.formula.neighbours(error.point):
-            exact, naive = self.formula.exact(point)[k], self.formula.naive(point, self.dtype)[k]
-            worst = max(worst, bits(naive, exact, self.dtype) if _fits(exact, self.dtype) else 0.0)
+        for exact, naive in self._neighbours(error.point):
+            worst = max(worst, bits(naive[k], exact[k], self.dtype) if _fits(exact[k], self.dtype) else 0.0)
+            if worst + ALLOWED >= error.bits:
+                break
         return worst
+
+    def _neighbours(self, point: list[Any]) -> Iterator[tuple[list[Any], list[Any]]]:
+        """The exact and the naive numbers at points nearby: computed once for all quantities, as far as they are asked for."""
+        known = self.around.setdefault(repr(point), [])
+        for k, near in enumerate(self.formula.neighbours(point)):
+            if k == len(known):
+                known.append((self.formula.exact(near), self.formula.naive(near, self.dtype)))
+            yield known[k]
 
     @property
     def verdict(self) -> str:
