@@ -159,13 +159,13 @@ def _complements(builder: Rebuilder, region: Region) -> dict[Basic, list[Monomia
 
 
 def _has_complement(value: list[Monomial], aliases: Table) -> bool:
-    """True where terms m - m*s are left, or powers of s: m*sigmoid(-x) was better."""
+    """True where terms m - m*s or m - m/s are left, or powers of s: a product with sigmoid(-x) was better."""
     known = {m.key: m.coefficient for m in value}
     for s in {a for alias in aliases.values() for m in alias for a in m.powers}:
         for m in value:
             e = m.powers.get(s, 0)
             left = frozenset((a, n) for a, n in m.powers.items() if a != s)
-            if abs(e) > 1 or (e == 1 and known.get(left) == -m.coefficient):
+            if abs(e) > 1 or (e and known.get(left) == -m.coefficient):
                 return True
     return False
 

@@ -14,7 +14,8 @@ from fractions import Fraction
 from sympy import Basic, Integer, Rational, S, Symbol
 
 from graphc.graph.graph import operands
-from graphc.graph.operation import operation_of
+from graphc.graph.operation import Term as Pattern
+from graphc.graph.operation import operation_of, variable
 from graphc.ops.elementwise import (
     absolute,
     add,
@@ -36,7 +37,7 @@ from graphc.rewrite.build import applied, build
 from graphc.rewrite.compare import summands
 from graphc.rewrite.polynomial import ARITHMETIC, Monomial, Plan, Powers, collect
 from graphc.rewrite.products import apart, multiplied, on_products
-from graphc.rewrite.rule import Form, Made, Rebuilder, Root
+from graphc.rewrite.rule import Form, Made, Match, Rebuilder, Root, Rule
 
 MOST_EXPANDED = 4  # terms of a numerator that are divided one by one; of whole powers, which take no time, half of that
 DEEPEST = 8
@@ -362,6 +363,17 @@ def direction(builder: Rebuilder, m: Monomial) -> Monomial | None:
     return None
 
 
+def _inverse(match: Match) -> Pattern | None:
+    """y*x^n of y/x^(-n), for a whole number n."""
+    c = match.atom("c")
+    return _Y * _X ** (-c) if c.is_Integer and c < 0 else None
+
+
+_X, _Y, _C = (variable(name) for name in "xyc")
+INVERSES = (
+    Rule("quotient by a reciprocal power", _Y / _X**_C, _inverse, None, "derivatives have poles that cancel", "y/x^(-2)"),
+    Rule("quotient by a reciprocal", _Y / (1 / _X), _Y * _X, None, "derivatives have poles that cancel", "y/(1/x)"),
+)  # fmt: skip
 NEGATIVE = Form(
     "reciprocal power in a sum below the line", (multiply, divide), on_products(without_reciprocals, add, subtract),
     "inf/inf where the reciprocal overflows", "x^-3/(x^-3 - 5)^2",

@@ -52,6 +52,7 @@ from graphc.rewrite.compare import are_opposite, factors, multiple
 from graphc.rewrite.differences import CONJUGATE, DIFFERENCE, LATE, LEG, PYTHAGORAS
 from graphc.rewrite.error_function import ERROR_FUNCTION
 from graphc.rewrite.overflow import NEGATIVE
+from graphc.rewrite.overflow import INVERSES, NEGATIVE
 from graphc.rewrite.positive import LOG, LOG1P, LONGER, log_of_the_others
 from graphc.rewrite.products import DISTRIBUTED, ENTROPY, EXPONENTIAL, ROOT
 from graphc.rewrite.quotients import LIMIT, MEAN, RATIONALISED, SHRINKING, TANGENT
@@ -434,6 +435,7 @@ STABLE: tuple[Rewriting, ...] = (
     RATIONALISED,
     SHRINKING,
     NEGATIVE,
+    *INVERSES,
     GAMMA,
     LOGGAMMA,
     VANISHING,
