@@ -51,7 +51,6 @@ from graphc.rewrite.arrange import DIRECTION, consumed_by
 from graphc.rewrite.compare import are_opposite, factors, multiple
 from graphc.rewrite.differences import CONJUGATE, DIFFERENCE, LATE, LEG, PYTHAGORAS
 from graphc.rewrite.error_function import ERROR_FUNCTION
-from graphc.rewrite.overflow import NEGATIVE
 from graphc.rewrite.overflow import INVERSES, NEGATIVE
 from graphc.rewrite.positive import LOG, LOG1P, LONGER, log_of_the_others
 from graphc.rewrite.products import DISTRIBUTED, ENTROPY, EXPONENTIAL, ROOT
