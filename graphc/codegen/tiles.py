@@ -53,22 +53,31 @@ _ZERO = LONG(0)
 class Layout:
     """A product with `n` columns, and how its operands lie in memory.
 
-    Neighbours along m and k are `a_row` and `a_step` elements apart in a, one of them 1; along the other, `gathered`
-    says that a list tells which rows of a are meant.  Rows of b, or of the matrix whose transpose b is (`transposed`),
-    are `b_row` apart.  `known_rows` and `known_terms` are m and k where they are known; `scales`: alpha is not 1;
-    `adds`: beta is not 0.
+    Rows of a and b, or of the matrices whose transposes they are, are `row_of_a` and `row_of_b` elements apart;
+    `gathered`: a list tells which rows of a are meant.  `known_rows` and `known_terms` are m and k where they are known;
+    `scales`: alpha is not 1; `adds`: beta is not 0.
     """
 
     n: int
-    a_row: int
-    a_step: int
-    b_row: int
-    transposed: bool
+    row_of_a: int
+    row_of_b: int
+    transpose_a: bool
+    transpose_b: bool
     gathered: bool
     known_rows: int | None
     known_terms: int | None
     scales: bool
     adds: bool
+
+    @property
+    def a_row(self) -> int:
+        """How far neighbours along m are apart in a."""
+        return 1 if self.transpose_a else self.row_of_a
+
+    @property
+    def a_step(self) -> int:
+        """The same along k."""
+        return self.row_of_a if self.transpose_a else 1
 
 
 @dataclass(frozen=True)
@@ -103,9 +112,10 @@ def product_call(builder: Any, vectors: Any, arguments: Sequence[Value], prefix:
     columns, row, terms = (int(v.known or 0) for v in (n, lda, k))
     layout = Layout(
         columns,
-        *((1, row) if ta.known else (row, 1)),
+        row,
         terms if tb.known else columns,
-        transposed=bool(tb.known),
+        transpose_a=bool(ta.known),
+        transpose_b=bool(tb.known),
         gathered=bool(rows),
         known_rows=None if m.known is None else int(m.known),
         known_terms=None if k.known is None else terms,
@@ -127,9 +137,9 @@ class Product:
         self.vector, self.pointer = vector_of(real), real.as_pointer()
         self.lanes, self.bytes = self.vector.count, alignment(self.vector)
         self.arguments = [LONG, LONG, *[real] * 2, *[self.pointer] * 3, LONG.as_pointer()]  # of a product
-        self.copies = layout.transposed or layout.b_row * self.bytes % CONFLICT == 0
+        self.copies = layout.transpose_b or layout.row_of_b * self.bytes % CONFLICT == 0
         self.rows_first = layout.n <= SHORT_ROW and not self.copies
-        self.block = SHORT_BLOCK if self.rows_first and layout.a_step != 1 else BLOCK
+        self.block = SHORT_BLOCK if self.rows_first and layout.transpose_a else BLOCK
         self.adds = layout.adds or layout.known_terms is None or layout.known_terms > self.block
 
     def function(self) -> Any:
@@ -148,10 +158,10 @@ class Product:
             terms = builder.select(builder.icmp_signed("<", left, whole), left, whole)
             later = not layout.adds or builder.icmp_signed("!=", first, _ZERO)
             onto = self.real(1.0) if later is True else builder.select(later, self.real(1.0), beta)
-            moved = self._moved(builder, a, places, first, layout.a_step)
+            moved = self._moved(builder, a, places, first, along_rows=False)
 
             def tile(rows: int, row: Any, panel: Panel, column: Any, panel_of_b: Any) -> None:
-                of_a, listed = self._moved(builder, *moved, row, layout.a_row)
+                of_a, listed = self._moved(builder, *moved, row, along_rows=True)
                 of_c = builder.gep(c, [builder.add(self._times(builder, row, layout.n), column)])
                 builder.call(self._tile(rows, panel), [terms, alpha, onto, of_a, panel_of_b, of_c, listed])
 
@@ -186,8 +196,8 @@ class Product:
 
     def _of_b(self, builder: Any, b: Any, term: Any, column: Any) -> Any:
         """Where b's elements for a term and the columns from one on begin."""
-        row, aside = (column, term) if self.layout.transposed else (term, column)
-        return builder.gep(b, [builder.add(self._times(builder, row, self.layout.b_row), aside)])
+        row, aside = (column, term) if self.layout.transpose_b else (term, column)
+        return builder.gep(b, [builder.add(self._times(builder, row, self.layout.row_of_b), aside)])
 
     def _clear(self, builder: Any, c: Any, count: Any) -> None:
         """Zeros, where several blocks of terms are added."""
@@ -203,17 +213,18 @@ class Product:
         memory.align = CACHE_LINE
         return builder.bitcast(memory, self.pointer)
 
-    def _moved(self, builder: Any, a: Any, places: Any, count: Any, length: int) -> tuple[Any, Any]:
-        """Where a begins after so many steps of this length, or the list of its rows."""
-        if self.layout.gathered and length != 1:
+    def _moved(self, builder: Any, a: Any, places: Any, count: Any, along_rows: bool) -> tuple[Any, Any]:
+        """Where a, or the list of its rows, begins after so many steps along m, else along k."""
+        if self.layout.gathered and along_rows != self.layout.transpose_a:
             return a, builder.gep(places, [count])
+        length = self.layout.a_row if along_rows else self.layout.a_step
         return builder.gep(a, [self._times(builder, count, length)]), places
 
     # --- a tile ------------------------------------------------------------------------------------------------
 
     def _tile(self, rows: int, panel: Panel) -> Any:
         """`(terms, alpha, beta, a, b, c, places)`: some rows of a panel."""
-        layout, b_row = self.layout, panel.vectors * self.lanes if self.copies else self.layout.b_row
+        layout, b_row = self.layout, panel.vectors * self.lanes if self.copies else self.layout.row_of_b
 
         def write(builder: Any, terms: Any, alpha: Any, beta: Any, a: Any, b: Any, c: Any, places: Any) -> None:
             sums = self._sums(builder, rows, panel, b_row, terms, a, b, places)
@@ -227,7 +238,17 @@ class Product:
                         value = fused(builder, onto, load(builder, total.type, place, mask), value)
                     store(builder, value, place, mask)
 
-        key = (rows, panel.vectors, panel.lanes, layout.a_row, layout.a_step, b_row, layout.n, layout.scales, self.adds)
+        key = (
+            rows,
+            panel.vectors,
+            panel.lanes,
+            layout.row_of_a,
+            layout.transpose_a,
+            b_row,
+            layout.n,
+            layout.scales,
+            self.adds,
+        )
         return self._kept("tile", (*key, layout.gathered), [*self.arguments[1:]], write)
 
     def _sums(
@@ -260,13 +281,13 @@ class Product:
 
     def _start(self, builder: Any, row: int, places: Any) -> Any:
         """Where a row of the tile begins in a."""
-        if self.layout.gathered and self.layout.a_step == 1:
+        if self.layout.gathered and not self.layout.transpose_a:
             return self._times(builder, builder.load(builder.gep(places, [LONG(row)])), self.layout.a_row)
         return LONG(row * self.layout.a_row)
 
     def _step(self, builder: Any, at: Any, places: Any) -> Any:
         """Where a term's elements begin in a."""
-        if self.layout.gathered and self.layout.a_step != 1:
+        if self.layout.gathered and self.layout.transpose_a:
             at = builder.load(builder.gep(places, [at]))
         return self._times(builder, at, self.layout.a_step)
 
@@ -281,14 +302,14 @@ class Product:
 
     def _copy(self, panel: Panel) -> Any:
         """`(terms, b, working)`: a panel's columns, row after row."""
-        turned = self.layout.transposed
-        key = (turned, panel.vectors, panel.lanes, self.layout.b_row)
+        turned = self.layout.transpose_b
+        key = (turned, panel.vectors, panel.lanes, self.layout.row_of_b)
         write = self._turned if turned else self._copied
         return self._kept("copy", key, [LONG, *[self.pointer] * 2], lambda *given: write(panel, *given))
 
     def _copied(self, panel: Panel, builder: Any, terms: Any, b: Any, working: Any) -> None:
         with self._counted(builder, terms, 1) as row:
-            of_b = self._times(builder, row, self.layout.b_row)
+            of_b = self._times(builder, row, self.layout.row_of_b)
             to = self._times(builder, row, panel.vectors * self.lanes)
             for v in range(panel.vectors):
                 mask = lanes_mask(self.vector, panel.lanes) if v == panel.vectors - 1 else None
@@ -304,7 +325,7 @@ class Product:
             to = self._times(builder, at, panel.vectors * self.lanes)
             for v in range(panel.vectors):
                 known = panel.lanes if v == panel.vectors - 1 else self.lanes
-                starts = [builder.add(at, LONG((v * self.lanes + r) * self.layout.b_row)) for r in range(known)]
+                starts = [builder.add(at, LONG((v * self.lanes + r) * self.layout.row_of_b)) for r in range(known)]
                 rows = [load(builder, self.vector, self._at(builder, b, start), there) for start in starts]
                 rows += [nothing(self.vector)] * (self.lanes - known)
                 for _ in range(self.lanes.bit_length() - 1):

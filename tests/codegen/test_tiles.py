@@ -87,7 +87,7 @@ def test_products_are_right_and_write_nothing_else(ta: bool, tb: bool, dtype: st
 
 @pytest.mark.parametrize("ta", [False, True])
 def test_rows_that_a_list_names_are_read_where_they_are(ta: bool) -> None:
-    for m, n, k in ((13, 37, 70), (64, 100, BLOCK + 3), (8, 16, 8)):
+    for m, n, k in ((13, 37, 70), (64, 100, BLOCK + 3), (8, 16, 8), (1, 100, 30)):
         found, wanted, _ = _computed(ta, False, m, n, k, 1.0, 0.0, "float64", _last_first)
         np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-12)
 
