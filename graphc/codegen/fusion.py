@@ -43,9 +43,8 @@ def schedule(graph: Graph, one_thread: bool = False) -> Schedule:
 class _Scheduler:
     def __init__(self, graph: Graph, one_thread: bool) -> None:
         self.graph = graph
-        self.plan = Schedule(
-            graph, [], set(graph.leaves()), {}, {}, one_thread=one_thread
-        )  # filled as the equations are placed
+        # filled as the equations are placed
+        self.plan = Schedule(graph, [], set(graph.leaves()), {}, {}, one_thread=one_thread)
         self.results: tuple[Basic, ...] = (*graph.outputs, *graph.metrics, *(v for _, v in graph.updates))
         readers: dict[Basic, list[Equation]] = {}
         for equation in graph.equations:

@@ -15,7 +15,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from graphc.codegen.vectors import LONG, alignment, fetch, first_lanes, load, place_of, spread, store, vector_of
+from graphc.codegen.vectors import LONG, alignment, fetch, first_lanes, load, place_of, spread, store, turn, vector_of
 
 # Bytes ahead that are asked for: what processors foresee by themselves ends with each page, and where many arrays begin
 # new pages at once, waiting for all of them is an eighth of the time of Planck's law over 100,000 points.
@@ -65,12 +65,7 @@ def write_points(
     at, vector = builder.phi(LONG), vector_of(results[0].type.pointee)
     part = _Part(builder, vector, builder.sub(count, at))
     part.write(compute(part.read(given, at)), results, at)
-    following = builder.add(at, ir.Constant(LONG, vector.count), flags=("nsw",))
-    at.add_incoming(zero, before)
-    at.add_incoming(following, builder.block)
-    jump = builder.cbranch(builder.icmp_signed("<", following, count), body, after)
-    builder.position_at_end(after)
-    return jump
+    return turn(builder, at, zero, count, vector.count, before, after)
 
 
 class _Part:

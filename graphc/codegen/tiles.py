@@ -38,6 +38,7 @@ from graphc.codegen.vectors import (
     register_bits,
     shortest,
     store,
+    turn,
     vector_of,
 )
 
@@ -276,7 +277,7 @@ class Product:
         for phi, value in zip(chain(*begun), chain(*sums), strict=True):
             phi.add_incoming(nothing(phi.type), before)
             phi.add_incoming(value, body)
-        self._turn(builder, at, _ZERO, terms, 1, before, after)
+        turn(builder, at, _ZERO, terms, 1, before, after)
         return [[self._either(builder, value, body, before) for value in row] for row in sums]
 
     def _start(self, builder: Any, row: int, places: Any) -> Any:
@@ -373,13 +374,4 @@ class Product:
         builder.position_at_end(body)
         at = builder.phi(LONG)
         yield at
-        self._turn(builder, at, start, stop, step, before, after)
-
-    def _turn(self, builder: Any, at: Any, start: Any, stop: Any, step: int, before: Any, after: Any) -> None:
-        """The end of a loop's body; the builder stands behind the loop."""
-        following = builder.add(at, LONG(step), flags=("nsw",))
-        at.add_incoming(start, before)
-        at.add_incoming(following, builder.block)
-        body = at.parent
-        builder.cbranch(builder.icmp_signed("<", following, stop), body, after)
-        builder.position_at_end(after)
+        turn(builder, at, start, stop, step, before, after)

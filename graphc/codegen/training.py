@@ -180,7 +180,8 @@ class LoopText:
         return lines
 
     def _gather(self, which: str) -> list[str]:
-        """Rows of the batch, in the order of the epoch, but of inputs that products read where they are; `which`: the arguments of a range over them."""
+        """Rows of the batch, in the order of the epoch, but of inputs that products read where they are; `which`: the
+        arguments of a range over them."""
         lines: list[str] = []
         for s in (s for s in self.rows.batched if s not in self.plan.listed):
             size, target, source = size_code(self.rows.length[s]), self.memory[s.name], self.writer.names("e", s.name)

@@ -72,6 +72,16 @@ def fetch(builder: Any, place: Any) -> None:
     builder.call(function, [builder.bitcast(place, pointer), INT(0), INT(3), INT(1)])
 
 
+def turn(builder: Any, at: Any, start: Any, stop: Any, step: int, before: Any, after: Any) -> Any:
+    """The end of a loop's body, which begins with its count `at`; the builder stands behind the loop.  Gives the jump."""
+    following = builder.add(at, LONG(step), flags=("nsw",))
+    at.add_incoming(start, before)
+    at.add_incoming(following, builder.block)
+    jump = builder.cbranch(builder.icmp_signed("<", following, stop), at.parent, after)
+    builder.position_at_end(after)
+    return jump
+
+
 def first_lanes(builder: Any, vector: Any, count: Any) -> Any:
     """The mask of so many elements."""
     numbers = ir.VectorType(LONG, vector.count)

@@ -7,7 +7,7 @@ commutative operations); the user's own names stay, as aliases; generated names 
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Any, TypeAlias
 
 from sympy import Basic, Number, Symbol
@@ -238,3 +238,15 @@ class Builder:
     def graph(self, like: Graph, **changes: Any) -> Graph:
         """The graph collected so far, with the declarations of `like`."""
         return like.replace(equations=tuple(self.equations), types=dict(self.types), **changes)
+
+
+def replaced(graph: Graph, made: Callable[[Builder, Equation], Basic | None]) -> Graph:
+    """The graph with other equations: `made` gives what takes the place of one, None where it stays as it is."""
+    builder = Builder()
+    builder.take_leaves(graph)
+    for equation in graph.equations:
+        builder.origin = equation.origin
+        atom = made(builder, equation)
+        kept = equation if atom is None else Equation(equation.target, atom, equation.origin)
+        builder.add(kept, graph.types[equation.target])
+    return builder.graph(graph)

@@ -29,6 +29,7 @@ _PRECISE = index_of(PRECISE)
 _NEAR: tuple[Rewriting, ...] = (NEARLY_ONE,)
 _FAR: tuple[Rewriting, ...] = (SUM_OVER_SUM, BOUNDED, COMPOUND, HYPOTENUSE, DIRECTION)
 COMPUTED = (*_NEAR, *_FAR)
+_COMPUTED = tuple(map(index_of, (_NEAR, _FAR)))
 
 
 def stabilise(graph: Graph, opaque: frozenset[Symbol] = frozenset()) -> Graph:
@@ -69,8 +70,8 @@ def tidy(graph: Graph, since: Graph | None = None) -> Graph:
         start = None if since is None else changed(since, graph)
         graph = rewrite(drop_dead(graph), CANONICAL, CHEAP, start=start)
     work = Worklist(graph)
-    for rules in _NEAR, _FAR:
-        work.run(index_of(rules), work.everything())
+    for rules in _COMPUTED:
+        work.run(rules, work.everything())
     return share_reciprocals(factor_squares(order_products(work.graph())))
 
 

@@ -16,7 +16,7 @@ from math import prod
 
 from sympy import Basic, Symbol
 
-from graphc.graph.builder import Builder
+from graphc.graph.builder import Builder, replaced
 from graphc.graph.graph import Equation, Graph, operands, prune, statics, symbols_of
 from graphc.graph.operation import Value, operation_of
 from graphc.graph.types import size_value, sizes_of
@@ -43,21 +43,19 @@ def order_products(graph: Graph) -> Graph:
     chained = _inner_products(graph)
     if not chained:
         return graph
-    builder = Builder()
-    builder.take_leaves(graph)
-    for equation in graph.equations:
-        found = None
-        if operation_of(equation.expr) is contract and equation.target not in chained:
-            chain = _chain(graph, equation, chained)
-            found = _cheapest(chain) if len(chain.factors) > 2 else None
+
+    def ordered(builder: Builder, equation: Equation) -> Basic | None:
+        if operation_of(equation.expr) is not contract or equation.target in chained:
+            return None
+        chain = _chain(graph, equation, chained)
+        found = _cheapest(chain) if len(chain.factors) > 2 else None
         if found is None:
-            builder.add(equation, graph.types[equation.target])
-        else:
-            builder.origin = equation.origin
-            result, labels = _build(builder, chain, found, (1 << len(chain.factors)) - 1)
-            assert labels == chain.result
-            builder.add(Equation(equation.target, result, equation.origin), graph.types[equation.target])
-    return prune(builder.graph(graph))
+            return None
+        result, labels = _build(builder, chain, found, (1 << len(chain.factors)) - 1)
+        assert labels == chain.result
+        return result
+
+    return prune(replaced(graph, ordered))
 
 
 def _inner_products(graph: Graph) -> dict[Basic, Equation]:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 
 from sympy import Basic, Integer, Symbol
 
-from graphc.graph.builder import Builder
+from graphc.graph.builder import Builder, replaced
 from graphc.graph.graph import Equation, Graph, operands, statics
 from graphc.graph.operation import Operation, operation_of
 from graphc.ops.elementwise import (
@@ -50,18 +50,15 @@ def share_reciprocals(graph: Graph) -> Graph:
     chosen = {d for d in often if least.get(d, -math.inf) >= LEAST}
     if not chosen:
         return graph
-    builder = Builder()
-    builder.take_leaves(graph)
-    for equation in graph.equations:
-        if operation_of(equation.expr) is divide and operands(equation.expr)[1] in chosen:
-            a, b = operands(equation.expr)
-            builder.origin = equation.origin
-            inverse = builder.apply(divide, (Integer(1), b))
-            product = inverse if a == 1 else builder.apply(multiply, (a, inverse))
-            builder.add(Equation(equation.target, product, equation.origin), graph.types[equation.target])
-        else:
-            builder.add(equation, graph.types[equation.target])
-    return builder.graph(graph)
+
+    def product(builder: Builder, equation: Equation) -> Basic | None:
+        if operation_of(equation.expr) is not divide or operands(equation.expr)[1] not in chosen:
+            return None
+        a, b = operands(equation.expr)
+        inverse = builder.apply(divide, (Integer(1), b))
+        return inverse if a == 1 else builder.apply(multiply, (a, inverse))
+
+    return replaced(graph, product)
 
 
 def _least(equations: Iterable[Equation]) -> dict[Basic, float]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from sympy import Basic, Integer, Number, Rational, S, Symbol
 
-from graphc.graph.builder import Builder
+from graphc.graph.builder import Builder, replaced
 from graphc.graph.graph import Equation, Graph, operands
 from graphc.graph.operation import Value, operation_of
 from graphc.ops.elementwise import (
@@ -44,15 +44,12 @@ def factor_squares(graph: Graph) -> Graph:
     found = _differences(graph)
     if not found:
         return graph
-    builder = Builder()
-    builder.take_leaves(graph)
-    for equation in graph.equations:
-        if equation.target in found:
-            builder.origin = equation.origin
-            made = _factored(builder, equation.expr, *found[equation.target])
-            equation = Equation(equation.target, made.atom, equation.origin)
-        builder.add(equation, graph.types[equation.target])
-    return builder.graph(graph)
+
+    def factored(builder: Builder, equation: Equation) -> Basic | None:
+        pair = found.get(equation.target)
+        return None if pair is None else _factored(builder, equation.expr, *pair).atom
+
+    return replaced(graph, factored)
 
 
 def _factored(builder: Builder, expr: Basic, p: Quotient, q: Quotient) -> Value:
