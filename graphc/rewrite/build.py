@@ -47,7 +47,7 @@ def minus(builder: Rebuilder, atom: Basic) -> Basic:
     m = factors(builder, atom) if expr is not None and operation_of(expr) in PRODUCTS else None
     if m is None or m.coefficient > 0:
         return builder.apply(negate, (atom,))
-    return applied(builder, build(builder, Plan([Monomial(-m.coefficient, m.powers)])))
+    return summed(builder, [Monomial(-m.coefficient, m.powers)])
 
 
 def _absolute(m: Monomial) -> Monomial:
@@ -56,6 +56,11 @@ def _absolute(m: Monomial) -> Monomial:
 
 def applied(builder: Rebuilder, result: Made) -> Basic:
     return builder.apply(result.operation, result.operands, result.statics) if isinstance(result, Root) else result
+
+
+def summed(builder: Rebuilder, terms: list[Monomial]) -> Basic:
+    """A sum of products."""
+    return applied(builder, build(builder, Plan(terms)))
 
 
 def _product(builder: Rebuilder, m: Monomial) -> Made:

@@ -12,9 +12,9 @@ from graphc.graph.graph import operands
 from graphc.graph.operation import operation_of, variable
 from graphc.ops.elementwise import absolute, equal, hypot, logical_not, negate, where
 from graphc.rewrite.arrange import PRODUCT
-from graphc.rewrite.build import applied, build
+from graphc.rewrite.build import summed
 from graphc.rewrite.compare import summands
-from graphc.rewrite.polynomial import Monomial, Plan, fraction
+from graphc.rewrite.polynomial import Monomial, fraction
 from graphc.rewrite.rule import Form, Made, Match, Rebuilder, Rewriting, Root, Rule
 from graphc.rewrite.structure import STRUCTURE
 
@@ -41,7 +41,7 @@ def known_choice(builder: Rebuilder, root: Root) -> Made | None:
         known = [_known(builder, t, condition, 1 + k) for t in terms or ()]
         if terms is None or known == terms:
             continue
-        branches[k] = applied(builder, build(builder, Plan(known)))
+        branches[k] = summed(builder, known)
         if builder.type_of(branches[k]) == builder.type_of(atom):
             return Root(where, (condition, *branches))
     return None

@@ -36,9 +36,10 @@ from graphc.ops.elementwise import (
     where,
 )  # fmt: skip
 from graphc.rewrite.arrange import consumed_by
-from graphc.rewrite.build import applied, build
+from graphc.rewrite.build import applied, build, summed
 from graphc.rewrite.compare import are_opposite, factors, gap, summands
-from graphc.rewrite.polynomial import Monomial, Plan, Powers, collect
+from graphc.rewrite.polynomial import Monomial, Plan, collect
+from graphc.rewrite.products import multiplied
 from graphc.rewrite.rule import Form, Made, Match, Rebuilder, Root, Rule
 
 HALF = Integer(1) / Integer(2)
@@ -121,7 +122,7 @@ def _of_hypotenuses(builder: Rebuilder, a: Basic, b: Basic) -> Basic | None:
         left = None if known else gap(builder, x, y)
         if left is None and not known:
             return None
-        d = builder.value(x - y if left is None else applied(builder, build(builder, Plan(left))))
+        d = builder.value(x - y if left is None else summed(builder, left))
         part = d * ((builder.value(x) + builder.value(y)) / both)
         total = part if total is None else total + part
     return None if total is None else total.atom
@@ -171,9 +172,9 @@ def _divided(builder: Rebuilder, left: list[Monomial], both: Value) -> Value:
     """A sum over a number; of a square as x*(x/both), which does not overflow before its root does."""
     if len(left) == 1 and left[0].coefficient == 1 and all(e % 2 == 0 for e in left[0].powers.values()):
         half = Monomial(powers={a: e // 2 for a, e in left[0].powers.items()})
-        root = builder.value(applied(builder, build(builder, Plan([half]))))
+        root = builder.value(summed(builder, [half]))
         return root * (root / both)  # type: ignore[no-any-return]
-    return builder.value(applied(builder, build(builder, Plan(left)))) / both  # type: ignore[no-any-return]
+    return builder.value(summed(builder, left)) / both  # type: ignore[no-any-return]
 
 
 # --- two products, one nearly the other ----------------------------------------------------------------------------
@@ -195,7 +196,7 @@ def pythagoras(builder: Rebuilder, root: Root) -> Made | None:
                 if square is None or rest is None or square.coefficient != 1:
                     continue
                 if {**square.powers, length: -2} == ratio.powers:
-                    powers = _times(one.powers, rest.powers, {length: -2})
+                    powers = multiplied(one.powers, *rest.powers.items(), (length, -2))
                     return build(builder, Plan([Monomial(sign * one.coefficient * rest.coefficient, powers)]))
     return None
 
@@ -240,12 +241,12 @@ def _nearly_one(builder: Rebuilder, a: Basic, b: Basic, s: int = 1) -> Value | N
         above, below = ({f: abs(e) for f, e in ratio.powers.items() if e * k > 0} for k in (1, -1))
         if ratio.coefficient != 1 or not (below or len(above) == 1):
             continue
-        x, y = (applied(builder, build(builder, Plan([Monomial(powers=p)]))) for p in (above, below))
+        x, y = (summed(builder, [Monomial(powers=p)]) for p in (above, below))
         x, y = (Integer(1) if not p else atom for p, atom in ((above, x), (below, y)))
         left = _accurate(builder, y, x) if s > 0 else _opposed(builder, y, x)
         if left is not None:
-            scale = Monomial(sign * first.coefficient, _times(first.powers, {f: -e for f, e in below.items()}))
-            return builder.value(applied(builder, build(builder, Plan([scale])))) * left  # type: ignore[no-any-return]
+            scale = Monomial(sign * first.coefficient, multiplied(first.powers, *((f, -e) for f, e in below.items())))
+            return builder.value(summed(builder, [scale])) * left  # type: ignore[no-any-return]
     return None
 
 
@@ -253,7 +254,7 @@ def _accurate(builder: Rebuilder, a: Basic, b: Basic) -> Value | None:
     """a - b, where that is more than the difference of two rounded numbers."""
     left = gap(builder, a, b)
     if left is not None:
-        return builder.value(applied(builder, build(builder, Plan(left))))
+        return builder.value(summed(builder, left))
     made = _from_gap(builder, a, b)
     if made is not None:
         return builder.value(applied(builder, made))
@@ -284,7 +285,7 @@ def _less_one(builder: Rebuilder, atom: Basic) -> Value | None:
     terms = gap(builder, x, Integer(1))
     if not isinstance(n, Symbol) and (terms is None or n.is_negative):
         return None
-    u = None if terms is None else builder.value(applied(builder, build(builder, Plan(terms))))
+    u = None if terms is None else builder.value(summed(builder, terms))
     base = builder.value(x)
     if u is not None and not isinstance(n, Symbol) and n.is_Integer and n <= LONGEST:
         total = 1 + base
@@ -301,21 +302,13 @@ def compound(builder: Rebuilder, root: Root) -> Made | None:
     terms = gap(builder, x, Integer(1)) if isinstance(n, Symbol) and not builder.learns else None
     if terms is None or consumed_by(builder, where):
         return None
-    u = builder.value(applied(builder, build(builder, Plan(terms))))
+    u = builder.value(summed(builder, terms))
     near = exp(builder.value(n) * log1p(u))
     return where(less(absolute(u), HALF), near, builder.value(builder.apply(power, root.operands))).atom
 
 
 def _ratio(a: Monomial, b: Monomial) -> Monomial:
-    return Monomial(a.coefficient / b.coefficient, _times(a.powers, {s: -e for s, e in b.powers.items()}))
-
-
-def _times(*all_powers: Powers) -> Powers:
-    result: Powers = {}
-    for powers in all_powers:
-        for atom, e in powers.items():
-            result[atom] = result.get(atom, 0) + e
-    return {atom: e for atom, e in result.items() if e}
+    return Monomial(a.coefficient / b.coefficient, multiplied(a.powers, *((s, -e) for s, e in b.powers.items())))
 
 
 def _beyond(builder: Rebuilder, root: Basic, y: Basic) -> list[Monomial] | None:

@@ -33,7 +33,7 @@ from graphc.ops.elementwise import (
     xlogy,
 )
 from graphc.rewrite.arrange import consumed_by
-from graphc.rewrite.build import applied, build
+from graphc.rewrite.build import summed
 from graphc.rewrite.compare import summands
 from graphc.rewrite.polynomial import ARITHMETIC, Monomial, Plan, Powers, collect
 from graphc.rewrite.products import apart, multiplied, on_products
@@ -125,7 +125,7 @@ def _bounded(builder: Rebuilder, m: Monomial) -> Monomial | None:
             found = _bounded(builder, apart(builder, Monomial(powers=multiplied(m.powers, (atom, -1), (p, 1)))))
             if found is None:
                 return None
-            weight = applied(builder, build(builder, Plan([found])))
+            weight = summed(builder, [found])
             return Monomial(m.coefficient, {builder.apply(xlogy, (weight, x)): 1}, m.extra)
     for total, e in m.powers.items():
         terms = _sum_of_powers(builder, total) if e < 0 else None
@@ -193,7 +193,7 @@ def _divided(builder: Rebuilder, terms: list[Term], gone: Powers, base: Basic, e
             parts.append(Monomial(t.coefficient, multiplied(t.powers, (base, -k))))
         else:
             parts.append(Monomial(t.coefficient, multiplied(t.powers, *((a, -k) for a, k in gone.items()))))
-    return applied(builder, build(builder, Plan(parts)))
+    return summed(builder, parts)
 
 
 def _raised(builder: Rebuilder, x: Basic, exponent: Exponent) -> Powers:
@@ -201,7 +201,7 @@ def _raised(builder: Rebuilder, x: Basic, exponent: Exponent) -> Powers:
     whole, n = _whole(exponent), _number(exponent)
     if whole is not None:
         return {x: whole} if whole else {}
-    e = Rational(n.numerator, n.denominator) if n is not None else applied(builder, build(builder, Plan(exponent)))
+    e = Rational(n.numerator, n.denominator) if n is not None else summed(builder, exponent)
     return {builder.apply(power, (x, e)): 1}
 
 
@@ -244,7 +244,7 @@ def vanishing_quotient(builder: Rebuilder, m: Monomial) -> Monomial | None:
         most = sum((k * d for k, d in degrees if d is not None), Fraction(0))
         if any(d is None for _, d in degrees) or not 0 < most <= -e - 1:
             continue
-        inverse, numerator = (applied(builder, build(builder, Plan([Monomial(powers=p)]))) for p in ({total: e}, above))
+        inverse, numerator = (summed(builder, [Monomial(powers=p)]) for p in ({total: e}, above))
         whole = builder.apply(multiply_no_nan, (inverse, numerator))
         left = {a: k for a, k in m.powers.items() if a not in above and a != total}
         return Monomial(m.coefficient, multiplied(left, (whole, 1)), m.extra)

@@ -42,9 +42,9 @@ from graphc.ops.movement import broadcast, reshape, slice_, stack, transpose
 from graphc.ops.program import size_
 from graphc.ops.reduction import prod, sum_
 from graphc.ops.safe import log1mexp, logcosh
-from graphc.rewrite.build import applied, build, minus
+from graphc.rewrite.build import minus, summed
 from graphc.rewrite.compare import summands
-from graphc.rewrite.polynomial import Monomial, Plan, collect
+from graphc.rewrite.polynomial import Monomial, collect
 from graphc.rewrite.rule import Form, Made, Rebuilder, Root
 
 MOVES = (slice_, transpose, reshape, broadcast, gather)
@@ -252,11 +252,7 @@ def _raised(builder: Rebuilder, atom: Basic) -> tuple[Basic | None, Basic]:
 def _next_power(builder: Rebuilder, x: Basic, a: Basic) -> Basic:
     """x^(a + 1)."""
     above = summands(builder, a)
-    exponent = (
-        a + 1
-        if above is None or not isinstance(a, Symbol)
-        else applied(builder, build(builder, Plan(collect([*above, Monomial()]))))
-    )
+    exponent = a + 1 if above is None or not isinstance(a, Symbol) else summed(builder, collect([*above, Monomial()]))
     return builder.apply(power, (x, exponent))
 
 

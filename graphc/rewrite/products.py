@@ -42,7 +42,7 @@ from graphc.ops.elementwise import (
 from graphc.ops.movement import stack
 from graphc.ops.reduction import sum_
 from graphc.rewrite.arrange import is_inner
-from graphc.rewrite.build import applied, build, minus
+from graphc.rewrite.build import applied, build, minus, summed
 from graphc.rewrite.compare import factors, multiple, summands
 from graphc.rewrite.polynomial import Monomial, Plan, Powers, collect, whole_product
 from graphc.rewrite.positive import DEEPEST, MOVES, base_of_power, positive_log, shares
@@ -293,7 +293,7 @@ def _vanishing_more(builder: Rebuilder, m: Monomial, atom: Basic, x: Basic) -> M
         y = argument(builder, factor, exp) if e == 1 else None
         inner = summands(builder, y) if y is not None else None
         if inner is not None and any(t.coefficient < 0 and t.powers.get(atom, 0) > 0 for t in inner):
-            whole = applied(builder, build(builder, Plan(collect([*inner, *(summands(builder, x) or ())]))))
+            whole = summed(builder, collect([*inner, *(summands(builder, x) or ())]))
             return Monomial(m.coefficient, multiplied(m.powers, (factor, -1), (builder.apply(exp, (whole,)), 1)))
     return None
 
@@ -317,7 +317,7 @@ def double_angles(builder: Rebuilder, m: Monomial) -> Monomial | None:
 def _scaled(builder: Rebuilder, x: Basic, c: Fraction) -> Basic:
     """c*x, its coefficients as one."""
     inner = factors(builder, x) or Monomial(powers={x: 1})
-    return applied(builder, build(builder, Plan([Monomial(c * inner.coefficient, inner.powers)])))
+    return summed(builder, [Monomial(c * inner.coefficient, inner.powers)])
 
 
 def powers_of_one_base(builder: Rebuilder, m: Monomial) -> Monomial | None:
@@ -333,7 +333,7 @@ def powers_of_one_base(builder: Rebuilder, m: Monomial) -> Monomial | None:
             continue
         new = collect([*(Monomial(t.coefficient * e, t.powers) for t in old), Monomial(Fraction(count))])
         if len(new) < len(old):
-            whole = builder.apply(power, (base, applied(builder, build(builder, Plan(new)))))
+            whole = builder.apply(power, (base, summed(builder, new)))
             return Monomial(m.coefficient, multiplied(m.powers, (atom, -e), (base, -count), (whole, 1)), m.extra)
     return None
 
@@ -370,7 +370,7 @@ def _annihilated(builder: Rebuilder, powers: Powers) -> Powers:
         zero.pop(atom, None)
     if not zero:
         return powers
-    a, b = (applied(builder, build(builder, Plan([Monomial(powers=p)]))) for p in (zero, infinite))
+    a, b = (summed(builder, [Monomial(powers=p)]) for p in (zero, infinite))
     gone = [(atom, -e) for atom, e in (*zero.items(), *infinite.items())]
     return multiplied(powers, *gone, (builder.apply(multiply_no_nan, (a, b)), 1))
 

@@ -16,7 +16,7 @@ from graphc.ops.elementwise import absolute, divide, equal, exp, log, multiply, 
 from graphc.ops.indexing import diagonal_matrix, eye
 from graphc.ops.special import digamma, gamma, loggamma
 from graphc.rewrite.arrange import consumed_by, is_inner
-from graphc.rewrite.build import applied, build
+from graphc.rewrite.build import build, summed
 from graphc.rewrite.compare import factors, summands
 from graphc.rewrite.polynomial import Monomial, Plan, collect, whole_product
 from graphc.rewrite.positive import MOVES
@@ -113,7 +113,7 @@ def identity_times(builder: Rebuilder, root: Root) -> Made | None:
         others = Monomial(
             m.coefficient, multiplied(m.powers, (atom, -e), *([(u, e)] if u is not None else [])), m.extra
         )
-        v = builder.value(applied(builder, build(builder, Plan([others]))))
+        v = builder.value(summed(builder, [others]))
         shape = builder.type_of(atom).shape
         if len(shape) == 2 and v.shape == shape[1:] == shape[:1]:
             return Root(diagonal_matrix, (v.atom,))

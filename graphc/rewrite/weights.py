@@ -14,9 +14,9 @@ from graphc.graph.operation import Term, operation_of, variable
 from graphc.ops.elementwise import divide, exp, log, minimum, multiply, multiply_no_nan, not_equal, where
 from graphc.ops.program import stop_gradient
 from graphc.ops.reduction import largest, sum_
-from graphc.rewrite.build import applied, build
+from graphc.rewrite.build import applied, summed
 from graphc.rewrite.compare import factors
-from graphc.rewrite.polynomial import Monomial, Plan
+from graphc.rewrite.polynomial import Monomial
 from graphc.rewrite.products import apart, argument, multiplied, on_products
 from graphc.rewrite.rule import Form, Match, Rebuilder, Rewriting, Rule, made
 
@@ -53,7 +53,7 @@ def weighted_shares(builder: Rebuilder, m: Monomial) -> Monomial | None:
                 continue
             axis, keepdims = statics(expr)
             weights = Monomial(p.coefficient, multiplied(p.powers, (atom, -1)))
-            y = builder.value(applied(builder, build(builder, Plan([weights]))))
+            y = builder.value(summed(builder, [weights]))
             match = Match(builder, {"x": exponent, "y": y.atom, "axis": axis, "keepdims": keepdims})
             if not _weights(match) or not (keepdims or axis == tuple(range(match["x"].type.rank))):
                 continue
