@@ -88,12 +88,29 @@ def tanh_parts(x: Number) -> tuple[Number, Number, Number, Number]:
     return a, d, rest, q
 
 
+def tanh_near_0(r: Number) -> Number:
+    """tanh(r) for |r| <= 0.2554, where it is 1/4."""
+    z = r * r
+    if r.single:
+        return r + r * z * polynomial(z, -0.33333227038383484, 0.13323436677455902, -0.051322050392627716)
+    return r + r * z * polynomial(
+        z, -0.33333333333332615, 0.13333333333052758, -0.053968253596222544, 0.02186946511861362,
+        -0.00886244550286621, 0.0035774185948103904, -0.001312404374856257,
+    )  # fmt: skip
+
+
 def tanh(x: Number) -> Number:
-    """(e^2a - 1)/(e^2a + 1); the rounding of the sum b made good, with 1/b to a fifth."""
-    _, d, rest, q = tanh_parts(x)
-    b, db = (q + q).sum(d + rest)
-    t = (d + rest) / b
-    return (t - t * db * (1.69 - 0.59 * b)).copysign(x)
+    """(u + t)/(1 + u t), t = tanh(r), u = (1 - q)/(1 + q) = tanh(n log(2)/2) with q = 2^-n; n = 0 as far as |x| <= 0.2554.
+
+    The numerator is the denominator b less 2 q (1 - t): b - 2 q is exact, and where the quotient is near 1, the rounding
+    of b cancels.
+    """
+    a = at_most(abs(x), 11.0 if x.single else 21.0)
+    n = (a * -2.8853900817779268 + 0.237).rint()
+    q = n.exp2()
+    t = tanh_near_0(a + n * 0.34657359027997264 if x.single else (a + n * 0.3465735901845619) + n * 9.541074646352938e-11)
+    b = (1.0 + q) + (1.0 - q) * t
+    return (((b - (q + q)) + (q + q) * t) / b).copysign(x)
 
 
 def sinh(x: Number) -> Number:
