@@ -195,8 +195,8 @@ class Plain:
     def ldexp(self, n: Plain) -> Plain:
         return Plain(np.ldexp(self.value, n._integer()))
 
-    def exp2(self) -> Plain:
-        return Plain(np.ldexp(self.value.dtype.type(1), self._integer()))
+    def exp2(self, offset: float = 0.0) -> Plain:
+        return Plain(np.ldexp(self.value.dtype.type(1), self._integer() + int(offset)))
 
     def frexp(self, normal: bool = False) -> tuple[Plain, Plain]:
         m, k = np.frexp(self.value)

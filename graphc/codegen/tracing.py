@@ -305,18 +305,18 @@ class Traced:
         return self._real(self.builder.xor(self._bits(), self.builder.and_(moved, self._constant(1 << sign))))
 
     def ldexp(self, n: Traced) -> Traced:
-        """self * 2^n for whole n from -1150 to 1039 (-190 to 135) and |self| < 2, not subnormal where n > 0.
+        """self * 2^n for whole n from -1150 to 1039 (-190 to 135) and self that is near 1.
 
-        In two steps, down by more and up again or the reverse: overflow and subnormal results are rounded once.
+        By 2^(n/2) twice, so that overflow and subnormal results are rounded once.
         """
-        lower, upper = (64.0, -8.0) if self.single else (128.0, -16.0)
-        low = n <= 0.0
-        scaled = self * (n + low.select(n.real(lower), upper)).exp2()
-        return scaled * low.select(n.real(2.0**-lower), 2.0**-upper)
+        b, place = self.builder, self._constant(self._place)
+        whole = n._last_bits(2 * self._bias)
+        half = b.lshr(whole, self._constant(1))
+        return self * self._real(b.shl(half, place)) * self._real(b.shl(b.sub(whole, half), place))
 
-    def exp2(self) -> Traced:
-        """2^self for a whole number that is a normal number's exponent; 0 for one less, infinity for one more."""
-        return self._real(self.builder.shl(self._last_bits(self._bias), self._constant(self._place)))
+    def exp2(self, offset: float = 0.0) -> Traced:
+        """2^(self + offset) for a whole number that is a normal number's exponent; 0 for one less, infinity for one more."""
+        return self._real(self.builder.shl(self._last_bits(self._bias + offset), self._constant(self._place)))
 
     def frexp(self, normal: bool = False) -> tuple[Traced, Traced]:
         """m from sqrt(1/2) to sqrt(2) and whole k with self = m * 2^k, for finite self > 0, which may be `normal`."""

@@ -100,7 +100,8 @@ def erfcx(x: Number) -> Number:
     far = q + q * (y * polynomial(y, -1.0, 3.0, -15.0, 105.0, -945.0, 10395.0, -135135.0))
     right = (a > bound).select(far, middle)
     square, error = (p := at_most(a, 9.45 if x.single else 26.65)).product(p)
-    left = exponential(square, error)
+    n, left = exponential(square, error)
+    left = left.ldexp(n)
     z = x * x
     t, f = z + fine_exponential_tail(z), error_function_near_0(x)
     near = 1.0 + ((t - f) - t * f)

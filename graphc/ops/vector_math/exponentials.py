@@ -45,16 +45,23 @@ def reduced(x: Number, dx: Number) -> tuple[Number, Number]:
     return n, (x - n * upper) - (n * lower - dx)
 
 
-def exponential(x: Number, dx: Number) -> Number:
-    """e^(x + dx) for x up to the logarithm of the largest number and a little beyond; 0 far below it."""
+def exponential(x: Number, dx: Number) -> tuple[Number, Number]:
+    """n and e^(x + dx)/2^n, for x from a little below the logarithm of the smallest number on."""
     n, r = reduced(at_least(x, -104.0 if x.single else -746.0), dx)
-    e, de = x.real(1.0).sum(r)
-    return (e + (de + exponential_tail(r))).ldexp(n)
+    return n, 1.0 + (r + exponential_tail(r))
 
 
 def exp(x: Number) -> Number:
     """e^x."""
-    return exponential(at_most(x, 89.0 if x.single else 710.0), x.real(0.0))
+    n, e = exponential(at_most(x, 89.0 if x.single else 710.0), x.real(0.0))
+    return e.ldexp(n)
+
+
+def decay(x: Number, dx: Number) -> Number:
+    """e^(x + dx) for x <= 0; where it is subnormal, it is rounded once."""
+    n, e = exponential(x, dx)
+    lift = 64.0 if x.single else 128.0
+    return (e * n.exp2(lift)) * 2.0**-lift
 
 
 def scaled_expm1(x: Number) -> tuple[Number, Number, Number, Number]:
@@ -74,7 +81,7 @@ def expm1(x: Number) -> Number:
 
 def sigmoid(x: Number) -> Number:
     """1/(1 + e^-x), for negative x as e^x/(1 + e^x); the rounding of the sum made good."""
-    e = exponential(-abs(x), x.real(0.0))
+    e = decay(-abs(x), x.real(0.0))
     b, db = x.real(1.0).sum(e)
     negative = x < 0.0
     q = negative.select(e, 1.0) / b

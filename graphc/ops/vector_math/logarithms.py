@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from graphc.ops.vector_math.exponentials import exponential
+from graphc.ops.vector_math.exponentials import decay
 from graphc.ops.vector_math.number import Number, at_least, is_positive, polynomial
 
 
@@ -113,7 +113,7 @@ def log_of_successor_below_1(e: Number) -> Number:
 
 def softplus(x: Number) -> Number:
     """log(1 + e^x)."""
-    return at_least(x, 0.0) + log_of_successor_below_1(exponential(-abs(x), x.real(0.0)))
+    return at_least(x, 0.0) + log_of_successor_below_1(decay(-abs(x), x.real(0.0)))
 
 
 def logaddexp(a: Number, b: Number) -> Number:
@@ -121,7 +121,7 @@ def logaddexp(a: Number, b: Number) -> Number:
     larger, smaller = (a > b).select(a, b), (a > b).select(b, a)
     distance, error = smaller.difference(larger)
     error = (distance > -1000.0).select(error, 0.0)  # beyond, the rest is 0
-    return larger + log_of_successor_below_1(exponential((a == b).select(0.0, distance), error))
+    return larger + log_of_successor_below_1(decay((a == b).select(0.0, distance), error))
 
 
 def asinh(x: Number) -> Number:
