@@ -52,7 +52,7 @@ The groups are `elementwise`, `point`, `training`, `start`, `compile` and `memor
 - `products` is the time of the step's matrix products alone on one core, by NumPy into arrays that are there.
 - Start-up counts from the start of the process to the answer.  Cold, nothing is kept from earlier processes; warm, what each
   library can keep on disk, JAX with its persistent cache.
-- Compile time counts from a program's text to the answer, libraries imported, nothing kept from earlier processes.  At a point
+- Compile time counts from a program's text to the answer, libraries imported and ready, nothing kept from earlier processes.  At a point
   graphc answers its first calls without compiling; over arrays it compiles.
 - Each peer is written as its experts would: `tests/benchmarks/peers/`.  JAX trains in one jitted `lax.scan`; PyTorch has
   `torch.compile` over arrays and fused optimizers in training; Numba and NumPy have derivatives by hand; `gcc` compiles

@@ -146,9 +146,17 @@ def _seconds(call: Callable[[], Any], repeats: int) -> float:
     return (_clock() - start) / repeats
 
 
+def _ready(peer: str) -> Any:
+    """A peer's module after what the peer imports or starts only where it is used."""
+    module = peers.load(peer)
+    if hasattr(module, "ready"):
+        module.ready()
+    return module
+
+
 def first_scalar(peer: str, function: str, operations: int, numbers: tuple[float, ...]) -> tuple[float, Any]:
-    """Seconds from a long scalar program to its first gradient, the library imported; and the answer at a point."""
-    module, lines = peers.load(peer), scalar_lines(operations)
+    """Seconds from a long scalar program to its first gradient, the library ready; and the answer at a point."""
+    module, lines = _ready(peer), scalar_lines(operations)
     values = numbers if function == "scalar" else [np.full(1000, v) for v in numbers]
     start = time.perf_counter()
     answer = flat(getattr(module, function)(lines)(*values))
@@ -156,8 +164,8 @@ def first_scalar(peer: str, function: str, operations: int, numbers: tuple[float
 
 
 def first_training(peer: str, net: Net) -> tuple[float, Any]:
-    """Seconds from a net to the end of its first epoch, the library imported; and the answer."""
-    module, order = peers.load(peer), net.order(1)
+    """Seconds from a net to the end of its first epoch, the library ready; and the answer."""
+    module, order = _ready(peer), net.order(1)
     start = time.perf_counter()
     answer = learned(module.training(net)(order))
     return time.perf_counter() - start, answer

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import graphc
 
 from ..cases import Formula, Line, Net, scalar_text
+
+
+def ready() -> None:
+    """`import graphc` imports neither SymPy nor LLVM."""
+    for module in "graphc.compiler", "graphc.codegen.native", "graphc.training.loop":
+        import_module(module)
 
 
 def elementwise(formula: Formula, points: dict[str, Any]) -> Callable[[], Any]:

@@ -18,6 +18,11 @@ MATH = SimpleNamespace(
 )
 
 
+def ready() -> None:
+    """Its devices are found at their first use."""
+    jax.devices()
+
+
 def elementwise(formula: Formula, points: dict[str, Any]) -> Callable[[], Any]:
     arrays = [jnp.asarray(a) for a in points.values()]
     both = jax.jit(jax.vmap(jax.value_and_grad(formula.value(MATH), tuple(range(len(arrays))))))
