@@ -24,7 +24,7 @@ from graphc.rewrite.squares import factor_squares
 from graphc.rewrite.stable import PRECISE, STABLE
 from graphc.rewrite.trials import ALL, Result, Trials
 
-_PRECISE = index_of(PRECISE)
+_PRECISE, _SHORT = index_of(PRECISE), index_of(CANONICAL, CHEAP)
 # For what is computed, after all derivatives are taken: differences of what is nearly equal, then what overflows.
 _NEAR: tuple[Rewriting, ...] = (NEARLY_ONE,)
 _FAR: tuple[Rewriting, ...] = (SUM_OVER_SUM, BOUNDED, COMPOUND, HYPOTENUSE, DIRECTION)
@@ -66,10 +66,10 @@ def tidy(graph: Graph, since: Graph | None = None) -> Graph:
     What serves the code alone comes last: products in their cheapest order, squares' differences, shared reciprocals.
     Where only some equations are new `since` another graph in normal form, rules are tried on these.
     """
+    work = Worklist(drop_dead(graph))
     if since is not graph:
         start = None if since is None else changed(since, graph)
-        graph = rewrite(drop_dead(graph), CANONICAL, CHEAP, start=start)
-    work = Worklist(graph)
+        work.run(_SHORT, work.everything() if start is None else work.near(start))
     for rules in _COMPUTED:
         work.run(rules, work.everything())
     return share_reciprocals(factor_squares(order_products(work.graph())))

@@ -40,11 +40,9 @@ class Step:
     after: Basic
 
 
-def rewrite(graph: Graph, *rules: tuple[Rewriting, ...], start: frozenset[Basic] | None = None) -> Graph:
-    """The graph after all rules, to a fixpoint; `start`: what has changed in it since they were tried last."""
-    work = Worklist(graph)
-    work.run(index_of(*rules), work.everything() if start is None else work.near(start))
-    return work.graph()
+def rewrite(graph: Graph, *rules: tuple[Rewriting, ...]) -> Graph:
+    """The graph after all rules, to a fixpoint."""
+    return rewrite_steps(graph, *rules)[0]
 
 
 def rewrite_steps(

@@ -115,7 +115,8 @@ def tanh(x: Number) -> Number:
     a = at_most(abs(x), 11.0 if x.single else 21.0)
     n = (a * -2.8853900817779268 + 0.237).rint()
     q = n.exp2()
-    t = tanh_near_0(a + n * 0.34657359027997264 if x.single else (a + n * 0.3465735901845619) + n * 9.541074646352938e-11)
+    r = a + n * 0.34657359027997264 if x.single else (a + n * 0.3465735901845619) + n * 9.541074646352938e-11
+    t = tanh_near_0(r)
     b = (1.0 + q) + (1.0 - q) * t
     return (((b - (q + q)) + (q + q) * t) / b).copysign(x)
 
