@@ -104,18 +104,19 @@ def cancelled(builder: Rebuilder, root: Root) -> Made | None:
     far = explored(builder, root, FAR)
     if not far.cancels:  # then nothing does in a part of it
         return None
-    chosen, most = None, 0.0
+    chosen, most, promise = None, 0.0, False
     for reach in CLOSED, NEAR, FAR:
         region = far if reach is FAR else explored(builder, root, reach)
         found = expanded(builder, root, region, reach)
         best, gain = _shorter(builder, root, region, found, freed)
         if gain > most:
             chosen, most = best, gain
+        promise = promise or _shorter(builder, root, region, found, _freed_for_all)[0] is not None
         if not region.cut or (best is not None and reach is not CLOSED):
             break
     if chosen is not None:
         return _unless_same(builder, build(builder, chosen, _shared(builder)), root)
-    if _shorter(builder, root, region, found, _freed_for_all)[0] is not None:
+    if promise:
         assert builder.current is not None
         builder.promising.add(builder.current)
     return None
@@ -265,6 +266,11 @@ CANCEL_WHOLE = Form(
     "fewer operations, if all that share a part do so", "z = (x - y)/w; d = 1 + z^2; u = 2*z*z/d^2; (1/d - u)*sin(u*z)",
 )  # fmt: skip
 
-TRIALS = (CANCEL_ALL, CANCEL_WHOLE)
+CANCEL_CLOSED = Form(
+    "cancelling terms around sums everywhere", ARITHMETIC, cancelled_for_all(CLOSED),
+    "fewer operations, if all that share a part do so", "n = 3*y - x^3; d = 1 + x^2 + y^4; q = n/d^2; (4*y^3*q - 3/d)*sin(3*x^2/d + 2*x*q)",
+)  # fmt: skip
+
+TRIALS = (CANCEL_ALL, CANCEL_WHOLE, CANCEL_CLOSED)
 
 __all__ = ["CANCEL", "DIRECTION", "PRODUCT", "SUM", "TRIALS", "consumed_by", "is_inner"]
