@@ -7,6 +7,9 @@ generated code has the number.
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import sympy
 from sympy import Basic
 
@@ -20,11 +23,13 @@ DIGITS = 50
 
 def with_numbers(graph: Graph) -> Graph:
     """Every elementwise real equation of numbers alone as its number, where that is finite."""
-    known: dict[Basic, Basic] = {}
+    exact: dict[Basic, Any] = {}
     for equation in graph.equations:
-        value = _value(graph, equation, known)
+        value = _value(graph, equation, exact)
         if value is not None:
-            known[equation.target] = value
+            exact[equation.target] = value
+    # the shortest decimal that is this float
+    known = {s: sympy.Rational(repr(float(value))) for s, value in exact.items()}
     if not known:
         return graph
     results = {*graph.outputs, *graph.metrics, *(v for _, v in graph.updates)}
@@ -40,21 +45,20 @@ def with_numbers(graph: Graph) -> Graph:
     return graph.replace(equations=tuple(equations))
 
 
-def _value(graph: Graph, equation: Equation, known: dict[Basic, Basic]) -> Basic | None:
+def _value(graph: Graph, equation: Equation, exact: dict[Basic, Any]) -> Any:
+    """The value of an equation, with 50 digits; None where there is none."""
     import mpmath
 
-    operation, atoms = operation_of(equation.expr), [known.get(a, a) for a in operands(equation.expr)]
+    operation, atoms = operation_of(equation.expr), operands(equation.expr)
     if operation is None or operation.exact is None or not isinstance(lowering_of(equation), Scalar):
         return None
     real = graph.types[equation.target].kind == "real" and not graph.types[equation.target].shape
-    if not real or not all(a.is_number and a.is_finite for a in atoms):
+    if not real or not all(a in exact or (a.is_number and a.is_finite) for a in atoms):
         return None
     with mpmath.workdps(DIGITS):
         try:
-            numbers = [mpmath.mpf(str(sympy.N(a, DIGITS))) for a in atoms]
+            numbers = [exact[a] if a in exact else mpmath.mpf(str(sympy.N(a, DIGITS))) for a in atoms]
             value = operation.exact(mpmath, *statics(equation.expr), *numbers)
         except (ZeroDivisionError, ValueError):  # a pole: the generated code gives inf or nan
             return None
-        if not isinstance(value, mpmath.mpf) or not mpmath.isfinite(value):
-            return None
-        return sympy.Rational(repr(float(value)))  # the shortest decimal that is this float
+        return value if isinstance(value, mpmath.mpf) and math.isfinite(float(value)) else None

@@ -67,12 +67,7 @@ def expanded(builder: Rebuilder, start: Root, region: Region, reach: Reach) -> l
     if roots is None or not region.cancels:
         return None
     known = Known(_complements(builder, region), reach.whole)
-    for atom in sorted(roots, key=builder.place.__getitem__):
-        result = _combine(builder, roots[atom], known)
-        if result is None or len(result) > EXPANDED:
-            return None
-        known.table[atom] = result
-    final = _combine(builder, start, known)
+    final = _multiplied_out(builder, start, roots, known)
     factors = (map(builder.look, r.operands) for r in (start, *roots.values()) if r.operation in (multiply, power))
     region.sums = {a: known.table[a] for atoms in factors for a in atoms if len(known.table.get(a, ())) > 1}
     found = None if final is None else _without_denominators(builder, final, known)
@@ -81,6 +76,38 @@ def expanded(builder: Rebuilder, start: Root, region: Region, reach: Reach) -> l
     if reach.whole:
         found = _without_fractions_below(builder, found, region, known)
     return found
+
+
+def _multiplied_out(builder: Rebuilder, start: Root, roots: dict[Basic, Root], known: Known) -> list[Monomial] | None:
+    """The start of a region as a polynomial, with all that it is made of in the table."""
+    for atom in sorted(roots, key=builder.place.__getitem__):
+        result = _combine(builder, roots[atom], known)
+        if result is None or len(result) > EXPANDED:
+            return None
+        known.table[atom] = result
+    return _combine(builder, start, known)
+
+
+def multiplied_out(builder: Rebuilder, atom: Basic) -> list[Monomial] | None:
+    """An atom as a polynomial of all it is made of, with squares of roots as what they are roots of."""
+    start = root_of(builder, atom)
+    if start is None:
+        return [Monomial(powers={builder.look(atom): 1})]
+    roots = _explore(builder, start, Region(), Reach(EXPLORED))
+    found = None if roots is None else _multiplied_out(builder, start, roots, Known({}, False))
+    return None if found is None else collect(_without_roots(builder, m) for m in found)
+
+
+def _without_roots(builder: Rebuilder, m: Monomial) -> Monomial:
+    """sqrt(x)^2 as x."""
+    result = Monomial(m.coefficient, dict(m.powers))
+    for atom, e in m.powers.items():
+        inner, n = _radicand(builder, atom), abs(e) // 2 * (1 if e > 0 else -1)
+        if inner is not None and n:
+            value = fraction(inner)
+            result = _times(result, Monomial(powers={atom: -2 * n}))
+            result = _times(result, Monomial(powers={inner: n}) if value is None else Monomial(value**n))
+    return result
 
 
 def _explore(builder: Rebuilder, start: Root, region: Region, reach: Reach) -> dict[Basic, Root] | None:

@@ -41,9 +41,10 @@ _NOT_NEGATIVE = (absolute, exp, hypot, sigmoid, softplus)
 
 
 def share_reciprocals(graph: Graph) -> Graph:
-    """The graph with one division for all quotients by a divisor."""
+    """The graph with one division for all quotients by a divisor, and none by a computed constant."""
     divided = Counter(operands(e.expr)[1] for e in graph.equations if operation_of(e.expr) is divide)
-    often = {d for d, count in divided.items() if count > 1 and isinstance(d, Symbol)}
+    known = _constants(graph)
+    often = {d for d, count in divided.items() if isinstance(d, Symbol) and (count > 1 or d in known)}
     if not often:
         return graph
     least = _least(graph.equations)
@@ -59,6 +60,16 @@ def share_reciprocals(graph: Graph) -> Graph:
         return inverse if a == 1 else builder.apply(multiply, (a, inverse))
 
     return replaced(graph, product)
+
+
+def _constants(graph: Graph) -> set[Symbol]:
+    """What is computed from numbers alone, as sqrt(2)*sqrt(pi)."""
+    found: set[Symbol] = set()
+    for equation in graph.equations:
+        atoms = operands(equation.expr) if operation_of(equation.expr) is not None else ()
+        if atoms and all(not isinstance(a, Symbol) or a in found for a in atoms):
+            found.add(equation.target)
+    return found
 
 
 def _least(equations: Iterable[Equation]) -> dict[Basic, float]:

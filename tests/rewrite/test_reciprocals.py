@@ -52,6 +52,11 @@ def test_a_single_quotient_stays() -> None:
     assert share_reciprocals(graph) == graph
 
 
+def test_no_division_by_a_computed_constant() -> None:
+    assert "a_x * real(0.3989422804014327)" in graphc.compile("x/(sqrt(2)*sqrt(pi))").artifact.source  # rounded once
+    assert "a_x / real(3.0)" in graphc.compile("x/3").artifact.source
+
+
 def test_subnormal_lengths_have_right_directions() -> None:
     f = graphc.compile("hypot(x, y)")
     x = np.array([3e-310])
