@@ -44,11 +44,11 @@ def share_reciprocals(graph: Graph) -> Graph:
     """The graph with one division for all quotients by a divisor, and none by a computed constant."""
     divided = Counter(operands(e.expr)[1] for e in graph.equations if operation_of(e.expr) is divide)
     known = _constants(graph)
-    often = {d for d, count in divided.items() if isinstance(d, Symbol) and (count > 1 or d in known)}
+    often = {d for d, count in divided.items() if d in known or (count > 1 and isinstance(d, Symbol))}
     if not often:
         return graph
     least = _least(graph.equations)
-    chosen = {d for d in often if least.get(d, -math.inf) >= LEAST}
+    chosen = {d for d in often if (least.get(d, -math.inf) if isinstance(d, Symbol) else abs(float(d))) >= LEAST}
     if not chosen:
         return graph
 
@@ -62,11 +62,12 @@ def share_reciprocals(graph: Graph) -> Graph:
     return replaced(graph, product)
 
 
-def _constants(graph: Graph) -> set[Symbol]:
-    """What is computed from numbers alone, as sqrt(2)*sqrt(pi)."""
-    found: set[Symbol] = set()
+def _constants(graph: Graph) -> set[Basic]:
+    """Irrational numbers, and what is computed from numbers alone, as sqrt(2)*sqrt(pi)."""
+    found: set[Basic] = set()
     for equation in graph.equations:
         atoms = operands(equation.expr) if operation_of(equation.expr) is not None else ()
+        found.update(a for a in atoms if not isinstance(a, Symbol) and a.is_irrational)
         if atoms and all(not isinstance(a, Symbol) or a in found for a in atoms):
             found.add(equation.target)
     return found

@@ -71,7 +71,7 @@ class Products:
             m = factors(old, s)
             if m is None or not m.coefficient or s in m.powers or len(m.powers) >= LONGEST:
                 continue
-            if equation.origin.span is not None and not _is_exact(m):
+            if equation.origin.span is not None and equation.origin.rule == "text" and not _is_exact(m):
                 self._give(old, s, equation.expr)
             elif s in used or s in self.kept:
                 if not turned.keys().isdisjoint(m.powers):
