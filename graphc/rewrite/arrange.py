@@ -90,7 +90,17 @@ def collected_sum(builder: Rebuilder, root: Root) -> Made | None:
     found = terms(builder, root, region)
     if found is None or (len(found) < 2 and root.operation is negate):
         return None
-    best, _ = _shorter(builder, root, region, collect(found), freed)
+    best, _ = _shorter(builder, root, region, collect(found), freed, equal=not builder.as_written)
+    return None if best is None else _unless_same(builder, build(builder, best), root)
+
+
+def collected_for_all(builder: Rebuilder, root: Root) -> Made | None:
+    """The same through products that others use as well, where it saves operations if all do so."""
+    if is_inner(builder, SUMS):
+        return None
+    region = Region()
+    found = terms(builder, root, region, shared=True)
+    best, _ = _shorter(builder, root, region, found and collect(found), _freed_for_all, equal=True)
     return None if best is None else _unless_same(builder, build(builder, best), root)
 
 
@@ -111,7 +121,7 @@ def cancelled(builder: Rebuilder, root: Root) -> Made | None:
         best, gain = _shorter(builder, root, region, found, freed)
         if gain > most:
             chosen, most = best, gain
-        promise = promise or _shorter(builder, root, region, found, _freed_for_all)[0] is not None
+        promise = promise or _shorter(builder, root, region, found, _freed_for_all, equal=True)[0] is not None
         if not region.cut or (best is not None and reach is not CLOSED):
             break
     if chosen is not None:
@@ -130,22 +140,23 @@ def cancelled_for_all(reach: Reach) -> Callable[[Rebuilder, Root], Made | None]:
             return None
         region = explored(builder, root, reach)
         found = expanded(builder, root, region, reach)
-        best, _ = _shorter(builder, root, region, found, _freed_for_all)
+        best, _ = _shorter(builder, root, region, found, _freed_for_all, equal=True)
         return None if best is None else _unless_same(builder, build(builder, best, _shared(builder)), root)
 
     return apply
 
 
 def _shorter(
-    builder: Rebuilder, root: Root, region: Region, found: list[Monomial] | None, saved: Callable[..., float]
-) -> tuple[Plan | None, float]:
-    """The plan of a polynomial of collected terms and the operations it saves; none where it saves none."""
+    builder: Rebuilder, root: Root, region: Region, found: list[Monomial] | None, saved: Callable[..., float],
+    equal: bool = False,
+) -> tuple[Plan | None, float]:  # fmt: skip
+    """The plan of a polynomial of collected terms and the operations it saves; none where it saves none (`equal`: costs some)."""
     limit = 0.0 if found is None else saved(builder, root, region, _atoms(found))
-    if found is None or _least(found) >= limit:
+    if found is None or _least(found) >= limit + equal:
         return None, 0.0
     best = plan(found)
     gain = limit - cost(best)
-    if gain <= 0:
+    if gain < 0 or (gain == 0 and not equal):
         return None, 0.0
     whole = with_products(found, region.sums)
     if whole is found:
@@ -266,11 +277,15 @@ CANCEL_WHOLE = Form(
     "fewer operations, if all that share a part do so", "z = (x - y)/w; d = 1 + z^2; u = 2*z*z/d^2; (1/d - u)*sin(u*z)",
 )  # fmt: skip
 
+SUM_ALL = Form(
+    "like terms and common factors everywhere", SUMS, collected_for_all, "fewer operations, if all that share a part do so",
+    "(x*(a*b) + a*c)*(y*(a*b) + a*c)",
+)  # fmt: skip
 CANCEL_CLOSED = Form(
     "cancelling terms around sums everywhere", ARITHMETIC, cancelled_for_all(CLOSED),
     "fewer operations, if all that share a part do so", "n = 3*y - x^3; d = 1 + x^2 + y^4; q = n/d^2; (4*y^3*q - 3/d)*sin(3*x^2/d + 2*x*q)",
 )  # fmt: skip
 
-TRIALS = (CANCEL_ALL, CANCEL_WHOLE, CANCEL_CLOSED)
+TRIALS = (CANCEL_ALL, CANCEL_WHOLE, CANCEL_CLOSED, SUM_ALL)
 
 __all__ = ["CANCEL", "DIRECTION", "PRODUCT", "SUM", "TRIALS", "consumed_by", "is_inner"]

@@ -123,16 +123,18 @@ def _scales(root: Root) -> bool:
     return root.operation is negate or (root.operation is multiply and any(map(_is_number, root.operands)))
 
 
-def monomial(builder: Rebuilder, start: Root | Basic, region: Region, deep: bool = False) -> Monomial | None:
+def monomial(
+    builder: Rebuilder, start: Root | Basic, region: Region, deep: bool = False, shared: bool = False
+) -> Monomial | None:
     """A product taken apart: through intermediate values that are used once, and through signs and coefficients.
 
-    `deep`: through quotients with a number, too, which are divided anew.
+    `deep`: through quotients with a number, too, which are divided anew; `shared`: through what others use as well.
     """
     result = Monomial()
     todo: list[tuple[Root | Basic, int]] = [(start, 1)]
     while todo:
         item, e = todo.pop()
-        root = item if isinstance(item, Root) else _inner_product(builder, item, e, region, deep)
+        root = item if isinstance(item, Root) else _inner_product(builder, item, e, region, deep, shared)
         if root is None:
             assert isinstance(item, Basic)
             if not multiply_in(builder, result, item, e, region):
@@ -190,7 +192,7 @@ def _with_bases(builder: Rebuilder, m: Monomial) -> Monomial:
     return m
 
 
-def _inner_product(builder: Rebuilder, atom: Basic, e: int, region: Region, deep: bool) -> Root | None:
+def _inner_product(builder: Rebuilder, atom: Basic, e: int, region: Region, deep: bool, shared: bool) -> Root | None:
     """The product that an atom stands for, where it is taken apart."""
     root = root_of(builder, atom)
     if root is None or root.operation not in PRODUCTS or (root.operation is power and exponent_of(root) is None):
@@ -198,7 +200,7 @@ def _inner_product(builder: Rebuilder, atom: Basic, e: int, region: Region, deep
     atom = builder.look(atom)
     looked_through = _scales(root) or (deep and root.operation is divide and any(map(_is_number, root.operands)))
     if atom in builder.kept or not (
-        looked_through or (builder.lonely(atom) and (abs(e) == 1 or root.operation is power))
+        looked_through or ((shared or builder.lonely(atom)) and (abs(e) == 1 or root.operation is power))
     ):
         return None
     region.visits[atom] = region.visits.get(atom, 0) + 1
@@ -223,15 +225,15 @@ def multiply_in(builder: Rebuilder, result: Monomial, atom: Basic, e: int, regio
     return max(abs(result.coefficient.numerator), result.coefficient.denominator) < LARGEST
 
 
-def terms(builder: Rebuilder, start: Root, region: Region) -> list[Monomial] | None:
-    """A sum taken apart, its terms in the order written."""
+def terms(builder: Rebuilder, start: Root, region: Region, shared: bool = False) -> list[Monomial] | None:
+    """A sum taken apart, its terms in the order written; `shared`: its products through what others use as well."""
     found: list[Monomial] = []
     todo: list[tuple[Root | Basic, int]] = [(start, 1)]
     while todo:
         item, sign = todo.pop()
         root = item if isinstance(item, Root) else _inner_sum(builder, item, region)
         if root is None:
-            term = monomial(builder, item, region)
+            term = monomial(builder, item, region, shared=shared)
             if term is None:
                 return None
             if sign < 0:
@@ -307,23 +309,28 @@ def _shared(a: Powers, b: Powers) -> Powers:
 
 
 def _close(run: list[Monomial], common: Powers) -> list[Monomial]:
-    """A run with its common powers and a coefficient taken out, where that saves operations."""
+    """A run with its common powers and a coefficient taken out, where that saves operations, or else factors."""
     if len(run) < 2:
         return run
     sizes = [_size(m) for m in run]
     if not common and len({*sizes}) == len(run):  # a number alone is taken out only of two terms that have it, or more
         return run
     left = [_quotient(m.powers, common) for m in run] if common else [m.powers for m in run]
-    best, least = run, cost(Plan(run))
+    best, least = run, (cost(Plan(run)), _written(run))
     for scale in _scales_of(run, sizes):
         if scale == 1 and not common:
             continue
         divided = [m.coefficient if scale == 1 else m.coefficient / scale for m in run]
         inside = [Monomial(c, powers) for c, powers in zip(divided, left, strict=True)]
         product = [Monomial(scale, dict(common), [factored(inside) if common else Plan(inside)])]
-        if (total := cost(Plan(product))) < least:
+        if (total := (cost(Plan(product)), _written(product))) < least:
             best, least = product, total
     return best
+
+
+def _written(terms: list[Monomial]) -> int:
+    """How many factors are written."""
+    return sum(len(m.powers) + sum(_written(p.terms) for p in m.extra) for m in terms)
 
 
 def _size(m: Monomial) -> tuple[int, int]:

@@ -11,12 +11,14 @@ from typing import TypeAlias
 
 from sympy import Basic, Symbol
 
-from graphc.graph.graph import Graph
-from graphc.rewrite.arrange import TRIALS
+from graphc.graph.graph import Graph, operands
+from graphc.graph.operation import operation_of
+from graphc.rewrite.arrange import SUM_ALL, TRIALS
 from graphc.rewrite.canonical import CANONICAL
 from graphc.rewrite.cheap import CHEAP
 from graphc.rewrite.driver import Step, Worklist, changed, index_of
 from graphc.rewrite.names import drop_dead
+from graphc.rewrite.polynomial import SUMS
 from graphc.rewrite.sharing import Products, operations
 from graphc.rewrite.stable import STABLE
 
@@ -24,7 +26,7 @@ Result: TypeAlias = tuple[Graph, tuple[Step, ...]]
 
 ALL = index_of(STABLE, CANONICAL, CHEAP)
 READABLE = 400  # equations beyond which nothing is tried: it takes as long as all other rules, and finds one operation in a hundred
-_EVERYWHERE = tuple((index_of((rule,)), index_of(STABLE, CANONICAL, (rule, *CHEAP))) for rule in TRIALS)
+_EVERYWHERE = {rule.name: (index_of((rule,)), index_of(STABLE, CANONICAL, (rule, *CHEAP))) for rule in TRIALS}
 
 
 class Trials:
@@ -45,26 +47,38 @@ class Trials:
 
     def _shorten_once(self) -> tuple[Step, ...] | None:
         graph = drop_dead(self.work.graph())
-        other, steps = min(self._tried(graph), key=lambda found: operations(found[0]))
-        if operations(other) >= operations(graph):
+        other, steps = min(self._tried(graph), key=lambda found: _length(found[0]))
+        if _length(other) >= _length(graph):
             return None
         work = Worklist(other, before=self.work)
         more = work.run(ALL, work.near(changed(graph, other)))
-        longer = operations(drop_dead(work.graph())) > operations(other)
+        longer = _length(drop_dead(work.graph())) > _length(other)
         self.work = Worklist(other, before=self.work) if longer else work
         return steps if longer else steps + more
 
     def _tried(self, graph: Graph) -> Iterator[Result]:
-        """Products shared; the same after all that share a fraction have multiplied it out in one way or another, where
-        terms may cancel."""
+        """Products shared; the same after all that share a factor have taken it out, or all that share a fraction have
+        multiplied it out in one way or another, where terms may cancel."""
         yield Products(graph).shared()
         builder = self.work.builder
         promising = {s: (s, builder.definition(s)) for s in builder.promising}
         new = {s for s, found in promising.items() if found not in self.cancelled}
         self.cancelled.update(promising.values())
-        for trial, rules in _EVERYWHERE if new else ():
-            everywhere = Worklist(graph)
-            steps = everywhere.run(rules, everywhere.near(new), first=trial)
-            if steps:
-                shared, more = Products(drop_dead(everywhere.graph())).shared()
-                yield shared, steps + more
+        sums = {e.target for e in graph.equations if operation_of(e.expr) in SUMS}
+        for rule in TRIALS:
+            trial, rules = _EVERYWHERE[rule.name]
+            if start := sums if rule is SUM_ALL else new:
+                everywhere = Worklist(graph)
+                steps = everywhere.run(rules, everywhere.near(start), first=trial)
+                if steps:
+                    shared, more = Products(drop_dead(everywhere.graph())).shared()
+                    yield shared, steps + more
+
+
+def _length(graph: Graph) -> tuple[int, int]:
+    """Operations of a graph; where they are as many, what its results take to write."""
+    written: dict[Basic, int] = {}
+    for e in graph.equations:
+        atoms = operands(e.expr) if operation_of(e.expr) is not None else (e.expr,)
+        written[e.target] = 1 + sum(written.get(a, 1) for a in atoms)
+    return operations(graph), sum(written.get(s, 1) for s in graph.outputs)
