@@ -20,7 +20,7 @@ from graphc.rewrite.build import build, summed
 from graphc.rewrite.compare import factors, summands
 from graphc.rewrite.polynomial import Monomial, Plan, collect, whole_product
 from graphc.rewrite.positive import MOVES
-from graphc.rewrite.products import argument, multiplied, on_products
+from graphc.rewrite.products import LOGARITHMS, argument, multiplied, on_products
 from graphc.rewrite.rule import Form, Made, Rebuilder, Root
 
 FARTHEST = 8  # between gamma functions of which one becomes a product
@@ -119,7 +119,7 @@ def identity_times(builder: Rebuilder, root: Root) -> Made | None:
             return Root(diagonal_matrix, (v.atom,))
         if u is not None:
             continue
-        if v.shape and any(n < 0 for n in others.powers.values()):
+        if v.shape and (any(n < 0 for n in others.powers.values()) or not builder.present.isdisjoint(LOGARITHMS)):
             return Root(where, (equal(builder.value(atom), 0).atom, Integer(0), v.atom))
     return None
 
