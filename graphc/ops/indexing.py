@@ -60,7 +60,7 @@ gather: Operation = Operation(
 
 def _scatter_infer(types: tuple[Type, ...], statics: tuple[Any, ...], require: Require) -> Inferred:
     shape = given_shape(statics[0])
-    return Type(shape, types[0].kind), (shape, axis_number(statics[1], len(shape)))
+    return Type(shape), (shape, axis_number(statics[1], len(shape)))
 
 
 def _scatter_place(index: Index, element: Element, shapes: Shapes, statics: tuple[Any, ...]) -> Index:

@@ -290,7 +290,7 @@ def numpy_slices(bounds: tuple[Any, ...]) -> tuple[Any, ...]:
 def _embed_infer(types: tuple[Type, ...], statics: tuple[Any, ...], require: Require) -> Inferred:
     shape = given_shape(statics[0])
     # the same normal form whether it comes from a derivative or is read back: start, length and step
-    return Type(shape, types[0].kind), (shape, tuple(tuple(b) for b in statics[1]))
+    return Type(shape), (shape, tuple(tuple(b) for b in statics[1]))
 
 
 def _embed_read(index: Index, element: Element, shapes: Shapes, statics: tuple[Any, ...]) -> str:

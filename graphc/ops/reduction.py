@@ -143,14 +143,14 @@ def _others_along(x: Value, h: Value, axes: tuple[int, ...]) -> Value:
 
 
 def _of_one_element(builder: Builder, atoms: tuple[Basic, ...], statics: tuple[Any, ...], type_: Type) -> Basic | None:
-    """Along axes of one element there is nothing to reduce."""
+    """Along axes of one element, and of a number, there is nothing to reduce."""
     (x,), axes = atoms, statics[0]
     have = builder.type_of(x)
-    if not builder.simplify or not axes or any(have.shape[a] != 1 for a in axes):
+    if not builder.simplify or any(have.shape[a] != 1 for a in axes):
         return None
     if have.kind != type_.kind:
         x = builder.apply(where, (x, Integer(1), Integer(0)))
-    return builder.apply(reshape, (x,), (type_.shape,))
+    return x if have.shape == type_.shape else builder.apply(reshape, (x,), (type_.shape,))
 
 
 def _first_place(builder: Builder, atoms: tuple[Basic, ...], statics: tuple[Any, ...], type_: Type) -> Basic | None:

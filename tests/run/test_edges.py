@@ -130,3 +130,24 @@ def test_two_spellings_of_one_name_are_two_values() -> None:
     for given in ({"data": [1.0]}, {"data": ROWS, "params": [1.0]}, {"data": {3: [1.0]}}):
         with pytest.raises(graphc.DataError, match="by name"):
             graphc.train(LINE, **given)
+
+
+@pytest.mark.parametrize("function", ["sum", "mean", "prod", "max", "min", "logsumexp", "norm"])
+def test_a_number_is_its_own_reduction(function: str) -> None:
+    f = graphc.compile(f"3*{function}(x)")
+    assert f(x=2) == 6
+    assert f(x=[2, 5]).tolist() == [6, 15]
+    assert f.grad(x=2) == {"x": 3}
+    rows = graphc.compile(f"input x[n]; output y; y = 3*{function}({function}(x))")
+    assert rows(x=[2, 2]) == pytest.approx(3 * graphc.compile(f"input x[n]; {function}(x)")(x=[2, 2]))
+
+
+@pytest.mark.parametrize(
+    "picked", ["log_softmax(x)[1]", "log(softmax(x)[1])", "log(softmax(x))[1]", "x[1] - logsumexp(x)"]
+)
+def test_one_element_of_a_softmax(picked: str) -> None:
+    x = np.array([0.0, 1.0, 2.0, 3.0])
+    want = np.exp(x) / np.exp(x).sum() - np.eye(4)[1]
+    f = graphc.compile(f"input x[n]; -({picked})")
+    assert f.grad(x=x)["x"] == pytest.approx(want)
+    assert f.value_and_grad(x=x)[1]["x"] == pytest.approx(want)
