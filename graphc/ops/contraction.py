@@ -19,7 +19,7 @@ from graphc.graph.types import Size, Type, promote, shape_text
 from graphc.ops.elementwise import head, multiply
 from graphc.ops.indexing import diagonal, eye
 from graphc.ops.lowering import Contract
-from graphc.ops.movement import transpose
+from graphc.ops.movement import broadcast, reshape, transpose
 from graphc.ops.reduction import sum_
 from graphc.ops.shape import Inferred
 
@@ -75,12 +75,18 @@ def _contract_batch(at: Batching) -> Value:
 
 
 def _contract_fold(builder: Builder, atoms: tuple[Basic, ...], statics: tuple[Any, ...], type_: Type) -> Basic | None:
-    """A product with a number is elementwise; one with the identity matrix is the other operand, its axes renamed."""
+    """A product with a number is elementwise; one with the identity matrix is the other operand, its axes renamed; one
+    with an array of one number sums the other operand and repeats it."""
     a, b, result = split(statics[0])
     if builder.simplify and result in (a, b) and "" in (a, b):
         return builder.apply(multiply, atoms)
+    if not builder.simplify:
+        return None
     for (matrix, names), (other, labels) in (((atoms[0], a), (atoms[1], b)), ((atoms[1], b), (atoms[0], a))):
-        scale = _identity_scale(builder, matrix) if builder.simplify else None
+        number = _repeated_number(builder, matrix)
+        if number is not None:
+            return _repeated(builder, number, other, labels, result, type_)
+        scale = _identity_scale(builder, matrix)
         if scale is None:
             continue
         for summed, kept in ((names[0], names[1]), (names[1], names[0])):
@@ -89,6 +95,25 @@ def _contract_fold(builder: Builder, atoms: tuple[Basic, ...], statics: tuple[An
                 found = builder.apply(transpose, (other,), (tuple(renamed.index(c) for c in result),))
                 return builder.apply(multiply, (scale, found))
     return None
+
+
+def _repeated_number(builder: Builder, atom: Basic) -> Basic | None:
+    """The number that all elements of an array are; None of others."""
+    definition = builder.definition(builder.resolve(atom))
+    if definition is None or operation_of(definition) is not broadcast:
+        return None
+    (number,) = operands(definition)
+    return number if builder.type_of(number).rank == 0 else None
+
+
+def _repeated(builder: Builder, number: Basic, x: Basic, labels: str, result: str, type_: Type) -> Basic:
+    """number*x, summed over the labels that the result lacks, and repeated along those that it has alone."""
+    x, labels = _presum(builder, x, labels, result)
+    ordered = "".join(c for c in result if c in labels)
+    x = builder.apply(transpose, (x,), (tuple(labels.index(c) for c in ordered),))
+    x = builder.apply(multiply, (number, x))
+    shape = tuple(d if c in labels else 1 for c, d in zip(result, type_.shape, strict=True))
+    return builder.apply(broadcast, (builder.apply(reshape, (x,), (shape,)),), (type_.shape,))
 
 
 def _identity_scale(builder: Builder, atom: Basic) -> Basic | None:

@@ -14,11 +14,13 @@ from sympy import Basic, Integer
 
 from graphc.errors import ShapeError
 from graphc.graph.builder import Builder
-from graphc.graph.operation import Linearization, Operation, Parameter, Require, Value
+from graphc.graph.graph import operands
+from graphc.graph.graph import statics as statics_of
+from graphc.graph.operation import Linearization, Operation, Parameter, Require, Value, operation_of
 from graphc.graph.types import Type, shape_text
 from graphc.ops.elementwise import equal, head, multiply, where
 from graphc.ops.lowering import Reduce
-from graphc.ops.movement import broadcast, reshape
+from graphc.ops.movement import broadcast, reshape, transpose
 from graphc.ops.shape import Inferred, axes_tuple, reduced, truth
 
 AXES = (Parameter("x"), Parameter("axis", "static", None), Parameter("keepdims", "static", False))
@@ -153,6 +155,19 @@ def _of_one_element(builder: Builder, atoms: tuple[Basic, ...], statics: tuple[A
     return x if have.shape == type_.shape else builder.apply(reshape, (x,), (type_.shape,))
 
 
+def _sum_fold(builder: Builder, atoms: tuple[Basic, ...], statics: tuple[Any, ...], type_: Type) -> Basic | None:
+    """Also: a sum along axes of a transpose is one along those axes of what is transposed, if the order of the rest stays."""
+    found = _of_one_element(builder, atoms, statics, type_)
+    definition = builder.definition(builder.resolve(atoms[0])) if builder.simplify and found is None else None
+    if definition is None or operation_of(definition) is not transpose:
+        return found
+    (order,), (axes, keepdims) = statics_of(definition), statics
+    rest = [order[k] for k in range(len(order)) if keepdims or k not in axes]
+    if rest != sorted(rest):
+        return None
+    return builder.apply(sum_, operands(definition), (tuple(sorted(order[k] for k in axes)), keepdims))
+
+
 def _first_place(builder: Builder, atoms: tuple[Basic, ...], statics: tuple[Any, ...], type_: Type) -> Basic | None:
     """Along axes of one element the first is the largest."""
     shape = builder.type_of(atoms[0]).shape
@@ -217,7 +232,7 @@ def _argmax_infer(types: tuple[Type, ...], statics: tuple[Any, ...], require: Re
 
 sum_: Operation = Operation(
     name="sum", head=head("sum"), parameters=AXES, infer=infer_reduction(), doc="Sum along axes.",
-    lowering=Reduce("0", "{0} + {1}"), pullback=_sum_pullback, fold=_of_one_element, reference=_numpy("sum"), show=show_axes("sum"),
+    lowering=Reduce("0", "{0} + {1}"), pullback=_sum_pullback, fold=_sum_fold, reference=_numpy("sum"), show=show_axes("sum"),
     batch=lambda at: sum_(at.operands[0], tuple(a + 1 for a in at.statics[0]), at.statics[1]), latex="\\sum {0}",
 )  # fmt: skip
 prod: Operation = Operation(
