@@ -16,10 +16,13 @@ from sympy import Basic, Symbol
 from graphc.differentiate.program import Stabilise, expand_gradients, gradient
 from graphc.explain.pen import Pen
 from graphc.graph.builder import symbol
-from graphc.graph.graph import Equation, Graph, focus, symbols_of
+from graphc.graph.graph import Equation, Graph, focus, statics, symbols_of
 from graphc.graph.operation import operation_of
-from graphc.language.formula import spell
-from graphc.ops.readable import reads_as_part
+from graphc.graph.types import Size, Type
+from graphc.language.formula import Text, arguments_of, spell
+from graphc.language.writer import atom_type
+from graphc.ops.readable import REPEATED, RESHAPED, reading, reads_as_part
+from graphc.ops.shape import broadcast_shapes
 from graphc.rewrite import simplify, stabilise
 
 Derive = Callable[[Graph, tuple[Symbol, ...], Stabilise], Graph]
@@ -64,11 +67,55 @@ def _apart(found: Graph, graph: Graph) -> Graph:
     return found.replace(equations=tuple(equations), types=types)
 
 
-def formula(found: Graph, output: Symbol) -> str:
+def formula(found: Graph, output: Symbol, pen: Pen | None = None) -> str:
     """A derivative with everything put in; products of matrices as they are read."""
-    pen = Pen({})
-    definitions = {e.target: e.expr for e in found.equations}
-    return spell(output, definitions, found.types, pen.atom, pen.operation if has_arrays(found) else pen.written)[0]
+    return _Formulas(found, pen or Pen({})).of(output)
+
+
+class _Formulas:
+    """Formulas of a graph.  A number that is repeated stands for the array where elements are read, which broadcasts;
+    where the array's shape is read, `whole` is its text."""
+
+    def __init__(self, graph: Graph, pen: Pen) -> None:
+        self.graph, self.pen = graph, pen
+        self.operation = pen.operation if has_arrays(graph) else pen.written
+        self.definitions = {e.target: e.expr for e in graph.equations}
+        self.shown: dict[Basic, tuple[Size, ...]] = {}
+        self.whole: dict[Basic, Text] = {}
+        for e in graph.equations:
+            self._see(e)
+
+    def of(self, s: Basic) -> str:
+        return self._spelled(s)[0]
+
+    def _spelled(self, s: Basic) -> Text:
+        return spell(
+            s,
+            self.definitions,
+            self.graph.types,
+            lambda a: self.whole.get(a) or self.pen.atom(a),
+            self.operation,
+            self.whole,
+        )
+
+    def _see(self, e: Equation) -> None:
+        record, atoms = operation_of(e.expr), arguments_of(e.expr)
+        types = tuple(atom_type(a, self.graph.types) for a in atoms)
+        shapes = [self.shown.get(a, t.shape) for a, t in zip(atoms, types, strict=True)]
+        found = reading(record, types, statics(e.expr)) if record is not None else None
+        if record is None or (found is not None and found.form == "same"):
+            self.shown[e.target] = shapes[0] if shapes else ()
+        elif record.elementwise:
+            self.shown[e.target] = broadcast_shapes(shapes, lambda *_: None)
+        else:
+            for a, type_, shape in zip(atoms, types, shapes, strict=True):
+                if shape != type_.shape:
+                    self._write_whole(a, type_, shape)
+
+    def _write_whole(self, a: Basic, type_: Type, shape: tuple[Size, ...]) -> None:
+        operation = REPEATED if len(shape) <= type_.rank else RESHAPED
+        self.whole[a] = self.pen.written(operation, (self._spelled(a),), (Type(shape),), (type_.shape,))
+        self.shown[a] = type_.shape
 
 
 def has_arrays(graph: Graph) -> bool:

@@ -18,11 +18,24 @@ from graphc.graph.operation import Operation
 from graphc.graph.types import Type, shape_text
 from graphc.language.formula import Text
 from graphc.language.latex_writer import atom_latex, name_latex, operation_latex
-from graphc.language.writer import ATOM, atom_text, expression_text
-from graphc.ops.readable import PART, POWER, SQUARED, TOTAL, Reading, reading, summed_axes
+from graphc.language.writer import ATOM, atom_text, expression_text, loosest
+from graphc.ops.readable import (
+    DIFFERENCE,
+    NEGATIVE,
+    PART,
+    POWER,
+    QUOTIENT,
+    SQUARED,
+    SUM,
+    TOTAL,
+    Reading,
+    reading,
+    summed_axes,
+)
 
 PRODUCT = SQUARED.binding
-_FACTOR = re.compile(r"(-?\d+(?:\.\d+)?\*)(.+)")
+_FACTOR = re.compile(r"(-?\d+(?:\.\d+)?\*|-)(.+)")
+_RECIPROCAL = re.compile(r"(-?)1/(.+)")
 Types = tuple[Type, ...]
 
 
@@ -72,10 +85,24 @@ class Pen:
             return self.written(POWER, (texts[0], ("2", ATOM)), types, ())
         if operation is SQUARED and texts[0][0] in self._cotangents:
             return self.product(*texts)
+        if operation is SUM and texts[1][0].startswith("-") and texts[1][1] >= PRODUCT:
+            return self.written(DIFFERENCE, (texts[0], (texts[1][0][1:], PRODUCT)), types, ())
+        if operation is NEGATIVE and texts[0][1] == PRODUCT and not texts[0][0].startswith("-"):
+            return f"-{texts[0][0]}", PRODUCT
+        if operation is SQUARED and (quotient := self._quotient(*texts) or self._quotient(*reversed(texts))):
+            return quotient
         found = reading(operation, types, statics)
-        return self._read(found, texts) if found is not None else self.written(operation, texts, types, statics)
+        return self._read(found, texts, types) if found is not None else self.written(operation, texts, types, statics)
 
-    def _read(self, found: Reading, texts: tuple[Text, ...]) -> Text:
+    def _quotient(self, reciprocal: Text, other: Text) -> Text | None:
+        """x/y for 1/y times x."""
+        found = _RECIPROCAL.fullmatch(reciprocal[0])
+        if reciprocal[1] != PRODUCT or found is None or loosest(found[2]) < ATOM or other[0].startswith("-"):
+            return None
+        text, binding = self.written(QUOTIENT, (other, (found[2], POWER.binding)), (), ())
+        return found[1] + text, binding
+
+    def _read(self, found: Reading, texts: tuple[Text, ...], types: Types) -> Text:
         if found.form == "same":
             return texts[0]
         if found.form == "turned":
@@ -87,6 +114,9 @@ class Pen:
             return self.written(PART, ((f"{self.closed(texts[0])} at ", ATOM),), zeros, (found.bounds,))[0], ATOM
         if found.form == "scaled":
             return self._scaled(*sorted(texts, key=lambda t: t[0] not in self._cotangents))
+        if found.form == "inner product":
+            product = self.operation(SQUARED, texts, types, ())
+            return self.written(TOTAL, (product,), types[:1], (found.summed, False))
         first, second = texts[found.first], texts[found.second]
         number, first = self.apart(first)
         if not number:
@@ -94,8 +124,12 @@ class Pen:
         if found.form == "outer product":
             text, binding = self.outer(first, second)
         else:
-            pair = zip((first, second), found.turned, strict=True)
-            text, binding = self.matrix_product(*(self._turned(t) if turned else self.closed(t) for t, turned in pair))
+            left, right = (
+                self._turned(t) if turned else self.closed(t)
+                for t, turned in zip((first, second), found.turned, strict=True)
+            )
+            chain = not found.turned[0] and first[1] == PRODUCT and self.is_chain(first[0])
+            text, binding = self.matrix_product(first[0] if chain else left, right)
         return number + text, PRODUCT if number else binding
 
     def _scaled(self, a: Text, b: Text) -> Text:
@@ -107,7 +141,7 @@ class Pen:
     def apart(self, text: Text) -> tuple[str, Text]:
         """A numeric factor, with its sign of multiplication, and the rest: 2*A.T @ x is read easier than A.T @ (2*x)."""
         found = _FACTOR.fullmatch(text[0])
-        if text[1] != PRODUCT or found is None or not self.is_product(found[2]):
+        if not PRODUCT <= text[1] < ATOM or found is None or not self.is_product(found[2]):
             return "", text
         rest, depth, lowest = found[2], 0, ATOM
         for c in rest:
@@ -148,6 +182,10 @@ class Pen:
             if depth == 0 and c in "/@":
                 return False
         return True
+
+    def is_chain(self, text: str) -> bool:
+        """True for a product of matrices alone, which goes on to the right without brackets."""
+        return " @ " in text and loosest(re.sub(" @ ", "", text)) >= ATOM
 
     def total(self, text: Text, type_: Type, to: Type) -> Text:
         """The sum over what was broadcast from `to`."""
@@ -198,3 +236,6 @@ class LatexPen(Pen):
 
     def apart(self, text: Text) -> tuple[str, Text]:
         return "", text
+
+    def is_chain(self, text: str) -> bool:
+        return False

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from sympy import Basic, Symbol
 
 from graphc.explain.derivation import Derivation, Step
-from graphc.explain.gradient import has_arrays
+from graphc.explain.gradient import formula
 from graphc.explain.pen import Derivative, Pen
 from graphc.graph.graph import Graph, symbols_of
 from graphc.graph.types import Type
@@ -90,14 +90,12 @@ class _Writer:
     def gradient(self) -> list[Line]:
         """A formula each, or the equations of the gradient's program."""
         pen, found, numbers = self.pen, self.of.gradient, self.of.numbers
-        definitions = {e.target: e.expr for e in found.graph.equations}
         hidden = {} if found.inlined else _at_the_end(found.graph)
         lines = [] if found.inlined else self._program(hidden)
         for output, s in zip(found.graph.outputs, found.variables, strict=True):
             left = pen.derivative(Derivative(self.of.value, s))
             if found.inlined:
-                operation = pen.operation if has_arrays(found.graph) else pen.written
-                right = spell(output, definitions, found.graph.types, pen.atom, operation)[0]
+                right = formula(found.graph, output, pen)
             else:
                 right = self._expression(hidden.get(output, output))
             number = numbers.gradients[s] if numbers is not None else ""

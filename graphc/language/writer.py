@@ -69,11 +69,11 @@ def atom_text(atom: Basic) -> tuple[str, int]:
 
 
 def loosest(text: str) -> int:
-    """How tightly a text without operands binds, by the signs that stand in no brackets: n + 1, 2*n, n//2."""
+    """How tightly a text binds, by the signs that stand in no brackets: n + 1, 2*n, n//2, a @ b."""
     closed = re.compile(r"[(\[{][^()\[\]{}]*[)\]}]")
     while (outside := closed.sub("", text)) != text:
         text = outside
-    return 10 if " + " in text or " - " in text else 20 if "*" in text or "/" in text else ATOM
+    return 10 if " + " in text or " - " in text else 20 if any(sign in text for sign in "*/@") else ATOM
 
 
 def static_text(value: Any) -> str:
@@ -96,9 +96,7 @@ def expression_text(
         inner = tuple(t if binding == ATOM else f"({t})" for t, binding in texts)
         plain = inner if _infix_shown(operation, inner, types, static) else tuple(t for t, _ in texts)
         text = operation.show(plain, types, static)
-        if not texts:
-            return text, loosest(text)
-        return text, operation.binding if " @ " in text and not text.endswith(")") else ATOM if "@" not in text else 20
+        return text, loosest(text)
     form = operation.syntax
     if form and form.startswith("a "):
         return _infix_text(operation, form.split()[1], texts), operation.binding

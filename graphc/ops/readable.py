@@ -12,19 +12,24 @@ from typing import Any
 from graphc.graph.operation import Operation
 from graphc.graph.types import Size, Type
 from graphc.ops.contraction import contract, matrix_form, split
-from graphc.ops.elementwise import multiply, power
+from graphc.ops.elementwise import add, divide, multiply, negate, power, subtract
 from graphc.ops.movement import broadcast, embed, reshape, slice_, transpose
+from graphc.ops.program import as_real
 from graphc.ops.reduction import sum_
 
+SUM, DIFFERENCE, NEGATIVE, QUOTIENT = add, subtract, negate, divide
 SQUARED, POWER, TOTAL, PART = multiply, power, sum_, slice_
+REPEATED, RESHAPED = broadcast, reshape
 
 
 @dataclass(frozen=True)
 class Reading:
-    """`form` is "same" (the operand itself), "turned", "scaled", "product", "outer product", "axes" or "part"; the rest belongs to it.
+    """`form` is "same" (the operand itself), "turned", "scaled", "product", "outer product", "inner product", "axes" or
+    "part"; the rest belongs to it.
 
     `first` and `second` are places of operands, `turned` says which of them are transposed; `axes` are the axes of
-    size 1 that the operand gets; `bounds` the part of an array of zeros that the operand fills.
+    size 1 that the operand gets; `bounds` the part of an array of zeros that the operand fills; `summed` are the axes of
+    an elementwise product that are summed over.
     """
 
     form: str
@@ -33,13 +38,14 @@ class Reading:
     turned: tuple[bool, bool] = (False, False)
     axes: tuple[bool, ...] = ()
     bounds: tuple[Any, ...] = ()
+    summed: tuple[int, ...] = ()
 
 
 def reading(operation: Operation, types: tuple[Type, ...], statics: tuple[Any, ...]) -> Reading | None:
     """How an operation on arrays is read, where that differs from how it is written."""
     if operation is contract:
         return _contraction(statics[0])
-    if operation in (broadcast, reshape) and all(d == 1 for d in types[0].shape):
+    if operation is as_real or operation in (broadcast, reshape) and all(d == 1 for d in types[0].shape):
         return Reading("same")
     if operation is reshape:
         return _new_axes(types[0].shape, statics[0])
@@ -61,6 +67,8 @@ def _contraction(labels: str) -> Reading | None:
         return Reading("scaled")
     if len(a) == len(b) == 1 and a != b:
         return Reading("outer product", *((0, 1) if result == a + b else (1, 0)))
+    if a == b and len(a) > 1 and [c for c in a if c in result] == list(result):
+        return Reading("inner product", summed=tuple(k for k, c in enumerate(a) if c not in result))
     form = matrix_form(labels)
     return Reading("product", form[0], form[2], (form[1], form[3])) if form is not None else None
 
