@@ -45,7 +45,7 @@ def reading(operation: Operation, types: tuple[Type, ...], statics: tuple[Any, .
     """How an operation on arrays is read, where that differs from how it is written."""
     if operation is contract:
         return _contraction(statics[0])
-    if operation is as_real or operation in (broadcast, reshape) and all(d == 1 for d in types[0].shape):
+    if operation is as_real or (operation in (broadcast, reshape) and all(d == 1 for d in types[0].shape)):
         return Reading("same")
     if operation is reshape:
         return _new_axes(types[0].shape, statics[0])
