@@ -51,7 +51,7 @@ from graphc.language.names import plain_name
 from graphc.language.reader import parse
 from graphc.language.step import focus_updates, training_graph
 from graphc.ops import DERIVATIVES
-from graphc.ops.algebra import permuted, surely_read, taken_from
+from graphc.ops.algebra import known_size, permuted, shifted, surely_read, taken_from
 from graphc.program_file import read_file
 from graphc.rewrite import order_products, simplify, simplify_steps, stabilise, stabilise_steps, tidy
 from graphc.run.evaluate import evaluate
@@ -326,24 +326,34 @@ def _ranges(step: Graph, results: Iterable[Symbol], batch: str | None = None) ->
             continue
         atoms = operands(equation.expr)
         k, first, last = operation.indices(tuple(_atom_type(step, a) for a in atoms), statics(equation.expr))
-        source, part = _source(definitions, atoms[k])
-        if source in step.inputs and batch not in sizes_of(last):
-            found.append(Range(source.name, part, first, last, *_where(equation.origin)))
+        source, part, sign, offset = _source(definitions, atoms[k])
+        if source in step.inputs and batch not in sizes_of(last) | sizes_of(offset):
+            found.append(Range(source.name, part, sign, offset, first, last, *_where(equation.origin)))
     return tuple(reversed(found))
 
 
-def _source(definitions: dict[Symbol, Equation], atom: Basic) -> tuple[Basic, tuple[Any, ...]]:
-    """What an atom's elements are taken from, and the part of it that they are."""
+def _source(definitions: dict[Symbol, Equation], atom: Basic) -> tuple[Basic, tuple[Any, ...], int, Size]:
+    """What an atom's elements are taken from, the part of it that they are, and the sign and offset they get."""
     part: tuple[Any, ...] = ()
+    sign: int = 1
+    offset: Size = 0
+
+    def known(a: Basic) -> Size | None:
+        return known_size(a, definitions[a].expr if a in definitions else None)
+
     while isinstance(atom, Symbol) and atom in definitions:
         expr = definitions[atom].expr
+        moved = shifted(expr, known)
+        if moved is not None:
+            atom, sign, offset = moved[0], sign * moved[1], offset + sign * moved[2]
+            continue
         found, axes = taken_from(expr), permuted(expr)
         if found is None or (part and axes is None):
             break
         if part and axes is not None:
             part = tuple(part[axes.index(k)] for k in range(len(axes)))
         atom, part = found[0], part or found[1]
-    return atom, part
+    return atom, part, sign, offset
 
 
 def _constant_places(graph: Graph) -> Iterator[tuple[Equation, int, Size, Size]]:

@@ -47,11 +47,13 @@ class Check:
 
 @dataclass(frozen=True)
 class Range:
-    """Indices among the data: the part of an input (bounds, () for all of it) that must be from `first` to `last`, and
-    where the program says so."""
+    """Indices among the data: sign*x + offset must be from `first` to `last` for a part of an input x (bounds, () for all
+    of it), and where the program says so."""
 
     name: str
     part: tuple[tuple[Any, ...], ...]
+    sign: int
+    offset: Size
     first: Size
     last: Size
     line: int | None = None

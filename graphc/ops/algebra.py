@@ -6,6 +6,7 @@ Always holds: shapes fit; nothing here decides anything but how a role is spelle
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from sympy import Basic, Integer
@@ -14,10 +15,10 @@ from graphc.graph.builder import Builder
 from graphc.graph.graph import operands, statics
 from graphc.graph.operation import operation_of
 from graphc.graph.types import Size, Type, product
-from graphc.ops.elementwise import add, divide, logical_and, logical_not, logical_or, where
+from graphc.ops.elementwise import add, divide, logical_and, logical_not, logical_or, negate, subtract, where
 from graphc.ops.indexing import eye
 from graphc.ops.movement import broadcast, reshape, slice_, transpose
-from graphc.ops.program import as_real, size_atom
+from graphc.ops.program import as_real, size_, size_atom
 from graphc.ops.reduction import sum_
 from graphc.ops.reduction import unbroadcast as unbroadcast_value
 
@@ -100,9 +101,30 @@ def taken_from(expr: Basic) -> tuple[Basic, tuple[Any, ...]] | None:
     return (atoms[0], ()) if operation in (None, broadcast, reshape, transpose) else None
 
 
+def shifted(expr: Basic, known: Callable[[Basic], Size | None]) -> tuple[Basic, int, Size] | None:
+    """(x, s, c) of what is s*x + c with s = 1 or -1, where `known` gives the number that an atom is."""
+    operation, atoms = operation_of(expr), operands(expr)
+    if operation is negate:
+        return atoms[0], -1, 0
+    if operation not in (add, subtract):
+        return None
+    sign = 1 if operation is add else -1
+    (a, b), (left, right) = atoms, map(known, atoms)
+    if right is not None:
+        return a, 1, sign * right
+    return (b, sign, left) if left is not None else None
+
+
 def permuted(expr: Basic) -> tuple[int, ...] | None:
     """The axes of a transpose."""
     return statics(expr)[0] if operation_of(expr) is transpose else None
+
+
+def known_size(atom: Basic, definition: Basic | None) -> Size | None:
+    """The whole number or the size that an atom is; None of others."""
+    if atom.is_Integer:
+        return int(atom)
+    return statics(definition)[0] if definition is not None and operation_of(definition) is size_ else None
 
 
 def average(builder: Builder, atom: Basic, name: str) -> Basic:

@@ -2,8 +2,8 @@
 
 In: nothing.  Out: the records, in `OPERATIONS`.
 Always holds: each is linear in its real operands, and its derivative is another record of this file; an index outside
-of its array is refused where it is known before the call or given in it (`indices` says which operand holds them); one
-that is computed reads NaN and writes nothing.
+of its array is refused where it is known before the call or given in it, moved by a constant or not (`indices` says which
+operand holds them); one that is computed otherwise reads NaN and writes nothing.
 """
 
 from __future__ import annotations

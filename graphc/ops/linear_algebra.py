@@ -36,11 +36,16 @@ Fold = Callable[[Builder, tuple[Basic, ...], tuple[Any, ...], Type], Basic | Non
 # --- types -------------------------------------------------------------------------------------------------------------
 
 
-def _square(t: Type, require: Require) -> tuple[Size, ...]:
+def _matrix(t: Type) -> tuple[Size, ...]:
     if t.rank < 2:
         raise ShapeError(f"shape {shape_text(t.shape)} is no matrix", hint="input A[n, n]")
-    require(t.shape[-2], t.shape[-1])
     return t.shape
+
+
+def _square(t: Type, require: Require) -> tuple[Size, ...]:
+    shape = _matrix(t)
+    require(shape[-2], shape[-1])
+    return shape
 
 
 def _infer(dropped: int) -> Callable[..., Inferred]:
@@ -51,6 +56,11 @@ def _infer(dropped: int) -> Callable[..., Inferred]:
         return Type(shape[: len(shape) - dropped]), statics
 
     return infer
+
+
+def _tril_infer(types: tuple[Type, ...], statics: tuple[Any, ...], require: Require) -> Inferred:
+    _matrix(types[0])
+    return types[0], ()
 
 
 def _solve_infer(types: tuple[Type, ...], statics: tuple[Any, ...], require: Require) -> Inferred:
@@ -354,6 +364,7 @@ def _trace(builder: Builder, operands: tuple[Basic, ...], statics: tuple[Any, ..
 
 
 def _triu(builder: Builder, operands: tuple[Basic, ...], statics: tuple[Any, ...], name: str | None) -> Basic:
+    _matrix(builder.type_of(operands[0]))
     found = _turned(tril(_turned(builder.value(operands[0])))).atom
     return builder.bind(name, found)
 
@@ -410,7 +421,7 @@ trace: Operation = Operation(
     name="trace", head=head("trace"), parameters=MATRIX, infer=_infer(2), doc="Sum of a matrix's diagonal.", define=_trace,
 )  # fmt: skip
 tril: Operation = Operation(
-    name="tril", head=head("tril"), parameters=(Parameter("x"),), infer=lambda types, statics, require: (types[0], ()),
+    name="tril", head=head("tril"), parameters=(Parameter("x"),), infer=_tril_infer,
     doc="Lower triangle of a matrix with its diagonal, 0 above.", reference=_numpy_tril,
     lowering=Access(lambda index, element, shapes, s: f"({element(0, index)} if {index[-2]} >= {index[-1]} else zero)"),
     pullback=lambda at: (tril(at.cotangent),), batch=lambda at: tril(*at.operands),

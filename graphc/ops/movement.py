@@ -288,9 +288,23 @@ def numpy_slices(bounds: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _embed_infer(types: tuple[Type, ...], statics: tuple[Any, ...], require: Require) -> Inferred:
-    shape = given_shape(statics[0])
-    # the same normal form whether it comes from a derivative or is read back: start, length and step
-    return Type(shape), (shape, tuple(tuple(b) for b in statics[1]))
+    (t,), (shape, bounds) = types, (given_shape(statics[0]), statics[1])
+    if not isinstance(bounds, tuple) or not all(map(_is_bound, bounds)) or len(bounds) != len(shape):
+        hint = 'embed(x, (9,), (("range", 2, 3, 1),)): start, length and step, or ("at", 2), for each axis'
+        raise ParseError(f"the bounds of an embedding are no such tuple: {bounds}", hint=hint)
+    lengths = [b[2] for b in bounds if b[0] == "range"]
+    if len(lengths) != t.rank:
+        raise ShapeError(f"{len(lengths)} ranges for {t.rank} dimension{'s' * (t.rank != 1)}")
+    for length, size in zip(lengths, t.shape, strict=True):
+        require(length, size)
+    return Type(shape), (shape, bounds)
+
+
+def _is_bound(value: Any) -> bool:
+    """What a slice reads along an axis, in its normal form."""
+    if not isinstance(value, tuple) or not all(isinstance(v, (int, Dim)) for v in value[1:]):
+        return False
+    return (value[:1], len(value)) in ((("at",), 2), (("range",), 4))
 
 
 def _embed_read(index: Index, element: Element, shapes: Shapes, statics: tuple[Any, ...]) -> str:

@@ -362,13 +362,16 @@ def _first(name: str, array: Array, bad: Array) -> str:
 def check_ranges(arrays: Mapping[str, Array], ranges: Sequence[Range], sizes: Mapping[str, int]) -> None:
     """Indices among the data pick elements that there are: OutsideError, also an IndexError, with the first that does not."""
     for r in ranges:
-        array, first, last = arrays[r.name], size_value(r.first, sizes), size_value(r.last, sizes)
-        bad = (array < first) | (array > last)
+        array, offset = arrays[r.name], size_value(r.offset, sizes)
+        first, last = size_value(r.first, sizes), size_value(r.last, sizes)
+        index = r.sign * array + offset
+        bad = (index < first) | (index > last)
         if bad.any() and r.part:
             bad &= _part(bad.shape, r, sizes)
         if bad.any():
+            moved = "" if (r.sign, offset) == (1, 0) else f", the index {np.asarray(index)[bad].flat[0]}"
             raise OutsideError(
-                f"{_first(r.name, array, bad)}, outside of {first} to {last}: there are {last + 1}",
+                f"{_first(r.name, array, bad)}{moved}, outside of {first} to {last}: there are {last + 1}",
                 hint="classes are counted from 0; where(k >= 0, ..., 0) leaves out what has none",
                 line=r.line, column=r.column, source_line=r.source_line,
             )  # fmt: skip

@@ -200,6 +200,11 @@ SHAPES = [
     ("input x[2]; sum(x, keepdims=3)", 1, 13, ["true or false"]),
     ("input x[2]; transpose(x, axes=3)", 1, 13, ["tuple"]),
     ("input k[2]: int; one_hot(k, 2.5)", 1, 18, ["whole number"]),
+    ("input x; tril(x)", 1, 10, ["no matrix"]),
+    ("input x[3]; triu(x)", 1, 13, ["shape (3,) is no matrix"]),
+    ("input x[2]; embed(x, (5,), 0.5)", 1, 13, ["bounds", "1/2"]),
+    ('input x[2]; embed(x, (5,), (("range", 1, 3, 1),))', 1, 13, ["size 3 does not fit size 2"]),
+    ('input x[2]; embed(x, (5,), (("at", 1),))', 1, 13, ["0 ranges for 1 dimension"]),
 ]
 
 

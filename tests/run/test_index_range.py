@@ -16,6 +16,15 @@ OUTSIDE = [
     ("input x[n], k[m, 2]: int; y = x[k[:, 0]]; output y", [[0, 7], [9, 3]], r"k\[1, 0\] is 9"),
     ("input x[n], k[m, 2]: int; y = x[k.T]; output y", [[0, 1], [9, 3]], r"k\[1, 0\] is 9"),
     ("input x[n], k[m, 2]: int; y = x[k.T[1]]; output y", [[0, 7], [9, 3]], r"k\[0, 1\] is 7"),
+    (
+        "input x[n], k[m]: int; y = x[k + 1]; output y",
+        [0, 4],
+        r"k\[1\] is 4, the index 5, outside of -5 to 4: there are 5",
+    ),
+    ("input x[n], k[m]: int; y = x[2 + k - 3]; output y", [0, -5], r"k\[1\] is -5, the index -6"),
+    ("input x[n], k[m]: int; y = x[n - 1 - k]; output y", [0, -1], r"k\[1\] is -1, the index 5"),
+    ("input x[n], k[m]: int; y = x[-(k[1:] + 1)]; output y", [9, 0, 5], r"k\[2\] is 5, the index -6"),
+    ("input x[n], k: int; y = one_hot(k - 1, 5); output y", 0, "k is 0, the index -1, outside of 0 to 4"),
 ]
 
 
@@ -23,7 +32,7 @@ OUTSIDE = [
 def test_an_index_given_is_refused_where_there_is_no_such_element(program: str, k: Any, message: str) -> None:
     f = graphc.compile(program)
     with pytest.raises(graphc.OutsideError, match=message) as error:
-        f(x=X, k=k)
+        f(**{name: {"x": X, "k": k}[name] for name in f.inputs})
     assert isinstance(error.value, IndexError)
     assert error.value.line == 1
     if "minimize" in program:
@@ -63,3 +72,9 @@ def test_constant_indices_of_an_array_of_any_size() -> None:
     for x in (X[:2], X[:1]):
         with pytest.raises(graphc.ShapeError, match="the data say n ="):
             f(x=x)
+
+
+def test_indices_that_are_moved_back_are_good() -> None:
+    f = graphc.compile("input x[n], k[m]: int; y = x[n - k]; output y")
+    assert f(x=X, k=[1, 5]).tolist() == [5, 1]
+    assert graphc.compile("input x[n], k[m]: int; y = x[k - 1]; output y")(x=X, k=[5, 0]).tolist() == [5, 5]
