@@ -8,18 +8,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from sympy import Basic, Symbol
+from sympy import Basic, Integer, Symbol
 
 from graphc.errors import ParseError, ShapeError
 from graphc.graph.builder import Builder
-from graphc.graph.operation import Batching, Linearization, Operation, Parameter, Require, Value
+from graphc.graph.graph import operands
+from graphc.graph.graph import statics as statics_of
+from graphc.graph.operation import Batching, Linearization, Operation, Parameter, Require, Value, operation_of
 from graphc.graph.types import Dim, Factor, Size, Type, product, promote, shape_text, surely_different
-from graphc.ops.elementwise import head
+from graphc.ops.elementwise import add, head, multiply
 from graphc.ops.lowering import Access, Alias, Element
 from graphc.ops.shape import Inferred, axis_number
 
 Shapes = tuple[tuple[Size, ...], ...]
 Index = tuple[str, ...]
+LISTED = 9  # elements of an array up to which it may be written out
 
 
 def size_code(size: Size) -> str:
@@ -163,6 +166,16 @@ def _transpose_show(texts: tuple[str, ...], types: tuple[Type, ...], statics: tu
     return f"transpose({texts[0]}, axes={statics[0]})"
 
 
+def _transpose_fold(b: Builder, x: tuple[Basic, ...], statics: tuple[Any, ...], type_: Type) -> Basic | None:
+    """Axes that stay are no transpose; columns turned are rows."""
+    if not b.simplify or statics[0] == tuple(range(len(statics[0]))):
+        return x[0] if b.simplify else None
+    definition = b.definition(b.resolve(x[0])) if statics[0] == (1, 0) else None
+    if definition is None or operation_of(definition) is not stack:
+        return None
+    return b.apply(stack, operands(definition), (1 - statics_of(definition)[0],))
+
+
 transpose: Operation = Operation(
     name="transpose", head=head("transpose"), parameters=(Parameter("x"), Parameter("axes", "static", None)),
     infer=_transpose_infer, doc="Axes in another order, all reversed by default; x.T is read too.", syntax="a.T",
@@ -172,7 +185,7 @@ transpose: Operation = Operation(
     pullback=lambda at: (transpose(at.cotangent, inverse(at.statics[0])),),
     batch=lambda at: transpose(at.operands[0], (0, *(a + 1 for a in at.statics[0]))),
     reference=lambda x, axes: x.transpose(axes),
-    fold=lambda b, x, s, t: x[0] if b.simplify and s[0] == tuple(range(len(s[0]))) else None, show=_transpose_show,
+    fold=_transpose_fold, show=_transpose_show,
     latex="{0}^T",
 )  # fmt: skip
 
@@ -259,10 +272,30 @@ def _bound_text(bound: tuple[Any, ...], size: Size) -> str:
     return f"{start}:{stop}" + ("" if step == 1 else f":{step}")
 
 
+def _slice_fold(b: Builder, x: tuple[Basic, ...], statics: tuple[Any, ...], type_: Type) -> Basic | None:
+    """All of an array is the array; a part of one number repeated is that number; a row of a small identity matrix is
+    written out."""
+    from graphc.ops.indexing import eye
+
+    if not b.simplify:
+        return None
+    whole = [bound == ("range", 0, d, 1) for bound, d in zip(statics[0], b.type_of(x[0]).shape, strict=True)]
+    if all(whole):
+        return x[0]
+    definition = b.definition(b.resolve(x[0]))
+    operation = operation_of(definition) if definition is not None else None
+    if operation is broadcast and b.type_of(operands(definition)[0]).rank == 0:
+        return b.apply(broadcast, operands(definition), (type_.shape,))
+    place, size = statics[0][whole.index(False)], type_.shape[0] if type_.rank == 1 else None
+    if operation is not eye or place[0] != "at" or not isinstance(size, int) or size * size > LISTED:
+        return None
+    return _listed(b, Integer(1), (size,), place[1:])
+
+
 slice_: Operation = Operation(
     name="slice", head=head("slice"), parameters=(Parameter("x"), Parameter("bounds", "static")), hidden=True,
     infer=_slice_infer, doc="Part of an array: x[0], x[:, 1:3], x[..., ::2], bounds as in NumPy.", syntax="a[...]",
-    lowering=Access(_slice_read), pullback=lambda at: (embed(at.cotangent, at.operands[0].shape, at.statics[0]),),
+    lowering=Access(_slice_read), fold=_slice_fold, pullback=lambda at: (embed(at.cotangent, at.operands[0].shape, at.statics[0]),),
     batch=lambda at: slice_(at.operands[0], _all_of(at.size, at.statics[0])),
     reference=lambda x, bounds: x[numpy_slices(bounds)],
     show=lambda texts, types, s: f"{texts[0]}[{', '.join(map(_bound_text, s[0], types[0].shape)) or '...'}]",
@@ -333,17 +366,60 @@ def _embed_reference(g: Any, shape: tuple[int, ...], bounds: tuple[Any, ...]) ->
     return out
 
 
-def _embed_whole(b: Builder, x: tuple[Basic, ...], statics: tuple[Any, ...], type_: Type) -> Basic | None:
-    """What fills all places is memory under another shape."""
+def _embed_fold(b: Builder, x: tuple[Basic, ...], statics: tuple[Any, ...], type_: Type) -> Basic | None:
+    """What fills all places is memory under another shape; an element among a few is listed with the others."""
     shape, bounds = statics
+    if not b.simplify:
+        return None
     fills = all(
         size == 1 if bound[0] == "at" else bound[1:] == (0, size, 1) for size, bound in zip(shape, bounds, strict=True)
     )
-    return b.apply(reshape, x, (shape,)) if b.simplify and fills else None
+    if fills:
+        return b.apply(reshape, x, (shape,))
+    place = tuple(bound[1] for bound in bounds if bound[0] == "at")
+    size = product(shape) if len(place) == len(shape) and _known(shape + place) else None
+    return _listed(b, x[0], shape, place) if isinstance(size, int) and size <= LISTED else None
+
+
+def _known(sizes: tuple[Size, ...]) -> bool:
+    return all(isinstance(d, int) for d in sizes)
+
+
+def _listed(b: Builder, atom: Basic, shape: tuple[int, ...], place: tuple[int, ...] | None) -> Basic:
+    """An array written out, of zeros but for the atom at its place."""
+    if not shape:
+        return atom if place is not None else Integer(0)
+    rows = (_listed(b, atom, shape[1:], place[1:] if place and place[0] == k else None) for k in range(shape[0]))
+    return b.apply(stack, tuple(rows), (0,))
+
+
+def rows_of(b: Builder, atom: Basic) -> tuple[Basic, ...] | None:
+    """The elements, or the rows, of an array that is written out and short."""
+    definition = b.definition(b.resolve(atom))
+    if definition is None or operation_of(definition) is not stack or statics_of(definition) != (0,):
+        return None
+    found = operands(definition)
+    return found if len(found) <= LISTED else None
+
+
+def scaled_rows(b: Builder, number: Basic, atom: Basic) -> Basic | None:
+    """A number times an array that is written out: zeros and ones among its elements are no products."""
+    rows = rows_of(b, atom) if b.type_of(number).rank == 0 else None
+    if rows is None:
+        return None
+    return b.apply(stack, tuple(b.apply(multiply, (number, row)) for row in rows), (0,))
+
+
+def added_rows(b: Builder, x: Basic, y: Basic) -> Basic | None:
+    """The sum of two arrays that are written out: zeros among their elements are no sums."""
+    first, second = rows_of(b, x), rows_of(b, y)
+    if first is None or second is None or b.type_of(x).shape != b.type_of(y).shape:
+        return None
+    return b.apply(stack, tuple(b.apply(add, pair) for pair in zip(first, second, strict=True)), (0,))
 
 
 embed: Operation = Operation(
-    name="embed", head=head("embed"), fold=_embed_whole,
+    name="embed", head=head("embed"), fold=_embed_fold,
     parameters=(Parameter("x"), Parameter("shape", "static"), Parameter("bounds", "static")), infer=_embed_infer,
     doc="Zeros of a shape with x in the place that a slice reads: the derivative of slicing.",
     lowering=Access(_embed_read), pullback=lambda at: (slice_(at.cotangent, at.statics[1]),),
@@ -504,6 +580,13 @@ def _stack_pullback(at: Linearization) -> tuple[Value, ...]:
     return tuple(slice_(at.cotangent, (*whole[:axis], ("at", k), *whole[axis:])) for k in range(len(at.operands)))
 
 
+def _stack_batch(at: Batching) -> Value:
+    spread = (
+        x if batched else broadcast(x, (at.size, *x.shape)) for x, batched in zip(at.operands, at.batched, strict=True)
+    )
+    return stack(*spread, axis=at.statics[0] + 1)  # type: ignore[no-any-return]
+
+
 def _stack_show(texts: tuple[str, ...], types: tuple[Type, ...], statics: tuple[Any, ...]) -> str:
     inside = ", ".join(texts)
     return f"[{inside}]" if statics[0] == 0 else f"stack({inside}, axis={statics[0]})"
@@ -512,7 +595,7 @@ def _stack_show(texts: tuple[str, ...], types: tuple[Type, ...], statics: tuple[
 stack: Operation = Operation(
     name="stack", head=head("stack"), parameters=(Parameter("x", "operands"), Parameter("axis", "static", 0)),
     infer=_stack_infer, doc="Arrays joined along a new axis; [a, b] is read too.", syntax="[...]",
-    lowering=Access(_stack_read), pullback=_stack_pullback, reference=_numpy_join("stack"), show=_stack_show,
+    lowering=Access(_stack_read), pullback=_stack_pullback, reference=_numpy_join("stack"), show=_stack_show, batch=_stack_batch,
 )  # fmt: skip
 
 OPERATIONS = (broadcast, reshape, transpose, slice_, embed, pad, concat, stack)

@@ -18,9 +18,9 @@ from graphc.graph.graph import operands
 from graphc.graph.graph import statics as statics_of
 from graphc.graph.operation import Linearization, Operation, Parameter, Require, Value, operation_of
 from graphc.graph.types import Type, shape_text
-from graphc.ops.elementwise import equal, head, multiply, where
+from graphc.ops.elementwise import add, equal, head, multiply, where
 from graphc.ops.lowering import Reduce
-from graphc.ops.movement import broadcast, reshape, transpose
+from graphc.ops.movement import broadcast, reshape, rows_of, transpose
 from graphc.ops.shape import Inferred, axes_tuple, reduced, truth
 
 AXES = (Parameter("x"), Parameter("axis", "static", None), Parameter("keepdims", "static", False))
@@ -156,9 +156,12 @@ def _of_one_element(builder: Builder, atoms: tuple[Basic, ...], statics: tuple[A
 
 
 def _sum_fold(builder: Builder, atoms: tuple[Basic, ...], statics: tuple[Any, ...], type_: Type) -> Basic | None:
-    """Also: a sum along axes of a transpose is one along those axes of what is transposed, if the order of the rest stays."""
+    """Also: of an array that is written out, numbers but for one element, their sum; a sum along axes of a transpose is one along those axes of what is transposed, if the order of the rest stays."""
     found = _of_one_element(builder, atoms, statics, type_)
     definition = builder.definition(builder.resolve(atoms[0])) if builder.simplify and found is None else None
+    rows = rows_of(builder, atoms[0]) if definition is not None and statics[0] == (0,) else None
+    if rows is not None and sum(a.is_Symbol for a in rows) <= 1:
+        return builder.apply(reshape, (_total(builder, rows),), (type_.shape,))
     if definition is None or operation_of(definition) is not transpose:
         return found
     (order,), (axes, keepdims) = statics_of(definition), statics
@@ -166,6 +169,14 @@ def _sum_fold(builder: Builder, atoms: tuple[Basic, ...], statics: tuple[Any, ..
     if rest != sorted(rest):
         return None
     return builder.apply(sum_, operands(definition), (tuple(sorted(order[k] for k in axes)), keepdims))
+
+
+def _total(builder: Builder, atoms: tuple[Basic, ...]) -> Basic:
+    """The sum of a few, from left to right."""
+    total = atoms[0]
+    for a in atoms[1:]:
+        total = builder.apply(add, (total, a))
+    return total
 
 
 def _first_place(builder: Builder, atoms: tuple[Basic, ...], statics: tuple[Any, ...], type_: Type) -> Basic | None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -105,3 +108,22 @@ def test_an_infinite_second_derivative_stays_on_the_diagonal(program: str, diago
         f = graphc.compile(f"input z[{', '.join(map(str, shape))}]; sum({program})")
         found = f.hessian(z=np.reshape([0.0, 1.0, 2.0], shape))["z"]["z"].reshape(3, 3)
         np.testing.assert_allclose(found, np.where(np.eye(3) == 1, diagonal, 0), rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("derive", "program", "lines"),
+    [
+        (
+            graphc.jacobian, "input v[2]; output y; y = [v[0]*v[1], sin(v[1])]",
+            ["v = [v, v]", "v = [0, v]", "dy_dv = [v, v]"],
+        ),
+        (graphc.grad, "input x[3]; x[0]*x[1]^2", ["x_bar = [v, v, 0]"]),
+        (graphc.grad, "input A[2, 2]; A[0, 0]*A[1, 1]", ["v = [v, 0]", "v = [0, v]", "A_bar = [v, v]"]),
+        (graphc.hessian, "input x[2]; J = x[0]^2*x[1]", ["v = [v, 0]", "v = [v, v]", "d2J_dx_dx = [v, v]"]),
+    ],
+)  # fmt: skip
+def test_derivatives_for_few_elements_are_written_out(derive: Any, program: str, lines: list[str]) -> None:
+    found = str(graphc.simplify(derive(program)))
+    assert [re.sub(r"v\d+", "v", line) for line in found.splitlines() if "[" in line][-len(lines) :] == lines
+    assert "embed" not in found
+    assert "eye" not in found
