@@ -78,7 +78,6 @@ class _Formulas:
 
     def __init__(self, graph: Graph, pen: Pen) -> None:
         self.graph, self.pen = graph, pen
-        self.operation = pen.operation if has_arrays(graph) else pen.written
         self.definitions = {e.target: e.expr for e in graph.equations}
         self.shown: dict[Basic, tuple[Size, ...]] = {}
         self.whole: dict[Basic, Text] = {}
@@ -94,7 +93,7 @@ class _Formulas:
             self.definitions,
             self.graph.types,
             lambda a: self.whole.get(a) or self.pen.atom(a),
-            self.operation,
+            self.pen.operation,
             self.whole,
         )
 

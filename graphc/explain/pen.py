@@ -35,6 +35,7 @@ from graphc.ops.readable import (
 
 PRODUCT = SQUARED.binding
 _FACTOR = re.compile(r"(-?\d+(?:\.\d+)?\*|-)(.+)")
+_NUMBER = re.compile(r"(\d+(?:\.\d+)?)([*/])(.+)")
 _RECIPROCAL = re.compile(r"(-?)1/(.+)")
 Types = tuple[Type, ...]
 
@@ -89,8 +90,10 @@ class Pen:
             return self.written(DIFFERENCE, (texts[0], (texts[1][0][1:], PRODUCT)), types, ())
         if operation is NEGATIVE and texts[0][1] == PRODUCT and not texts[0][0].startswith("-"):
             return f"-{texts[0][0]}", PRODUCT
-        if operation is SQUARED and (quotient := self._quotient(*texts) or self._quotient(*reversed(texts))):
-            return quotient
+        if operation is SQUARED and (
+            flat := self._quotient(*texts) or self._quotient(*texts[::-1]) or self._flat(*texts)
+        ):
+            return flat
         found = reading(operation, types, statics)
         return self._read(found, texts, types) if found is not None else self.written(operation, texts, types, statics)
 
@@ -101,6 +104,15 @@ class Pen:
             return None
         text, binding = self.written(QUOTIENT, (other, (found[2], POWER.binding)), (), ())
         return found[1] + text, binding
+
+    def _flat(self, a: Text, b: Text) -> Text | None:
+        """x*y*z for x*(y*z), 2*x*y for x*(2*y), 2*x/y for x*(2/y)."""
+        if b[1] != PRODUCT or a[1] < PRODUCT or "-" in (a[0][0], b[0][0]) or not self.is_product(a[0]):
+            return None
+        number = _NUMBER.fullmatch(b[0])
+        if number is None or not self.is_product(number[3]):
+            return (f"{a[0]}*{b[0]}", PRODUCT) if self.is_product(b[0]) else None
+        return (f"{number[1]}*{a[0]}{number[2]}{number[3]}", PRODUCT) if not a[0][0].isdigit() else None
 
     def _read(self, found: Reading, texts: tuple[Text, ...], types: Types) -> Text:
         if found.form == "same":
@@ -176,12 +188,7 @@ class Pen:
 
     def is_product(self, text: str) -> bool:
         """True for a product that needs no brackets after a product sign: no quotient outside of brackets."""
-        depth = 0
-        for c in text:
-            depth += (c in "([") - (c in ")]")
-            if depth == 0 and c in "/@":
-                return False
-        return True
+        return not set("/@") & set(_outside(text))
 
     def is_chain(self, text: str) -> bool:
         """True for a product of matrices alone, which goes on to the right without brackets."""
@@ -192,6 +199,16 @@ class Pen:
         if type_.shape == to.shape:
             return text
         return self.written(TOTAL, (text,), (type_,), summed_axes(type_.shape, to.shape))
+
+
+def _outside(text: str) -> str:
+    """A text without what stands in brackets."""
+    depth, found = 0, []
+    for c in text:
+        depth -= c in ")]"
+        found += [c] * (depth == 0)
+        depth += c in "(["
+    return "".join(found)
 
 
 def _enclosed(text: str) -> bool:
@@ -233,6 +250,12 @@ class LatexPen(Pen):
 
     def is_product(self, text: str) -> bool:
         return True
+
+    def _flat(self, a: Text, b: Text) -> Text | None:
+        return None
+
+    def _quotient(self, reciprocal: Text, other: Text) -> Text | None:
+        return None
 
     def apart(self, text: Text) -> tuple[str, Text]:
         return "", text
