@@ -30,7 +30,7 @@ from graphc.codegen.schedule import (
     lowering_of,
     reshaped,
 )
-from graphc.graph.graph import Equation, operands, statics
+from graphc.graph.graph import Equation, operands, sizes_in, statics
 from graphc.graph.operation import operation_of
 from graphc.graph.types import Size, product, sizes_of
 from graphc.ops.lowering import Access, Contract, Measure, Reduce, Scalar, Scatter
@@ -150,6 +150,7 @@ class LoopWriter:
         shapes = tuple(self.schedule.shape(a) for a in atoms)
         for size in (d for shape in (*shapes, self.types[equation.target].shape) for d in shape):
             self.sizes |= sizes_of(size)
+        self.sizes |= sizes_in(fixed)
 
         operation = operation_of(equation.expr)
         joined = operation is not None and operation.parameters[0].role == "operands"  # all must have the result's kind
@@ -158,7 +159,8 @@ class LoopWriter:
             text, kind = self._named(atoms[k]) or self.element(atoms[k], at), self._kind(atoms[k])
             return cast_code(text, kind, self.types[equation.target].kind) if joined else text
 
-        return lowering.read(index, read, shapes, fixed)
+        text = lowering.read(index, read, shapes, fixed)
+        return cast_code(text, "real", self.types[equation.target].kind) if lowering.fills else text
 
     def _named(self, atom: Basic) -> str | None:
         """The name of a number of the row or of the kernel."""

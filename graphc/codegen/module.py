@@ -20,7 +20,7 @@ from graphc.codegen.kinds import cast_code, number_code
 from graphc.codegen.loops import Body, LoopWriter
 from graphc.codegen.memory import Plan, plan_memory
 from graphc.codegen.schedule import Kernel, Schedule, lowering_of, unscheduled
-from graphc.graph.graph import Equation, Graph, operands, statics
+from graphc.graph.graph import Equation, Graph, operands, sizes_in, statics
 from graphc.graph.types import Size, Type, product, sizes_of, the_name
 from graphc.language.writer import equation_expression
 from graphc.ops.helpers import helper_texts
@@ -367,12 +367,5 @@ def used_sizes(graph: Graph) -> set[str]:
         for d in type_.shape:
             used |= sizes_of(d)
     for equation in graph.equations:
-        for argument in equation.expr.args:
-            used |= _static_sizes(getattr(argument, "value", None))
+        used |= sizes_in(statics(equation.expr))
     return used
-
-
-def _static_sizes(value: object) -> set[str]:
-    if isinstance(value, tuple):
-        return set().union(*(_static_sizes(v) for v in value)) if value else set()
-    return sizes_of(value) if hasattr(value, "terms") else set()  # type: ignore[arg-type]

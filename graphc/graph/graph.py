@@ -254,11 +254,11 @@ def _definers(graph: Graph, used: set[Basic], equations: tuple[Equation, ...]) -
                 ask(sizes_of(d))
     for equation in equations:
         for value in statics(equation.expr):
-            ask(_sizes_in(value))
+            ask(sizes_in(value))
     return extra
 
 
-def _sizes_in(value: Any) -> set[str]:
+def sizes_in(value: Any) -> set[str]:
     """Sizes in a static argument, however deep."""
     names: set[str] = set()
     todo = [value]

@@ -51,7 +51,7 @@ def _gather_reference(x: Any, k: Any, axis: int) -> Any:
 
 gather: Operation = Operation(
     name="gather", head=head("gather"), parameters=(Parameter("x"), Parameter("k"), Parameter("axis", "static", 0)),
-    infer=_gather_infer, doc="Elements of x at the places k along an axis; x[k] is read too.", lowering=Access(_gather_read),
+    infer=_gather_infer, doc="Elements of x at the places k along an axis; x[k] is read too.", lowering=Access(_gather_read, fills=True),
     pullback=lambda at: (scatter(at.cotangent, at.operands[1], at.operands[0].shape, at.statics[0]), None),
     batch=lambda at: gather(*at.operands, at.statics[0] + 1), reference=_gather_reference,
     indices=lambda types, statics: (1, -types[0].shape[statics[0]], types[0].shape[statics[0]] - 1),
@@ -166,7 +166,8 @@ diagonal_matrix: Operation = Operation(
     name="diagonal_matrix", head=head("diagonal_matrix"), parameters=(Parameter("x"),), infer=_diagonal_matrix_infer,
     doc="Square matrix with a vector (the last axis) on its diagonal.",
     lowering=Access(
-        lambda index, element, shapes, s: f"({element(0, index[:-1])} if {index[-2]} == {index[-1]} else zero)"
+        lambda index, element, shapes, s: f"({element(0, index[:-1])} if {index[-2]} == {index[-1]} else zero)",
+        fills=True,
     ),
     pullback=lambda at: (diagonal(at.cotangent),), batch=lambda at: diagonal_matrix(*at.operands),
     fold=_diagonal_matrix_fold,

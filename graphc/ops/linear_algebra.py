@@ -423,7 +423,7 @@ trace: Operation = Operation(
 tril: Operation = Operation(
     name="tril", head=head("tril"), parameters=(Parameter("x"),), infer=_tril_infer,
     doc="Lower triangle of a matrix with its diagonal, 0 above.", reference=_numpy_tril,
-    lowering=Access(lambda index, element, shapes, s: f"({element(0, index)} if {index[-2]} >= {index[-1]} else zero)"),
+    lowering=Access(lambda index, element, shapes, s: f"({element(0, index)} if {index[-2]} >= {index[-1]} else zero)", fills=True),
     pullback=lambda at: (tril(at.cotangent),), batch=lambda at: tril(*at.operands),
 )  # fmt: skip
 triu: Operation = Operation(

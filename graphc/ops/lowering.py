@@ -42,11 +42,13 @@ class Scalar(Lowering):
 class Access(Lowering):
     """The result is a rearrangement: `read(index, element, shapes, statics)` is code for one element of it.
 
-    `permutes`: it only reorders axes, in the order that the first static argument says.
+    `permutes`: it only reorders axes, in the order that the first static argument says; `fills`: where it reads no
+    element, its code is a real number, whatever kind the elements have.
     """
 
     read: Callable[[tuple[str, ...], Element, tuple[tuple[Size, ...], ...], tuple[Any, ...]], str]
     permutes: bool = False
+    fills: bool = False
 
 
 @dataclass(frozen=True)

@@ -286,10 +286,9 @@ def _slice_fold(b: Builder, x: tuple[Basic, ...], statics: tuple[Any, ...], type
     operation = operation_of(definition) if definition is not None else None
     if operation is broadcast and b.type_of(operands(definition)[0]).rank == 0:
         return b.apply(broadcast, operands(definition), (type_.shape,))
-    place, size = statics[0][whole.index(False)], type_.shape[0] if type_.rank == 1 else None
-    if operation is not eye or place[0] != "at" or not isinstance(size, int) or size * size > LISTED:
-        return None
-    return _listed(b, Integer(1), (size,), place[1:])
+    what, place = statics[0][whole.index(False)][:2]
+    size = type_.shape[0] if operation is eye and what == "at" and _known((place, *type_.shape)) else None
+    return _listed(b, Integer(1), (size,), (place,)) if isinstance(size, int) and size * size <= LISTED else None
 
 
 slice_: Operation = Operation(
@@ -422,7 +421,7 @@ embed: Operation = Operation(
     name="embed", head=head("embed"), fold=_embed_fold,
     parameters=(Parameter("x"), Parameter("shape", "static"), Parameter("bounds", "static")), infer=_embed_infer,
     doc="Zeros of a shape with x in the place that a slice reads: the derivative of slicing.",
-    lowering=Access(_embed_read), pullback=lambda at: (slice_(at.cotangent, at.statics[1]),),
+    lowering=Access(_embed_read, fills=True), pullback=lambda at: (slice_(at.cotangent, at.statics[1]),),
     batch=lambda at: embed(at.operands[0], (at.size, *at.statics[0]), _all_of(at.size, at.statics[1])),
     reference=_embed_reference, domain=((-3, 3),),
 )  # fmt: skip
@@ -482,7 +481,7 @@ pad: Operation = Operation(
     name="pad", head=head("pad"),
     parameters=(Parameter("x"), Parameter("widths", "static"), Parameter("value", "static", 0)), infer=_pad_infer,
     doc="More elements of one value around: pad(x, 1), pad(x, ((before, after), ...)).",
-    lowering=Access(_pad_read), pullback=_pad_pullback, reference=_pad_reference,
+    lowering=Access(_pad_read, fills=True), pullback=_pad_pullback, reference=_pad_reference,
 )  # fmt: skip
 
 

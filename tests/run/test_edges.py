@@ -151,3 +151,29 @@ def test_one_element_of_a_softmax(picked: str) -> None:
     f = graphc.compile(f"input x[n]; -({picked})")
     assert f.grad(x=x)["x"] == pytest.approx(want)
     assert f.value_and_grad(x=x)[1]["x"] == pytest.approx(want)
+
+
+@pytest.mark.parametrize(
+    ("text", "want"),
+    [
+        ("sum(k[k])", 3),
+        ("sum(pad(k, 2))", 3),
+        ("max(pad(-k - 1, 1, value=-9)[1:])", -1),
+        ("sum(tril(outer(k, k)))", 7),
+        ("prod(1 + k[k])", 6),
+        ("sum(diagonal_matrix(k) @ k)", 5),
+        ("sum(where(k[k] > 1, 1, 0))", 1),
+        ("sum(where((k > 0)[k], 1, 0))", 2),
+    ],
+)
+def test_whole_numbers_that_move_stay_whole(text: str, want: int) -> None:
+    found = graphc.compile(f"input k[n]: int; output y; y = {text}")(k=[1, 0, 2])
+    assert type(found) is int
+    assert found == want
+
+
+def test_a_size_that_only_a_bound_names() -> None:
+    f = graphc.compile("input x[3], y[m]; J = x[m]^2 + sum(y); minimize J")
+    assert f.grad(x=[1, 2, 3], y=[5])["x"].tolist() == [0, 4, 0]
+    found = f.hessian(x=[1, 2, 3], y=[0, 0])["x"]["x"]
+    assert found.tolist() == [[0, 0, 0], [0, 0, 0], [0, 0, 2]]
