@@ -397,8 +397,8 @@ def rows_of(b: Builder, atom: Basic) -> tuple[Basic, ...] | None:
     definition = b.definition(b.resolve(atom))
     if definition is None or operation_of(definition) is not stack or statics_of(definition) != (0,):
         return None
-    found = operands(definition)
-    return found if len(found) <= LISTED else None
+    size = product(b.type_of(atom).shape) if _known(b.type_of(atom).shape) else None
+    return operands(definition) if isinstance(size, int) and size <= LISTED else None
 
 
 def scaled_rows(b: Builder, number: Basic, atom: Basic) -> Basic | None:

@@ -48,6 +48,7 @@ TABLE = [  # program, point, value, derivatives
     ("x^1.5", {"x": 0}, 0, {"x": 0}),
     ("x^0", {"x": 0}, 1, {"x": 0}),
     ("x^1", {"x": 0}, 0, {"x": 1}),
+    ("elu(x)", {"x": 0}, 0, {"x": 1}),
     ("stop_gradient(x)*y", {"x": 3, "y": 2}, 6, {"x": 0, "y": 3}),
 ]  # fmt: skip
 
