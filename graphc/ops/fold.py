@@ -42,7 +42,7 @@ def add(b: Builder, x: Operands, _s: Any, _t: Type) -> Basic | None:
             return x[1]
         if x[1] is S.Zero:
             return x[0]
-        from graphc.ops.movement import added_rows
+        from graphc.ops.written import added_rows
 
         return added_rows(b, *x)
     return None
@@ -69,7 +69,7 @@ def multiply(b: Builder, x: Operands, _s: Any, t: Type) -> Basic | None:
             return x[0]
         if S.Zero in x and not any(a.is_infinite for a in x if not a.is_Symbol):
             return Integer(0)
-        from graphc.ops.movement import scaled_rows
+        from graphc.ops.written import scaled_rows
 
         return scaled_rows(b, *x) or scaled_rows(b, *reversed(x))
     return None

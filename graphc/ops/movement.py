@@ -16,13 +16,12 @@ from graphc.graph.graph import operands
 from graphc.graph.graph import statics as statics_of
 from graphc.graph.operation import Batching, Linearization, Operation, Parameter, Require, Value, operation_of
 from graphc.graph.types import Dim, Factor, Size, Type, product, promote, shape_text, surely_different
-from graphc.ops.elementwise import add, head, multiply
+from graphc.ops.elementwise import head
 from graphc.ops.lowering import Access, Alias, Element
 from graphc.ops.shape import Inferred, axis_number
 
 Shapes = tuple[tuple[Size, ...], ...]
 Index = tuple[str, ...]
-LISTED = 9  # elements of an array up to which it may be written out
 
 
 def size_code(size: Size) -> str:
@@ -276,6 +275,7 @@ def _slice_fold(b: Builder, x: tuple[Basic, ...], statics: tuple[Any, ...], type
     """All of an array is the array; a part of one number repeated is that number; a row of a small identity matrix is
     written out."""
     from graphc.ops.indexing import eye
+    from graphc.ops.written import LISTED, known, listed
 
     if not b.simplify:
         return None
@@ -287,8 +287,8 @@ def _slice_fold(b: Builder, x: tuple[Basic, ...], statics: tuple[Any, ...], type
     if operation is broadcast and b.type_of(operands(definition)[0]).rank == 0:
         return b.apply(broadcast, operands(definition), (type_.shape,))
     what, place = statics[0][whole.index(False)][:2]
-    size = type_.shape[0] if operation is eye and what == "at" and _known((place, *type_.shape)) else None
-    return _listed(b, Integer(1), (size,), (place,)) if isinstance(size, int) and size * size <= LISTED else None
+    size = type_.shape[0] if operation is eye and what == "at" and known((place, *type_.shape)) else None
+    return listed(b, Integer(1), (size,), (place,)) if isinstance(size, int) and size * size <= LISTED else None
 
 
 slice_: Operation = Operation(
@@ -367,6 +367,8 @@ def _embed_reference(g: Any, shape: tuple[int, ...], bounds: tuple[Any, ...]) ->
 
 def _embed_fold(b: Builder, x: tuple[Basic, ...], statics: tuple[Any, ...], type_: Type) -> Basic | None:
     """What fills all places is memory under another shape; an element among a few is listed with the others."""
+    from graphc.ops.written import LISTED, known, listed
+
     shape, bounds = statics
     if not b.simplify:
         return None
@@ -376,45 +378,8 @@ def _embed_fold(b: Builder, x: tuple[Basic, ...], statics: tuple[Any, ...], type
     if fills:
         return b.apply(reshape, x, (shape,))
     place = tuple(bound[1] for bound in bounds if bound[0] == "at")
-    size = product(shape) if len(place) == len(shape) and _known(shape + place) else None
-    return _listed(b, x[0], shape, place) if isinstance(size, int) and size <= LISTED else None
-
-
-def _known(sizes: tuple[Size, ...]) -> bool:
-    return all(isinstance(d, int) for d in sizes)
-
-
-def _listed(b: Builder, atom: Basic, shape: tuple[int, ...], place: tuple[int, ...] | None) -> Basic:
-    """An array written out, of zeros but for the atom at its place."""
-    if not shape:
-        return atom if place is not None else Integer(0)
-    rows = (_listed(b, atom, shape[1:], place[1:] if place and place[0] == k else None) for k in range(shape[0]))
-    return b.apply(stack, tuple(rows), (0,))
-
-
-def rows_of(b: Builder, atom: Basic) -> tuple[Basic, ...] | None:
-    """The elements, or the rows, of an array that is written out and short."""
-    definition = b.definition(b.resolve(atom))
-    if definition is None or operation_of(definition) is not stack or statics_of(definition) != (0,):
-        return None
-    size = product(b.type_of(atom).shape) if _known(b.type_of(atom).shape) else None
-    return operands(definition) if isinstance(size, int) and size <= LISTED else None
-
-
-def scaled_rows(b: Builder, number: Basic, atom: Basic) -> Basic | None:
-    """A number times an array that is written out: zeros and ones among its elements are no products."""
-    rows = rows_of(b, atom) if b.type_of(number).rank == 0 else None
-    if rows is None:
-        return None
-    return b.apply(stack, tuple(b.apply(multiply, (number, row)) for row in rows), (0,))
-
-
-def added_rows(b: Builder, x: Basic, y: Basic) -> Basic | None:
-    """The sum of two arrays that are written out: zeros among their elements are no sums."""
-    first, second = rows_of(b, x), rows_of(b, y)
-    if first is None or second is None or b.type_of(x).shape != b.type_of(y).shape:
-        return None
-    return b.apply(stack, tuple(b.apply(add, pair) for pair in zip(first, second, strict=True)), (0,))
+    size = product(shape) if len(place) == len(shape) and known(shape + place) else None
+    return listed(b, x[0], shape, place) if isinstance(size, int) and size <= LISTED else None
 
 
 embed: Operation = Operation(

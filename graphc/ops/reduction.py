@@ -20,8 +20,9 @@ from graphc.graph.operation import Linearization, Operation, Parameter, Require,
 from graphc.graph.types import Type, shape_text
 from graphc.ops.elementwise import add, equal, head, multiply, where
 from graphc.ops.lowering import Reduce
-from graphc.ops.movement import broadcast, reshape, rows_of, transpose
+from graphc.ops.movement import broadcast, reshape, transpose
 from graphc.ops.shape import Inferred, axes_tuple, reduced, truth
+from graphc.ops.written import rows_of
 
 AXES = (Parameter("x"), Parameter("axis", "static", None), Parameter("keepdims", "static", False))
 FACTORS = AXES[:2]
