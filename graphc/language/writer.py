@@ -125,7 +125,7 @@ def _infix_shown(
     operation: Operation, inner: tuple[str, ...], types: tuple[Type, ...], static: tuple[Any, ...]
 ) -> bool:
     assert operation.show is not None
-    return not operation.show(inner, types, static).startswith(f"{operation.written}(")
+    return not operation.show(inner, types, static).startswith((f"{operation.written}(", "["))
 
 
 def _infix_text(operation: Operation, sign: str, texts: tuple[tuple[str, int], ...]) -> str:
