@@ -154,14 +154,14 @@ def _shorter(
     limit = 0.0 if found is None else saved(builder, root, region, _atoms(found))
     if found is None or _least(found) >= limit + equal:
         return None, 0.0
-    best = plan(found)
+    best = plan(found, builder.as_written)
     gain = limit - cost(best)
     if gain < 0 or (gain == 0 and not equal):
         return None, 0.0
     whole = with_products(found, region.sums)
     if whole is found:
         return best, gain
-    kept = plan(whole)
+    kept = plan(whole, builder.as_written)
     other = saved(builder, root, region, _atoms(whole)) - cost(kept)
     return (kept, other) if other >= gain else (best, gain)
 

@@ -282,20 +282,29 @@ def collect(monomials: Iterable[Monomial]) -> list[Monomial]:
     return [m for m in found.values() if m.coefficient]
 
 
-def factored(monomials: list[Monomial]) -> Plan:
-    """Runs of terms with a common factor become products with a sum."""
+def factored(monomials: list[Monomial], as_written: bool = False) -> Plan:
+    """Runs of terms with a common factor become products with a sum; `as_written`: but what the program divides term by
+    term, of a part of a sum only where that saves a division.
+    """
     result: list[Monomial] = []
     run: list[Monomial] = []
     common: Powers = {}
     for m in monomials:
         shared = _shared(common, m.powers) if run else {}
-        if run and shared:
+        if run and shared and not (as_written and len(monomials) > len(run) + 1 and _keeps_divisions([*run, m], shared)):
             run.append(m)
             common = shared
             continue
         result += _close(run, common)
         run, common = [m], dict(m.powers)
     return Plan(result + _close(run, common))
+
+
+def _keeps_divisions(run: list[Monomial], common: Powers) -> bool:
+    """True where a common divisor saves no division, only products: each term would be rounded once more."""
+    if all(e > 0 for e in common.values()):
+        return False
+    return sum(any(e < 0 for e in _quotient(m.powers, common).values()) for m in run) + 1 >= len(run)
 
 
 def _shared(a: Powers, b: Powers) -> Powers:
@@ -357,10 +366,10 @@ def _quotient(powers: Powers, common: Powers) -> Powers:
     return {a: e for a, e in left.items() if e}
 
 
-def plan(monomials: list[Monomial]) -> Plan:
+def plan(monomials: list[Monomial], as_written: bool = False) -> Plan:
     """Like terms added up, common coefficients and factors taken out."""
     whole = collect(monomials)
-    best = factored(whole)
+    best = factored(whole, as_written)
     scaled = _close(whole, {}) if len(whole) > 1 else whole
     return Plan(scaled) if cost(Plan(scaled)) < cost(best) else best
 
