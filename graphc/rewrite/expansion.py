@@ -321,8 +321,21 @@ def with_products(value: list[Monomial], sums: dict[Basic, list[Monomial]]) -> l
         count = 0
         while len(left) > 1 and (divided := _divided(_scaled(left, s, -1), s, terms)):
             count, left = count + 1, divided
-        factors, left = factors + count, _scaled(left, s, count)
+        squares, left = _with_squares(left, s, terms)
+        factors, left = factors + count + 2 * squares, _scaled(left, s, count)
     return left if factors > 1 else value
+
+
+def _with_squares(value: list[Monomial], s: Basic, terms: list[Monomial]) -> tuple[int, list[Monomial]]:
+    """Terms q*s^2 where all that it is multiplied out is there: 3*x^2 - 6*x*y + 3*y^2 + z as 3*s^2 + z; how many."""
+    square = _product(terms, terms) or []
+    count = 0
+    for m in value if len(value) > len(square) > 1 else ():
+        q = _times(m, Monomial(1 / square[0].coefficient, {a: -e for a, e in square[0].powers.items()}))
+        left = collect([*value, *(_negative(_times(q, t)) for t in square)])
+        if len(left) == len(value) - len(square):
+            count, value = count + 1, [*left, _times(q, Monomial(powers={s: 2}))]
+    return count, value
 
 
 def _without_fractions_below(builder: Rebuilder, value: list[Monomial], region: Region, known: Known) -> list[Monomial]:
