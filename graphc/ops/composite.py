@@ -14,7 +14,7 @@ from typing import Any
 from graphc.errors import ParseError
 from graphc.graph.operation import Linearization, Operation, Parameter, Require, Value
 from graphc.graph.types import Type
-from graphc.ops.elementwise import add, equal, exp, greater, head, log1p, where
+from graphc.ops.elementwise import add, equal, exp, greater, head, hypot, log1p, where
 from graphc.ops.reduction import AXES, axes_text, infer_reduction, kept, show_axes, sum_
 from graphc.ops.shape import Inferred, axes_tuple
 from graphc.ops.shape import elementwise as shaped
@@ -199,4 +199,21 @@ softmax_weight: Operation = Operation(
     exact=lambda mp, k, *xs: mp.exp(xs[k] - _log_exactly(mp, *xs)),
 )  # fmt: skip
 
-OPERATIONS = (logaddexp_of_several, softmax_weight, softmax, log_softmax, logsumexp, norm)
+
+# --- a length of several legs ----------------------------------------------------------------------------------------
+
+
+def _hypot_reference(*xs: Any) -> Any:
+    import numpy
+
+    return reduce(numpy.hypot, xs)
+
+
+hypot_of_several: Operation = Operation(
+    name="hypot_of_several", spelling="hypot", head=head("hypot_of_several"), parameters=_SEVERAL, infer=shaped("real"),
+    doc="sqrt(a^2 + b^2 + c^2 + ...) without overflow; derivative 0 at the origin.", elementwise=True,
+    expand=lambda *xs: reduce(hypot, xs), partials=lambda y, *xs: tuple(where(equal(y, 0), 0, x / y) for x in xs),
+    reference=_hypot_reference, exact=lambda mp, *xs: mp.sqrt(sum(x * x for x in xs)),
+)  # fmt: skip
+
+OPERATIONS = (hypot_of_several, logaddexp_of_several, softmax_weight, softmax, log_softmax, logsumexp, norm)

@@ -13,7 +13,7 @@ from collections.abc import Set as AbstractSet
 from sympy import Basic, Symbol
 
 from graphc.graph.operation import Operation, operation_of
-from graphc.ops.composite import norm
+from graphc.ops.composite import hypot_of_several, norm
 from graphc.ops.elementwise import (
     absolute,
     divide,
@@ -240,7 +240,7 @@ def guarded_direction(builder: Rebuilder, root: Root) -> Made | None:
 
 def _measured(builder: Rebuilder, length: Basic) -> tuple[Basic, ...]:
     """What a length is the length of, where its operands have its shape or more."""
-    found = [a for o in (norm, hypot, absolute) for a in _defined_by(builder, length, o)]
+    found = [a for o in (norm, hypot, hypot_of_several, absolute) for a in _defined_by(builder, length, o)]
     return tuple(map(builder.look, found))
 
 

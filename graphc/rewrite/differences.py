@@ -11,7 +11,7 @@ from collections.abc import Callable
 from sympy import Basic, Integer, Number, Rational, Symbol
 
 from graphc.graph.graph import operands
-from graphc.graph.operation import Operation, Value, operation_of, variable
+from graphc.graph.operation import Operation, Value, operation_of
 from graphc.ops.elementwise import (
     absolute,
     add,
@@ -21,7 +21,6 @@ from graphc.ops.elementwise import (
     cbrt,
     cos,
     divide,
-    equal,
     exp,
     expm1,
     hypot,
@@ -38,9 +37,10 @@ from graphc.ops.elementwise import (
 from graphc.rewrite.arrange import consumed_by
 from graphc.rewrite.build import applied, build, summed
 from graphc.rewrite.compare import are_opposite, factors, gap, summands
+from graphc.rewrite.hypotenuses import legs, ratio, squared
 from graphc.rewrite.polynomial import Monomial, Plan, collect
 from graphc.rewrite.products import multiplied
-from graphc.rewrite.rule import Form, Made, Match, Rebuilder, Root, Rule
+from graphc.rewrite.rule import Form, Made, Rebuilder, Root
 
 HALF = Integer(1) / Integer(2)
 LONGEST = 8  # geometric sum that is shorter than an exponential and a logarithm
@@ -70,9 +70,14 @@ def late_difference(builder: Rebuilder, root: Root) -> Made | None:
 
 
 def _late(builder: Rebuilder, a: Basic, b: Basic) -> bool:
+    """True for powers, numbers, and hypotenuses whose legs differ by more than a number."""
     expr = builder.inside(a)
-    is_power = expr is not None and operation_of(expr) is power
-    return is_power or any(_square(builder.look(atom)) is not None for atom in (a, b))
+    if expr is not None and operation_of(expr) is power:
+        return True
+    different = {*legs(builder, a)} ^ {*legs(builder, b)}
+    return any(isinstance(x, Symbol) for x in different) or any(
+        _square(builder.look(atom)) is not None for atom in (a, b)
+    )
 
 
 def _cancelled(builder: Rebuilder, a: Basic, b: Basic) -> Made | None:
@@ -110,14 +115,13 @@ def _from_gap(builder: Rebuilder, a: Basic, b: Basic) -> Made | None:
 
 
 def _of_hypotenuses(builder: Rebuilder, a: Basic, b: Basic) -> Basic | None:
-    """hypot(x, z) - hypot(y, z) = (x - y)*((x + y)/(hypot(x, z) + hypot(y, z))), the like of both legs."""
-    f, g = builder.inside(a), builder.inside(b)
-    if f is None or g is None or not operation_of(f) is operation_of(g) is hypot:
+    """hypot(x, z) - hypot(y, z) = (x - y)*((x + y)/(hypot(x, z) + hypot(y, z))), the like of all legs."""
+    mine, others = legs(builder, a), legs(builder, b)
+    pairs = [*zip([x for x in mine if x not in others], [y for y in others if y not in mine], strict=False)]
+    if not pairs or len(mine) != len(others) or len({*mine} & {*others}) + len(pairs) != len(mine):
         return None
     both, total = builder.value(a) + builder.value(b), None
-    for x, y in zip(map(builder.look, operands(f)), map(builder.look, operands(g)), strict=True):
-        if x == y:
-            continue
+    for x, y in pairs:
         known = isinstance(x, Number) and isinstance(y, Number)
         left = None if known else gap(builder, x, y)
         if left is None and not known:
@@ -180,34 +184,6 @@ def _divided(builder: Rebuilder, left: list[Monomial], both: Value) -> Value:
 # --- two products, one nearly the other ----------------------------------------------------------------------------
 
 
-def pythagoras(builder: Rebuilder, root: Root) -> Made | None:
-    """c - c*(x/hypot(x, y))^2 = c*(y/hypot(x, y))^2."""
-    a, b = (factors(builder, atom) for atom in root.operands)
-    if a is None or b is None or not a.coefficient or not b.coefficient:
-        return None
-    for one, other, sign in ((a, b, 1), (b, a, -1)):
-        ratio = _ratio(other, one)
-        for length, e in ratio.powers.items() if ratio.coefficient == 1 else ():
-            expr = builder.inside(length)
-            if e != -2 or expr is None or operation_of(expr) is not hypot:
-                continue
-            for x, y in (operands(expr), operands(expr)[::-1]):
-                square, rest = _squared(builder, x), _squared(builder, y)
-                if square is None or rest is None or square.coefficient != 1:
-                    continue
-                if {**square.powers, length: -2} == ratio.powers:
-                    powers = multiplied(one.powers, *rest.powers.items(), (length, -2))
-                    return build(builder, Plan([Monomial(sign * one.coefficient * rest.coefficient, powers)]))
-    return None
-
-
-def _leg(match: Match) -> bool:
-    """y is a hypotenuse, and x one of its legs."""
-    expr = match.builder.inside(match.atom("y"))
-    legs = () if expr is None or operation_of(expr) is not hypot else map(match.builder.look, operands(expr))
-    return match.atom("x") in legs
-
-
 def nearly_one(builder: Rebuilder, root: Root) -> Made | None:
     """c - c*x/y = c*(y - x)/y and c*x^n - c, where terms of y - x cancel, or x is nearly 1; c + c*x/y where x may be -y."""
     if builder.learns or consumed_by(builder, where):
@@ -237,9 +213,9 @@ def _nearly_one(builder: Rebuilder, a: Basic, b: Basic, s: int = 1) -> Value | N
     if len({builder.type_of(atom).shape for atom in (*one.powers, *other.powers)}) > 1:
         return None
     for first, second, sign in ((one, other, 1), (other, one, -s)):
-        ratio = _ratio(second, first)
-        above, below = ({f: abs(e) for f, e in ratio.powers.items() if e * k > 0} for k in (1, -1))
-        if ratio.coefficient != 1 or not (below or len(above) == 1):
+        share = ratio(second, first)
+        above, below = ({f: abs(e) for f, e in share.powers.items() if e * k > 0} for k in (1, -1))
+        if share.coefficient != 1 or not (below or len(above) == 1):
             continue
         x, y = (summed(builder, [Monomial(powers=p)]) for p in (above, below))
         x, y = (Integer(1) if not p else atom for p, atom in ((above, x), (below, y)))
@@ -307,10 +283,6 @@ def compound(builder: Rebuilder, root: Root) -> Made | None:
     return where(less(absolute(u), HALF), near, builder.value(builder.apply(power, root.operands))).atom
 
 
-def _ratio(a: Monomial, b: Monomial) -> Monomial:
-    return Monomial(a.coefficient / b.coefficient, multiplied(a.powers, *((s, -e) for s, e in b.powers.items())))
-
-
 def _beyond(builder: Rebuilder, root: Basic, y: Basic) -> list[Monomial] | None:
     """z where `root` is sqrt(y^2 + z) or hypot(y, sqrt(z))."""
     expr = builder.inside(root)
@@ -320,17 +292,12 @@ def _beyond(builder: Rebuilder, root: Basic, y: Basic) -> list[Monomial] | None:
     if operation is sqrt:
         inside = summands(builder, operands(expr)[0])
     else:
-        inside = [*filter(None, (_squared(builder, a) for a in operands(expr)))]
-    square = _squared(builder, y)
+        inside = [*filter(None, (squared(builder, a) for a in operands(expr)))]
+    square = squared(builder, y)
     if inside is None or square is None or len(inside) < 2:
         return None
     left = collect([*inside, Monomial(-square.coefficient, square.powers)])
     return left if len(left) < len(inside) else None
-
-
-def _squared(builder: Rebuilder, atom: Basic) -> Monomial | None:
-    m = factors(builder, atom)
-    return None if m is None else Monomial(m.coefficient**2, {a: 2 * e for a, e in m.powers.items()})
 
 
 def _mirrored(builder: Rebuilder, a: Basic, b: Basic) -> Value | None:
@@ -380,15 +347,6 @@ DIFFERENCE = Form(
 LATE = Form(
     "difference of near powers", (subtract,), late_difference, "the difference of nearly equal numbers",
     "sqrt(1 + x) - 1",
-)  # fmt: skip
-PYTHAGORAS = Form(
-    "square of a leg over the hypotenuse", (subtract,), pythagoras, "the difference of nearly equal numbers",
-    "1 - (x/hypot(x, y))^2",
-)  # fmt: skip
-_X, _Y, _Z = (variable(name) for name in "xyz")
-LEG = Rule(
-    "leg of a leg", where(equal(_Z, 0), 0, _Y / _Z) * where(equal(_Y, 0), 0, _X / _Y), where(equal(_Z, 0), 0, _X / _Z), _leg,
-    "rounded thrice, and its derivative is a difference", "r = hypot(x, y); h = hypot(r, z); where(h == 0, 0, r/h)*where(r == 0, 0, x/r)",
 )  # fmt: skip
 NEARLY_ONE = Form(
     "quotient or power that is nearly one", (subtract, add), nearly_one, "the difference of nearly equal numbers",

@@ -28,7 +28,7 @@ def from_mean(builder: Rebuilder, root: Root) -> Made | None:
     if builder.learns or is_inner(builder, SUMS):
         return None
     weights = _weights(builder, root)
-    if weights is None or len(weights) < 3 or sum(weights.values()):
+    if weights is None or len(weights) < 3 or sum(weights.values(), Fraction(0)):
         return None
     positive = [a for a, c in weights.items() if c > 0]
     alone = positive if len(positive) == 1 else [a for a in weights if a not in positive]

@@ -291,7 +291,11 @@ def factored(monomials: list[Monomial], as_written: bool = False) -> Plan:
     common: Powers = {}
     for m in monomials:
         shared = _shared(common, m.powers) if run else {}
-        if run and shared and not (as_written and len(monomials) > len(run) + 1 and _keeps_divisions([*run, m], shared)):
+        if (
+            run
+            and shared
+            and not (as_written and len(monomials) > len(run) + 1 and _keeps_divisions([*run, m], shared))
+        ):
             run.append(m)
             common = shared
             continue

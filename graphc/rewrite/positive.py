@@ -7,12 +7,13 @@ Always holds: only what is positive whatever its inputs are is taken apart; elem
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 
 from sympy import Basic, Integer, Rational, S, Symbol
 
 from graphc.graph.graph import operands, statics
-from graphc.graph.operation import Value, operation_of
+from graphc.graph.operation import Operation, Value, operation_of
 from graphc.ops.composite import log_softmax, logaddexp_of_several, logsumexp, softmax
 from graphc.ops.elementwise import (
     absolute,
@@ -333,16 +334,20 @@ def _log_of_sum(builder: Rebuilder, parts: list[tuple[Basic, Fraction]]) -> Valu
     return total
 
 
-def longer_sum(builder: Rebuilder, root: Root) -> Made | None:
-    """logaddexp of a logaddexp that nothing else uses, as one of all operands: one largest, one logarithm."""
-    for k, atom in enumerate(root.operands):
-        expr = builder.inside(atom)
-        if expr is None or operation_of(expr) not in _SUMS or not builder.lonely(atom):
-            continue
-        atoms = (*root.operands[:k], *operands(expr), *root.operands[k + 1 :])
-        if len(atoms) <= MOST_POWERS:
-            return Root(logaddexp_of_several, atoms)
-    return None
+def longer(among: tuple[Operation, ...], several: Operation, most: int) -> Callable[[Rebuilder, Root], Made | None]:
+    """A form: an operation of one that nothing else uses, as one of all operands."""
+
+    def apply(builder: Rebuilder, root: Root) -> Made | None:
+        for k, atom in enumerate(root.operands):
+            expr = builder.inside(atom)
+            if expr is None or operation_of(expr) not in among or not builder.lonely(atom):
+                continue
+            atoms = (*root.operands[:k], *operands(expr), *root.operands[k + 1 :])
+            if len(atoms) <= most:
+                return Root(several, atoms)
+        return None
+
+    return apply
 
 
 LOG = Form(
@@ -353,6 +358,6 @@ LOG1P = Form(
     "log(1 + exponentials)", (log1p,), log1p_of_exponentials, "exp(x) overflows", "log1p(exp(x) + exp(y))",
 )  # fmt: skip
 LONGER = Form(
-    "log of a longer sum of exponentials", _SUMS, longer_sum, "one exponential an operand, one logarithm for all",
+    "log of a longer sum of exponentials", _SUMS, longer(_SUMS, logaddexp_of_several, MOST_POWERS), "one exponential an operand, one logarithm for all",
     "logaddexp(logaddexp(x, y), z)",
 )  # fmt: skip

@@ -49,8 +49,10 @@ from graphc.ops.safe import dlogexprel, exprel, langevin, log1mexp, log1prel, lo
 from graphc.ops.special import gamma, loggamma
 from graphc.rewrite.arrange import DIRECTION, consumed_by
 from graphc.rewrite.compare import are_opposite, factors, multiple
-from graphc.rewrite.differences import CONJUGATE, DIFFERENCE, LATE, LEG, PYTHAGORAS
+from graphc.rewrite.differences import CONJUGATE, DIFFERENCE, LATE
 from graphc.rewrite.error_function import ERROR_FUNCTION
+from graphc.rewrite.hypotenuses import LEG, PYTHAGORAS, SEVERAL
+from graphc.rewrite.hypotenuses import LONGER as LONGER_HYPOTENUSE
 from graphc.rewrite.overflow import INVERSES, NEGATIVE
 from graphc.rewrite.positive import LOG, LOG1P, LONGER, log_of_the_others
 from graphc.rewrite.products import DISTRIBUTED, ENTROPY, EXPONENTIAL, ROOT
@@ -368,10 +370,6 @@ _ROOTS = (
          "x^2 overflows, and the root has no derivative at 0", "sqrt(x^2 + y^2)"),
     Rule("hypotenuse of products", sqrt(x * x + y * y), hypot(x, y), None,
          "x*x overflows, and the root has no derivative at 0", "sqrt(x*x + y*y)"),
-    Rule("hypotenuse of three", sqrt(x**2 + y**2 + z**2), hypot(hypot(x, y), z), None,
-         "x^2 overflows, and the root has no derivative at 0", "sqrt(x^2 + y^2 + z^2)"),
-    Rule("hypotenuse of three products", sqrt(x * x + y * y + z * z), hypot(hypot(x, y), z), None,
-         "x*x overflows, and the root has no derivative at 0", "sqrt(x*x + y*y + z*z)"),
     Rule("hypotenuse of multiples", hypot(x, y), _multiple_hypotenuse, None, "one function less", "hypot(x, 2*x)"),
     Rule("square root", x ** HALF, sqrt(x), None,
          "the root's own rules then see it", "x^0.5"),
@@ -448,6 +446,8 @@ STABLE: tuple[Rewriting, ...] = (
     LONGER,
     ROOT,
     *_ROOTS,
+    SEVERAL,
+    LONGER_HYPOTENUSE,
     *_SPREAD,
     *_LOGARITHMS,
     DIFFERENCE,

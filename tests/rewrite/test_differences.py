@@ -26,6 +26,7 @@ VALUES = [
     ("log(x + sqrt(x^2 - 1))", (1.0 + 2**-40, 1e9)),
     ("(exp(2x) - 1)/(exp(x) - 1)", (-40.0, 1e-12, 400.0)),
     ("atanh(x)", (1 - 2**-50, 2**-30)),
+    ("hypot(x + 1, 2) - hypot(2, x)", (-1e9, 0.0, 1e9)),
 ]
 
 
@@ -45,6 +46,8 @@ def test_values(text: str, points: tuple[float, ...]) -> None:
         ("x*log(1 + x)/((1 + x) - 1)", (1e-12, 0.5)),
         ("(exp(2x) - 1)/(exp(x) - 1)", (0.0, 1e-12, 400.0)),
         ("log((1 + x)/(1 - x))", (0.0, 0.999999)),
+        ("hypot(x + 1, 2) - hypot(2, x)", (-1e6, -0.5, 0.0, 1e6, 1e12)),
+        ("sqrt((x + 1)^2 + 4) - sqrt(x^2 + 4)", (-1e6, 1e12)),
     ],
 )
 def test_slopes(text: str, points: tuple[float, ...]) -> None:
@@ -57,3 +60,20 @@ def test_what_learns_is_left_as_it_is() -> None:
     """Digits count, not time, in a program without parameters only."""
     assert "where" in str(graphc.simplify("input z, y; sqrt(y^2 + z) - y"))
     assert "where" not in str(graphc.simplify("input z; param y = 1; sqrt(y^2 + z) - y"))
+
+
+def test_a_number_less_the_mean_of_it_and_others() -> None:
+    """The mean is rounded; differences of near numbers are not."""
+    f = graphc.compile("m = (x + y + z)/3; ((x - m)^2 + (y - m)^2 + (z - m)^2)/2")
+    at = {"x": 10004.043372419244, "y": 10000.960736732863, "z": 10007.169037427799}
+    assert f.grad(**at)["x"] == pytest.approx(-0.014343107390838365, rel=1e-15)
+    assert graphc.compile("x - 2*y + z")(x=1.1, y=1.1 + 2**-52, z=1.1) == -(2**-51)
+
+
+def test_a_square_of_a_difference_stays_one() -> None:
+    """Multiplied out, 3*(p - q*r)^2 has no digits where p is near q*r."""
+    f = graphc.compile("sqrt((p - q*r)^2*c^2 + m^2*c^4)")
+    at = {"p": 5.0, "q": 1.0, "r": 5 - 2**-40, "c": 1.0, "m": 2**-38}
+    found = f.hessian(**at)
+    assert float(found["c"]["m"]) == pytest.approx(float(found["m"]["c"]), rel=1e-14)
+    assert float(found["c"]["m"]) == pytest.approx(1.9973522061815657, rel=1e-14)
