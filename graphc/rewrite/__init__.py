@@ -19,7 +19,7 @@ from graphc.rewrite.hypotenuses import DIRECTIONS
 from graphc.rewrite.means import MEAN
 from graphc.rewrite.names import drop_dead, kept_symbols
 from graphc.rewrite.order import order_products
-from graphc.rewrite.overflow import BOUNDED, DIRECTION, HYPOTENUSE, SUM_OVER_SUM
+from graphc.rewrite.overflow import BOUNDED, DIRECTION, HYPOTENUSE, SHARE, SUM_OVER_SUM
 from graphc.rewrite.reciprocals import share_reciprocals
 from graphc.rewrite.rule import Form, Rewriting, Rule
 from graphc.rewrite.squares import factor_squares
@@ -29,7 +29,7 @@ from graphc.rewrite.trials import ALL, Result, Trials
 _PRECISE, _SHORT = index_of(PRECISE), index_of(CANONICAL, CHEAP)
 # For what is computed, after all derivatives are taken: differences of what is nearly equal, then what overflows.
 _NEAR: tuple[Rewriting, ...] = (MEAN, DIRECTIONS, NEARLY_ONE)
-_FAR: tuple[Rewriting, ...] = (SUM_OVER_SUM, BOUNDED, COMPOUND, HYPOTENUSE, DIRECTION)
+_FAR: tuple[Rewriting, ...] = (SUM_OVER_SUM, BOUNDED, SHARE, COMPOUND, HYPOTENUSE, DIRECTION)
 COMPUTED = (*_NEAR, *_FAR)
 _COMPUTED = tuple(map(index_of, (_NEAR, _FAR)))
 

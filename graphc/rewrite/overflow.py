@@ -32,10 +32,10 @@ from graphc.ops.elementwise import (
     where,
     xlogy,
 )
-from graphc.rewrite.arrange import consumed_by
-from graphc.rewrite.build import summed
+from graphc.rewrite.arrange import consumed_by, is_inner
+from graphc.rewrite.build import build, summed
 from graphc.rewrite.compare import summands
-from graphc.rewrite.polynomial import ARITHMETIC, Monomial, Plan, Powers, collect
+from graphc.rewrite.polynomial import ARITHMETIC, Monomial, Plan, Powers, collect, whole_product
 from graphc.rewrite.products import apart, multiplied, on_products
 from graphc.rewrite.rule import Form, Made, Match, Rebuilder, Root, Rule
 
@@ -324,6 +324,21 @@ def _of_power(t: Term, exponent: Exponent) -> Fraction | None:
     return Fraction(1) if gap is not None and gap >= 0 else None
 
 
+def share_of_a_sum(builder: Rebuilder, root: Root) -> Made | None:
+    """x/(k + x)^2 as (x/(k + x))/(k + x): the square overflows where the quotient does not."""
+    whole = None if builder.learns or is_inner(builder, (multiply, divide)) else whole_product(builder, root)
+    for total, e in whole.monomial.powers.items() if whole is not None else ():
+        for term in (summands(builder, total) or ()) if e == -2 and _is_sum(builder, total) else ():
+            ((atom, k),) = term.powers.items() if len(term.powers) == 1 else ((None, 0),)
+            if atom is None or k != 1 or whole.monomial.powers.get(atom, 0) < 1:
+                continue
+            share = builder.apply(divide, (atom, total))
+            powers = multiplied(whole.monomial.powers, (total, 1), (atom, -1), (share, 1))
+            made = build(builder, Plan([Monomial(whole.monomial.coefficient, powers, whole.monomial.extra)]))
+            return None if isinstance(made, Root) and made.operands == root.operands else made
+    return None
+
+
 # --- roots of squares ----------------------------------------------------------------------------------------------
 
 
@@ -385,6 +400,9 @@ BOUNDED = Form(
 SUM_OVER_SUM = Form(
     "sum of powers over a sum of powers", (multiply, divide), on_products(sum_over_sum, add, subtract, multiply, divide),
     "inf/inf where the powers overflow", "(6*x^2 - 2)/(1 + x^2)^3",
+)  # fmt: skip
+SHARE = Form(
+    "share of a sum", (multiply, divide), share_of_a_sum, "the square overflows", "x/(k + x)^2",
 )  # fmt: skip
 HYPOTENUSE = Form(
     "root of a number and a square", (sqrt,), hypotenuse, "the square overflows", "sqrt(1 + x^2)",

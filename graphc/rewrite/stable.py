@@ -45,12 +45,14 @@ from graphc.ops.elementwise import (
 )  # fmt: skip
 from graphc.ops.program import size_
 from graphc.ops.reduction import largest, prod, sum_
-from graphc.ops.safe import dlogexprel, exprel, langevin, log1mexp, log1prel, logcosh, logsoftplus, sinc, sinhc, tanhc
+from graphc.ops.safe import exprel, log1mexp, log1prel, logsoftplus, sinc, sinhc, tanhc
 from graphc.ops.special import gamma, loggamma
-from graphc.rewrite.arrange import DIRECTION, consumed_by
-from graphc.rewrite.compare import are_opposite, factors, multiple
+from graphc.rewrite.arrange import DIRECTION
+from graphc.rewrite.compare import factors, multiple
 from graphc.rewrite.differences import CONJUGATE, DIFFERENCE, LATE
 from graphc.rewrite.error_function import ERROR_FUNCTION
+from graphc.rewrite.hyperbolic import HYPERBOLIC, exact, half, opposite, written
+from graphc.rewrite.hyperbolic import LATE as HYPERBOLIC_LATE
 from graphc.rewrite.hypotenuses import LEG, PYTHAGORAS, SEVERAL
 from graphc.rewrite.hypotenuses import LONGER as LONGER_HYPOTENUSE
 from graphc.rewrite.overflow import INVERSES, NEGATIVE
@@ -81,34 +83,6 @@ def _positive(match: Match) -> bool:
 def _along_itself(match: Match) -> bool:
     """The sum keeps its axes, or is a number: it broadcasts against x along the axes it sums."""
     return match["keepdims"] is True or _whole(match)
-
-
-def _opposite(match: Match) -> bool:
-    """y is -x, however that is spelled."""
-    return are_opposite(match.builder, match.atom("x"), match.atom("y"))
-
-
-def _half(match: Match) -> bool:
-    """y is x/2, however that is spelled."""
-    return bool(multiple(match.builder, match.atom("y"), match.atom("x")) == HALF)
-
-
-def _not_chosen(match: Match) -> bool:
-    """The result is no branch of a choice, as it is once the rule has fired."""
-    return not consumed_by(match.builder, where)
-
-
-def _exact(match: Match) -> bool:
-    """Digits count, not time: the program has no parameters to learn.
-
-    What is learned is known to a few digits only; there 1 - y is made of a y that is there already, for nothing.
-    """
-    return not match.builder.learns
-
-
-def _written(match: Match) -> bool:
-    """The program has it, not a derivative, which is to stay short."""
-    return match.builder.as_written
 
 
 def _used_once(match: Match) -> bool:
@@ -196,9 +170,9 @@ _HOLES = tuple(
 _LOGISTIC = (
     Rule("logistic function", 1 / (1 + exp(-x)), sigmoid(x), None,
          "exp(-x) overflows for x << 0", "1/(1 + exp(-x))"),
-    Rule("1 - logistic(-x)", 1 - sigmoid(-x), sigmoid(x), _exact,
+    Rule("1 - logistic(-x)", 1 - sigmoid(-x), sigmoid(x), exact,
          "the difference of equal numbers for x << 0", "1 - sigmoid(-x)"),
-    Rule("1 - logistic", 1 - sigmoid(x), sigmoid(-x), _exact,
+    Rule("1 - logistic", 1 - sigmoid(x), sigmoid(-x), exact,
          "the difference of equal numbers for x >> 0", "1 - sigmoid(x)"),
     Rule("logistic from tanh", 1 + tanh(x), 2 * sigmoid(2 * x), None,
          "the difference of equal numbers for x << 0", "1 + tanh(x)"),
@@ -210,7 +184,7 @@ _LOGISTIC = (
          "the difference of equal numbers for x >> 0", "0.5 - 0.5*tanh(x)"),
     Rule("tanh - 1", tanh(x) - 1, -2 * sigmoid(-2 * x), None,
          "the difference of equal numbers for x >> 0", "tanh(x) - 1"),
-    Rule("logistic less its mirror image", sigmoid(x) - sigmoid(y), tanh(HALF * x), _opposite,
+    Rule("logistic less its mirror image", sigmoid(x) - sigmoid(y), tanh(HALF * x), opposite,
          "the difference of equal numbers near 0", "sigmoid(x) - sigmoid(-x)"),
     Rule("twice logistic - 1", 2 * sigmoid(x) - 1, tanh(HALF * x), None,
          "the difference of equal numbers near 0", "2*sigmoid(x) - 1"),
@@ -222,69 +196,18 @@ _LOGISTIC = (
          "inf/inf where both are large", "exp(x)/exp(y)"),
 )  # fmt: skip
 
-_HYPERBOLIC = (
-    Rule("hyperbolic sine", exp(x) - exp(y), 2 * sinh(x), _opposite,
-         "the difference of equal numbers near 0", "exp(x) - exp(-x)"),
-    Rule("hyperbolic cosine", exp(x) + exp(y), 2 * cosh(x), _opposite,
-         "its own rules then see it", "exp(x) + exp(-x)"),
-    Rule("cosh + sinh", cosh(x) + sinh(x), exp(x), None,
-         "the difference of equal numbers for x << 0", "cosh(x) + sinh(x)"),
-    Rule("cosh - sinh", cosh(x) - sinh(x), exp(-x), None,
-         "the difference of equal numbers for x >> 0", "cosh(x) - sinh(x)"),
-    Rule("cosh - 1", cosh(x) - 1, 2 * sinh(HALF * x) ** 2, None,
-         "the difference of equal numbers near 0", "cosh(x) - 1"),
-    Rule("1 + cosh", 1 + cosh(x), 2 * cosh(HALF * x) ** 2, _written,
-         "its square overflows in derivatives, where they are numbers", "1 + cosh(x)"),
-    Rule("multiple of cosh - 1", y * cosh(x) - y, 2 * y * sinh(HALF * x) ** 2, None,
-         "the difference of equal numbers near 0", "y*cosh(x) - y"),
-    Rule("exponentials and 2", exp(x) + 2 + exp(y), 4 * cosh(HALF * x) ** 2, _opposite,
-         "its own rules then see it", "exp(x) + 2 + exp(-x)"),
-    Rule("exponentials less 2", exp(x) - 2 + exp(y), 4 * sinh(HALF * x) ** 2, _opposite,
-         "the difference of equal numbers near 0", "exp(x) - 2 + exp(-x)"),
-    *(Rule(f"1 + sinh squared{k}", before, cosh(x) ** 2, None, "sinh(x)^2 overflows where its root does not", text)
-      for before, k, text in ((1 + sinh(x) ** 2, "", "1 + sinh(x)^2"), (1 + sinh(x) * sinh(x), " by product", "1 + sinh(x)*sinh(x)"))),
-    *(Rule(f"cosh squared - 1{k}", before, sinh(x) ** 2, None, "the difference of equal numbers near 0", text)
-      for before, k, text in ((cosh(x) ** 2 - 1, "", "cosh(x)^2 - 1"), (cosh(x) * cosh(x) - 1, " by product", "cosh(x)*cosh(x) - 1"))),
-    Rule("inverse of cosh", acosh(cosh(x)), absolute(x), None, "cosh(x) overflows", "acosh(cosh(x))"),
-    *(Rule(f"1 - tanh squared{k}", before, 1 / cosh(x) ** 2, _exact, "the difference of equal numbers for |x| >> 0", text)
-      for before, k, text in ((1 - tanh(x) ** 2, "", "1 - tanh(x)^2"),
-                              (1 - tanh(x) * tanh(x), " by product", "1 - tanh(x)*tanh(x)"))),
-    Rule("coth - 1/x", 1 / tanh(x) - 1 / x, langevin(x, 0), None,
-         "the difference of equal numbers near 0", "1/tanh(x) - 1/x"),
-    *(Rule(f"reciprocal of -expm1 less reciprocal{k}", before, dlogexprel(x), _opposite,
-           "the difference of equal numbers near 0, and for x << 0", text)
-      for before, k, text in ((-1 / expm1(y) - 1 / x, "", "-1/expm1(-x) - 1/x"),
-                              (1 / -expm1(y) - 1 / x, " of a negative", "1/(-expm1(-x)) - 1/x"))),
-    Rule("reciprocal less reciprocal of expm1", 1 / x - 1 / expm1(x), dlogexprel(-x), None,
-         "the difference of equal numbers near 0", "1/x - 1/expm1(x)"),
-    Rule("reciprocal of expm1 less reciprocal", 1 / expm1(x) - 1 / x, -dlogexprel(-x), None,
-         "the difference of equal numbers near 0", "1/expm1(x) - 1/x"),
-    Rule("1 + langevin", 1 + langevin(x, 0), 2 * dlogexprel(2 * x), None,
-         "the difference of equal numbers for x << 0", "1 + langevin(x)"),
-    Rule("1 - langevin", 1 - langevin(x, 0), 2 * dlogexprel(-2 * x), None,
-         "the difference of equal numbers for x >> 0", "1 - langevin(x)"),
-    Rule("dlogexprel less its mirror image", dlogexprel(x) - dlogexprel(y), langevin(HALF * x, 0), _opposite,
-         "the difference of equal numbers near 0", "dlogexprel(x) - dlogexprel(-x)"),
-    Rule("1 - dlogexprel", 1 - dlogexprel(x), dlogexprel(-x), None,
-         "the difference of equal numbers for x >> 0", "1 - dlogexprel(x)"),
-    Rule("1 + 1 over expm1", 1 + 1 / expm1(x), -1 / expm1(-x), None,
-         "the difference of equal numbers for x << 0", "1 + 1/expm1(x)"),
-    Rule("log of sinh", log(sinh(x)), x + log1mexp(-2 * x) - LOG2, None, "sinh(x) overflows", "log(sinh(x))"),
-    Rule("log of cosh", log(cosh(x)), logcosh(x), None, "cosh(x) overflows", "log(cosh(x))"),
-)  # fmt: skip
-
 _TRIGONOMETRIC = (
     Rule("1 - cos", 1 - cos(x), 2 * sin(HALF * x) ** 2, None,
          "the difference of equal numbers near 0", "1 - cos(x)"),
     Rule("cos - 1", cos(x) - 1, -2 * sin(HALF * x) ** 2, None,
          "the difference of equal numbers near 0", "cos(x) - 1"),
-    Rule("1 + cos", 1 + cos(x), 2 * cos(HALF * x) ** 2, _written,
+    Rule("1 + cos", 1 + cos(x), 2 * cos(HALF * x) ** 2, written,
          "the difference of equal numbers near odd multiples of pi", "1 + cos(x)"),
     Rule("multiple of 1 - cos", y - y * cos(x), 2 * y * sin(HALF * x) ** 2, None,
          "the difference of equal numbers near 0", "y - y*cos(x)"),
     Rule("multiple of cos - 1", y * cos(x) - y, -2 * y * sin(HALF * x) ** 2, None,
          "the difference of equal numbers near 0", "y*cos(x) - y"),
-    Rule("tangent of the half", 2 * sin(y) ** 2 / sin(x), tan(y), _half, "0/0 at 0", "2*sin(x/2)^2/sin(x)"),
+    Rule("tangent of the half", 2 * sin(y) ** 2 / sin(x), tan(y), half, "0/0 at 0", "2*sin(x/2)^2/sin(x)"),
     *(Rule(f"1 - sine squared{k}", before, cos(x) ** 2, None, "the difference of equal numbers at the maximum", text)
       for before, k, text in ((1 - sin(x) ** 2, "", "1 - sin(x)^2"),
                               (1 - sin(x) * sin(x), " by product", "1 - sin(x)*sin(x)"))),
@@ -318,11 +241,11 @@ _SOFTPLUS = (
          "no derivative at 0, where there is one", "max(x, 0) - x*y + softplus(-abs(x))"),
     Rule("softplus by hand, with the least", softplus(-absolute(x)) - minimum(x, 0), softplus(-x), None,
          "no derivative at 0, where there is one", "softplus(-abs(x)) - min(x, 0)"),
-    Rule("exp against softplus", exp(x) * softplus(y), log1prel(exp(y)), _opposite, "inf*0 for x >> 0", "exp(x)*softplus(-x)"),
+    Rule("exp against softplus", exp(x) * softplus(y), log1prel(exp(y)), opposite, "inf*0 for x >> 0", "exp(x)*softplus(-x)"),
     Rule("log of softplus", log(softplus(x)), logsoftplus(x), None, "log(0) for x << 0", "log(softplus(x))"),
-    Rule("softplus less its mirror image", softplus(x) - softplus(y), x, _opposite,
+    Rule("softplus less its mirror image", softplus(x) - softplus(y), x, opposite,
          "the difference of equal numbers near 0", "softplus(x) - softplus(-x)"),
-    Rule("softplus + x", softplus(y) + x, softplus(x), _opposite,
+    Rule("softplus + x", softplus(y) + x, softplus(x), opposite,
          "the difference of equal numbers for x << 0", "softplus(-x) + x"),
 )  # fmt: skip
 
@@ -415,13 +338,13 @@ _LOGARITHMS = (
     Rule("log(1 - x)", log(1 - x), log1p(-x), None, "1 - x rounds to 1 for small x", "log(1 - x)"),
     Rule("exp - 1", exp(x) - 1, expm1(x), None, "the difference of equal numbers for small x", "exp(x) - 1"),
     Rule("1 - exp", 1 - exp(x), -expm1(x), None, "the difference of equal numbers for small x", "1 - exp(x)"),
-    Rule("1 + expm1", 1 + expm1(x), exp(x), _exact, "the difference of equal numbers for x << 0", "1 + expm1(x)"),
+    Rule("1 + expm1", 1 + expm1(x), exp(x), exact, "the difference of equal numbers for x << 0", "1 + expm1(x)"),
 )  # fmt: skip
 
 STABLE: tuple[Rewriting, ...] = (
     *_EXPONENTIAL,
     *_LOGISTIC,
-    *_HYPERBOLIC,
+    *HYPERBOLIC,
     *_TRIGONOMETRIC,
     *ERROR_FUNCTION,
     TANGENT,
@@ -461,12 +384,7 @@ STABLE: tuple[Rewriting, ...] = (
 PRECISE: tuple[Rewriting, ...] = (
     LATE,
     CONJUGATE,
-    Rule("log of sinh(x) over x", log(sinhc(x)),
-         where(absolute(x) < 1, log(sinhc(x)), absolute(x) + log1mexp(-2 * absolute(x)) - log(2 * absolute(x))),
-         _not_chosen,
-         "sinh(x) overflows", "log(sinhc(x))"),
-    Rule("log of expm1(x) over x", log(exprel(x)), where(x < 1, log(exprel(x)), x + log1mexp(-x) - log(x)), _not_chosen,
-         "expm1(x) overflows", "log(exprel(x))"),
+    *HYPERBOLIC_LATE,
     Rule("x - sine", x - sin(x), 2 * x * sin(HALF * x) ** 2 - x**3 * sinc(x, 1), None,
          "the difference of equal numbers near 0", "x - sin(x)"),
     Rule("sine - x", sin(x) - x, x**3 * sinc(x, 1) - 2 * x * sin(HALF * x) ** 2, None,
