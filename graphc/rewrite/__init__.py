@@ -16,6 +16,7 @@ from graphc.rewrite.cheap import CHEAP
 from graphc.rewrite.differences import COMPOUND, NEARLY_ONE
 from graphc.rewrite.driver import Step, Worklist, changed, index_of, rewrite, rewrite_steps
 from graphc.rewrite.hypotenuses import DIRECTIONS
+from graphc.rewrite.logarithms import POWERS_OF_LOGARITHM
 from graphc.rewrite.means import MEAN
 from graphc.rewrite.names import drop_dead, kept_symbols
 from graphc.rewrite.order import order_products
@@ -28,7 +29,7 @@ from graphc.rewrite.trials import ALL, Result, Trials
 
 _PRECISE, _SHORT = index_of(PRECISE), index_of(CANONICAL, CHEAP)
 # For what is computed, after all derivatives are taken: differences of what is nearly equal, then what overflows.
-_NEAR: tuple[Rewriting, ...] = (MEAN, DIRECTIONS, NEARLY_ONE)
+_NEAR: tuple[Rewriting, ...] = (MEAN, POWERS_OF_LOGARITHM, DIRECTIONS, NEARLY_ONE)
 _FAR: tuple[Rewriting, ...] = (SUM_OVER_SUM, BOUNDED, SHARE, COMPOUND, HYPOTENUSE, DIRECTION)
 COMPUTED = (*_NEAR, *_FAR)
 _COMPUTED = tuple(map(index_of, (_NEAR, _FAR)))

@@ -22,12 +22,7 @@ from graphc.ops.elementwise import (
     divide,
     exp,
     expm1,
-    log,
-    log1p,
-    log2,
-    log10,
     multiply,
-    multiply_no_nan,
     power,
     sigmoid,
     sign,
@@ -37,7 +32,6 @@ from graphc.ops.elementwise import (
     sqrt,
     subtract,
     tanh,
-    xlogx,
 )  # fmt: skip
 from graphc.ops.movement import stack
 from graphc.ops.reduction import sum_
@@ -45,10 +39,9 @@ from graphc.rewrite.arrange import is_inner
 from graphc.rewrite.build import applied, build, minus, summed
 from graphc.rewrite.compare import factors, multiple, summands
 from graphc.rewrite.polynomial import Monomial, Plan, Powers, collect, whole_product
-from graphc.rewrite.positive import DEEPEST, MOVES, base_of_power, positive_log, shares
+from graphc.rewrite.positive import MOVES, base_of_power, positive_log, shares
 from graphc.rewrite.rule import Form, Made, Rebuilder, Root
 
-LOGARITHMS = (log, log1p, log2, log10)
 Change = Callable[[Rebuilder, Monomial], "Monomial | None"]
 
 
@@ -321,7 +314,7 @@ def _scaled(builder: Rebuilder, x: Basic, c: Fraction) -> Basic:
 
 
 def powers_of_one_base(builder: Rebuilder, m: Monomial) -> Monomial | None:
-    """x*x^(n - 1) = x^n, where terms of the exponent cancel."""
+    """x*x^(n - 1) = x^n, where terms of the exponent cancel; x^2.5/x = x^1.5, which is 0 at 0."""
     for atom, e in m.powers.items():
         expr = builder.inside(atom)
         if expr is None or operation_of(expr) is not power:
@@ -332,96 +325,10 @@ def powers_of_one_base(builder: Rebuilder, m: Monomial) -> Monomial | None:
         if old is None:
             continue
         new = collect([*(Monomial(t.coefficient * e, t.powers) for t in old), Monomial(Fraction(count))])
-        if len(new) < len(old):
+        if len(new) < len(old) or (count < 0 and not new[0].powers and new[0].coefficient > 0):
             whole = builder.apply(power, (base, summed(builder, new)))
             return Monomial(m.coefficient, multiplied(m.powers, (atom, -e), (base, -count), (whole, 1)), m.extra)
     return None
-
-
-def entropies(builder: Rebuilder, m: Monomial) -> Monomial | None:
-    """x^2*log(x) = x*xlogx(x), x^2*log|x| = |x|*xlogx(|x|); (1 - x)*log1p(-x), x*(log(x) - log(y)) are 0 where x is."""
-    powers = m.powers
-    if builder.present.isdisjoint(LOGARITHMS):
-        return None
-    for atom, e in m.powers.items():
-        x = argument(builder, atom, log)
-        if x is None or e != 1:
-            continue
-        inner = argument(builder, x, absolute)
-        if powers.get(x, 0) > 0:
-            powers = multiplied(powers, (atom, -1), (x, -1), (builder.apply(xlogx, (x,)), 1))
-        elif inner is not None and powers.get(inner, 0) > 1:
-            powers = multiplied(powers, (atom, -1), (inner, -2), (x, 1), (builder.apply(xlogx, (x,)), 1))
-    powers = _annihilated(builder, powers)
-    return Monomial(m.coefficient, powers, m.extra) if powers != m.powers else None
-
-
-def _annihilated(builder: Rebuilder, powers: Powers) -> Powers:
-    """Logarithms that are infinite only where another factor is 0, with that factor as one."""
-    infinite: Powers = {}
-    zero: Powers = {}
-    for atom, e in powers.items():
-        places = _logarithms(builder, atom) if e > 0 else []
-        found = {a: n for a, n in powers.items() if n > 0 and any(_vanishes(builder, a, f, x) for f, x in places)}
-        if found:
-            infinite[atom] = e
-            zero |= found
-    for atom in infinite:
-        zero.pop(atom, None)
-    if not zero:
-        return powers
-    a, b = (summed(builder, [Monomial(powers=p)]) for p in (zero, infinite))
-    gone = [(atom, -e) for atom, e in (*zero.items(), *infinite.items())]
-    return multiplied(powers, *gone, (builder.apply(multiply_no_nan, (a, b)), 1))
-
-
-def _logarithms(builder: Rebuilder, atom: Basic) -> list[tuple[Operation, Basic]]:
-    """Logarithms of which an atom is a polynomial, and their arguments; none where anything else might be infinite."""
-    found = []
-    for m in summands(builder, atom) or ():
-        for factor, e in m.powers.items():
-            expr = builder.inside(factor)
-            operation = None if expr is None else operation_of(expr)
-            if expr is not None and not any(isinstance(a, Symbol) for a in operands(expr)):
-                continue  # a number, as log(2)
-            if e < 0 or operation not in (None, xlogx, multiply_no_nan, *LOGARITHMS, *MOVES):
-                return []
-            if expr is not None and operation in LOGARITHMS:
-                found.append((operation, builder.look(operands(expr)[0])))
-    return found
-
-
-def _vanishes(builder: Rebuilder, atom: Basic, logarithm: Operation, x: Basic) -> bool:
-    """True where a factor is 0 where the logarithm is infinite."""
-    expr = builder.inside(atom)
-    for _ in range(DEEPEST):  # roots and powers of something, and its product with a logarithm
-        if expr is None or not (
-            operation_of(expr) in (absolute, sqrt, xlogx, multiply_no_nan) or _positive_power(builder, expr)
-        ):
-            break
-        atom = builder.look(operands(expr)[0])
-        expr = builder.inside(atom)
-    if logarithm is log1p:
-        outer_terms, terms = summands(builder, atom), summands(builder, x)
-        if outer_terms is None or terms is None:
-            return False
-        return _proportional(collect(outer_terms), collect([Monomial(), *terms]))
-    x = argument(builder, x, absolute) or x
-    inner, outer = factors(builder, x), factors(builder, atom)
-    if inner is None or outer is None:
-        return False
-    return any(outer.powers.get(a, 0) > 0 for a in inner.powers)
-
-
-def _positive_power(builder: Rebuilder, expr: Basic) -> bool:
-    exponent = builder.look(operands(expr)[1]) if operation_of(expr) is power else None
-    return exponent is not None and not isinstance(exponent, Symbol) and bool(exponent.is_positive)
-
-
-def _proportional(a: list[Monomial], b: list[Monomial]) -> bool:
-    """True where one sum is a multiple of the other."""
-    x, y = ({m.key: m.coefficient for m in terms} for terms in (a, b))
-    return x.keys() == y.keys() and len({c / y[key] for key, c in x.items()}) == 1
 
 
 def roots(builder: Rebuilder, m: Monomial) -> Monomial | None:
@@ -477,9 +384,6 @@ DISTRIBUTED = Form(
 EXPONENTIAL = Form(
     "exponentials in a product", (multiply, divide), on_products(tamed_exponentials, exp, expm1, add, sum_, multiply),
     "inf*0 or inf/inf where one factor overflows", "y*exp(-x)/(1 + exp(-x))^2",
-)  # fmt: skip
-ENTROPY = Form(
-    "logarithm times its argument", (multiply, divide), on_products(entropies, *LOGARITHMS, add, subtract), "0 times -inf at 0", "y*x^2*log(x)",
 )  # fmt: skip
 DOUBLE = Form(
     "sine times cosine", (multiply, divide), on_products(double_angles, sin), "one function instead of two", "y*sin(x)*cos(x)",

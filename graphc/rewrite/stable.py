@@ -55,9 +55,10 @@ from graphc.rewrite.hyperbolic import HYPERBOLIC, exact, half, opposite, written
 from graphc.rewrite.hyperbolic import LATE as HYPERBOLIC_LATE
 from graphc.rewrite.hypotenuses import LEG, PYTHAGORAS, SEVERAL
 from graphc.rewrite.hypotenuses import LONGER as LONGER_HYPOTENUSE
+from graphc.rewrite.logarithms import ENTROPY
 from graphc.rewrite.overflow import INVERSES, NEGATIVE
 from graphc.rewrite.positive import LOG, LOG1P, LONGER, log_of_the_others
-from graphc.rewrite.products import DISTRIBUTED, ENTROPY, EXPONENTIAL, ROOT
+from graphc.rewrite.products import DISTRIBUTED, EXPONENTIAL, ROOT
 from graphc.rewrite.quotients import LIMIT, MEAN, RATIONALISED, SHRINKING, TANGENT
 from graphc.rewrite.rule import Match, Rewriting, Rule
 from graphc.rewrite.vanishing import GAMMA, IDENTITY, LOGGAMMA, VANISHING

@@ -69,6 +69,28 @@ def test_the_value_at_0(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "x", "slope"),
+    [
+        ("x*log(x)^2", 0.0, math.inf),
+        ("x*log(x)^3", 0.0, -math.inf),
+        ("x*log(x)*log(1 - x)", 0.0, 0.0),
+        ("x^2*log(x)^2", 0.0, 0.0),
+        ("(x*log(x))^2", 0.0, 0.0),
+        ("x^1.5*log(x)", 0.0, 0.0),
+        ("x^1.5*log(x)^2", 0.0, 0.0),
+        ("sqrt(x)*log(x)^2", 0.0, math.inf),
+        ("sqrt(1 - x)*log(1 - x)", 1.0, math.inf),
+        ("sin(x)*log(x)", 0.0, -math.inf),
+        ("erf(x)*log(x)^2", 0.0, math.inf),
+    ],
+)
+def test_the_slope_at_an_end(text: str, x: float, slope: float) -> None:
+    """Of the compiled function, value and gradient together."""
+    value, gradients = graphc.compile(text).value_and_grad(x=x)
+    assert (value, gradients["x"]) == (0, slope)
+
+
+@pytest.mark.parametrize(
     "text", ["x*(log(x) + 1/x)", "x*(y + log(x)/x)", "x*(log(x) + 1/sqrt(x))", "x*(log(x) + gamma(x))"]
 )
 def test_another_pole_is_not_annihilated(text: str) -> None:
