@@ -327,14 +327,16 @@ def _of_power(t: Term, exponent: Exponent) -> Fraction | None:
 def share_of_a_sum(builder: Rebuilder, root: Root) -> Made | None:
     """x/(k + x)^2 as (x/(k + x))/(k + x): the square overflows where the quotient does not."""
     whole = None if builder.learns or is_inner(builder, (multiply, divide)) else whole_product(builder, root)
-    for total, e in whole.monomial.powers.items() if whole is not None else ():
-        for term in (summands(builder, total) or ()) if e == -2 and _is_sum(builder, total) else ():
-            ((atom, k),) = term.powers.items() if len(term.powers) == 1 else ((None, 0),)
-            if atom is None or k != 1 or whole.monomial.powers.get(atom, 0) < 1:
-                continue
-            share = builder.apply(divide, (atom, total))
-            powers = multiplied(whole.monomial.powers, (total, 1), (atom, -1), (share, 1))
-            made = build(builder, Plan([Monomial(whole.monomial.coefficient, powers, whole.monomial.extra)]))
+    if whole is None:
+        return None
+    m = whole.monomial
+    for total, e in m.powers.items():
+        terms = summands(builder, total) if e == -2 and _is_sum(builder, total) else None
+        found = [a for t in terms or () for a in t.powers if t.powers == {a: 1} and m.powers.get(a, 0) > 0]
+        if found:
+            share = builder.apply(divide, (found[0], total))
+            powers = multiplied(m.powers, (total, 1), (found[0], -1), (share, 1))
+            made = build(builder, Plan([Monomial(m.coefficient, powers, m.extra)]))
             return None if isinstance(made, Root) and made.operands == root.operands else made
     return None
 
