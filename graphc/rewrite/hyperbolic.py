@@ -9,8 +9,8 @@ from __future__ import annotations
 from sympy import Rational
 
 from graphc.graph.operation import Term, variable
-from graphc.ops.elementwise import absolute, acosh, cosh, equal, exp, expm1, log, sinh, tanh, where
-from graphc.ops.safe import dlogexprel, dlogtanhc, exprel, langevin, log1mexp, logcosh, sinhc
+from graphc.ops.elementwise import absolute, acosh, cosh, equal, exp, expm1, log, log1p, sinh, tanh, where
+from graphc.ops.safe import dlogexprel, dlogtanhc, exprel, langevin, log1mexp, logcosh, sinhc, tanhc
 from graphc.rewrite.arrange import consumed_by
 from graphc.rewrite.compare import are_opposite, multiple
 from graphc.rewrite.rule import Match, Rewriting, Rule
@@ -109,12 +109,13 @@ _OF_EXPREL = where(equal(x, 0), Rational(1, 6), langevin(HALF * x, 0) / -expm1(-
 _OF_TANHC = where(equal(x, 0), Rational(2, 3), 4 * langevin(x, 0) / sinh(2 * x))
 
 LATE: tuple[Rewriting, ...] = (
-    Rule("log of sinh(x) over x", log(sinhc(x)),
-         where(absolute(x) < 1, log(sinhc(x)), absolute(x) + log1mexp(-2 * absolute(x)) - log(2 * absolute(x))),
-         _not_chosen,
-         "sinh(x) overflows", "log(sinhc(x))"),
-    Rule("log of expm1(x) over x", log(exprel(x)), where(x < 1, log(exprel(x)), x + log1mexp(-x) - log(x)), _not_chosen,
-         "expm1(x) overflows", "log(exprel(x))"),
+    Rule("log of sinh(x) over x", log(sinhc(x)), logcosh(x) - log1p(x * langevin(x, 0)), None,
+         "sinh(x) overflows, and sinhc(x) rounds to 1 near 0", "log(sinhc(x))"),
+    Rule("log of tanh(x) over x", log(tanhc(x)), -log1p(x * langevin(x, 0)), None, "tanhc(x) rounds to 1 near 0", "log(tanhc(x))"),
+    Rule("log of expm1(x) over x", log(exprel(x)),
+         where(absolute(x) < 1, HALF * x + logcosh(HALF * x) - log1p(HALF * x * langevin(HALF * x, 0)),
+               where(x < 0, log(exprel(x)), x + log1mexp(-x) - log(x))), _not_chosen,
+         "expm1(x) overflows, and exprel(x) rounds to 1 near 0", "log(exprel(x))"),
     Rule("square of dlogexprel less its slope", dlogexprel(x) ** 2 - QUARTER * langevin(y, 1), _OF_EXPREL, half,
          "the difference of equal numbers for x << 0", "dlogexprel(x)^2 - 0.25*langevin(x/2, 1)"),
     *(Rule(f"square of dlogtanhc less its slope{k}", before, _OF_TANHC, _twice, "the difference of equal numbers for |x| >> 0", text)

@@ -59,7 +59,7 @@ from graphc.rewrite.logarithms import ENTROPY
 from graphc.rewrite.overflow import INVERSES, NEGATIVE
 from graphc.rewrite.positive import LOG, LOG1P, LONGER, log_of_the_others
 from graphc.rewrite.products import DISTRIBUTED, EXPONENTIAL, ROOT
-from graphc.rewrite.quotients import LIMIT, MEAN, RATIONALISED, SHRINKING, TANGENT
+from graphc.rewrite.quotients import LIMIT, MEAN, RATIONALISED, REMAINDER, SHRINKING, TANGENT
 from graphc.rewrite.rule import Match, Rewriting, Rule
 from graphc.rewrite.vanishing import GAMMA, IDENTITY, LOGGAMMA, VANISHING
 from graphc.rewrite.weights import WEIGHTED
@@ -352,6 +352,7 @@ STABLE: tuple[Rewriting, ...] = (
     EXPONENTIAL,
     DISTRIBUTED,
     LIMIT,
+    REMAINDER,
     MEAN,
     RATIONALISED,
     SHRINKING,
