@@ -51,6 +51,7 @@ from graphc.rewrite.arrange import DIRECTION
 from graphc.rewrite.compare import factors, multiple
 from graphc.rewrite.differences import CONJUGATE, DIFFERENCE, LATE
 from graphc.rewrite.error_function import ERROR_FUNCTION
+from graphc.rewrite.fractions import FRACTIONS
 from graphc.rewrite.hyperbolic import HYPERBOLIC, exact, half, opposite, written
 from graphc.rewrite.hyperbolic import LATE as HYPERBOLIC_LATE
 from graphc.rewrite.hypotenuses import LEG, PYTHAGORAS, SEVERAL
@@ -375,6 +376,7 @@ STABLE: tuple[Rewriting, ...] = (
     LONGER_HYPOTENUSE,
     *_SPREAD,
     *_LOGARITHMS,
+    FRACTIONS,
     DIFFERENCE,
     PYTHAGORAS,
     LEG,
