@@ -80,6 +80,12 @@ HYPERBOLIC: tuple[Rewriting, ...] = (
     *(Rule(f"1 - tanh squared{k}", before, 1 / cosh(x) ** 2, exact, "the difference of equal numbers for |x| >> 0", text)
       for before, k, text in ((1 - tanh(x) ** 2, "", "1 - tanh(x)^2"),
                               (1 - tanh(x) * tanh(x), " by product", "1 - tanh(x)*tanh(x)"))),
+    *(Rule(name, before, after, None, "the difference of equal numbers near 0", text)
+      for name, before, after, text in (
+          ("1 - reciprocal of cosh squared", 1 - 1 / cosh(x) ** 2, tanh(x) ** 2, "1 - 1/cosh(x)^2"),
+          ("reciprocal of cosh squared - 1", 1 / cosh(x) ** 2 - 1, -(tanh(x) ** 2), "1/cosh(x)^2 - 1"),
+          ("1 - reciprocal of cosh", 1 - 1 / cosh(x), tanh(x) * tanh(HALF * x), "1 - 1/cosh(x)"),
+          ("reciprocal of cosh - 1", 1 / cosh(x) - 1, -(tanh(x) * tanh(HALF * x)), "1/cosh(x) - 1"))),
     Rule("coth - 1/x", 1 / tanh(x) - 1 / x, langevin(x, 0), None,
          "the difference of equal numbers near 0", "1/tanh(x) - 1/x"),
     *(Rule(f"reciprocal of -expm1 less reciprocal{k}", before, dlogexprel(x), opposite,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from sympy import Basic, Rational, Symbol
+from sympy import Basic, Symbol
 
 from graphc.graph.graph import operands
 from graphc.graph.operation import Operation, Value, operation_of
@@ -38,8 +38,6 @@ from graphc.rewrite.compare import factors, multiple, summands
 from graphc.rewrite.polynomial import Monomial, Plan, Powers, collect
 from graphc.rewrite.products import argument, multiplied, on_products, partners
 from graphc.rewrite.rule import Form, Rebuilder
-
-HALF = Rational(1, 2)
 
 _TANGENTS = ((sinh, cosh, tanh), (sin, cos, tan))
 _HYPERBOLIC = (sinh, cosh, tanh)  # these overflow: they are joined even where that makes one more
@@ -234,23 +232,6 @@ def shrinking(builder: Rebuilder, m: Monomial) -> Monomial | None:
     return Monomial(m.coefficient, powers, m.extra) if powers != m.powers else None
 
 
-def remainders(builder: Rebuilder, m: Monomial) -> Monomial | None:
-    """(x - sin(x))/x^3 = sinc(x/2)^2/2 - sinc(x, 1), (x - tan(x))/x^3 = -sinc(x, 1)/cos(x), also over x^2, x^4 ..."""
-    for atom, e in m.powers.items():
-        expr = builder.inside(atom) if e == 1 else None
-        if expr is None or operation_of(expr) is not subtract:
-            continue
-        a, b = map(builder.look, operands(expr))
-        for x, other, sign in ((a, b, 1), (b, a, -1)):
-            function = next((f for f in (sin, tan) if argument(builder, other, f) == x), None)
-            if function is None or m.powers.get(x, 0) > -2:
-                continue
-            v = builder.value(x)
-            left = HALF * sinc(HALF * v, 0) ** 2 - sinc(v, 1) if function is sin else -sinc(v, 1) / cos(v)
-            return Monomial(sign * m.coefficient, multiplied(m.powers, (atom, -1), (x, 3), (left.atom, 1)), m.extra)
-    return None
-
-
 def mean_logarithms(builder: Rebuilder, m: Monomial) -> Monomial | None:
     """log(x)/(x - 1) = logrel(x), also upside down and of a multiple of 1 - x."""
     for atom, e in m.powers.items():
@@ -304,11 +285,6 @@ LIMIT = Form(
 MEAN = Form(
     "logarithm over what is added to 1", (multiply, divide), on_products(mean_logarithms, log), "0/0 at 1, where there is a limit",
     "y*log(x)/(x - 1)",
-)  # fmt: skip
-
-REMAINDER = Form(
-    "argument less its sine over powers", (multiply, divide), on_products(remainders, subtract), "0/0 at 0, where there is a limit",
-    "(x - sin(x))/x^3",
 )  # fmt: skip
 
 RATIONALISED = Form(

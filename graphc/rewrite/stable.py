@@ -60,7 +60,9 @@ from graphc.rewrite.logarithms import ENTROPY
 from graphc.rewrite.overflow import INVERSES, NEGATIVE
 from graphc.rewrite.positive import LOG, LOG1P, LONGER, log_of_the_others
 from graphc.rewrite.products import DISTRIBUTED, EXPONENTIAL, ROOT
-from graphc.rewrite.quotients import LIMIT, MEAN, RATIONALISED, REMAINDER, SHRINKING, TANGENT
+from graphc.rewrite.quotients import LIMIT, MEAN, RATIONALISED, SHRINKING, TANGENT
+from graphc.rewrite.remainders import LATE as REMAINDERS_LATE
+from graphc.rewrite.remainders import REMAINDERS
 from graphc.rewrite.rule import Match, Rewriting, Rule
 from graphc.rewrite.vanishing import GAMMA, IDENTITY, LOGGAMMA, VANISHING
 from graphc.rewrite.weights import WEIGHTED
@@ -353,7 +355,7 @@ STABLE: tuple[Rewriting, ...] = (
     EXPONENTIAL,
     DISTRIBUTED,
     LIMIT,
-    REMAINDER,
+    *REMAINDERS,
     MEAN,
     RATIONALISED,
     SHRINKING,
@@ -389,14 +391,7 @@ PRECISE: tuple[Rewriting, ...] = (
     LATE,
     CONJUGATE,
     *HYPERBOLIC_LATE,
-    Rule("x - sine", x - sin(x), 2 * x * sin(HALF * x) ** 2 - x**3 * sinc(x, 1), None,
-         "the difference of equal numbers near 0", "x - sin(x)"),
-    Rule("sine - x", sin(x) - x, x**3 * sinc(x, 1) - 2 * x * sin(HALF * x) ** 2, None,
-         "the difference of equal numbers near 0", "sin(x) - x"),
-    Rule("tangent - x", tan(x) - x, x**3 * sinc(x, 1) / cos(x), None,
-         "the difference of equal numbers near 0", "tan(x) - x"),
-    Rule("x - tangent", x - tan(x), -(x**3) * sinc(x, 1) / cos(x), None,
-         "the difference of equal numbers near 0", "x - tan(x)"),
+    *REMAINDERS_LATE,
     Rule("difference of squares", x**2 - y**2, (x - y) * (x + y), _used_once,
          "the difference of large numbers where x is near y", "x^2 - y^2"),
 )  # fmt: skip
