@@ -10,7 +10,7 @@ from sympy import Basic, Symbol
 
 from graphc.graph.graph import operands
 from graphc.graph.operation import operation_of, variable
-from graphc.ops.elementwise import absolute, equal, hypot, logical_not, negate, where
+from graphc.ops.elementwise import absolute, add, divide, equal, hypot, logical_not, negate, subtract, where
 from graphc.rewrite.arrange import PRODUCT
 from graphc.rewrite.build import summed
 from graphc.rewrite.compare import summands
@@ -31,6 +31,19 @@ def _not_zero(match: Match) -> bool:
     """w is a number other than 0."""
     atom = match.atom("w")
     return bool(atom.is_Number and atom != 0)
+
+
+def plus_negative_quotient(builder: Rebuilder, root: Root) -> Made | None:
+    """x + (-1)/y as x - 1/y: the rules of differences see it."""
+    for k, atom in enumerate(root.operands):
+        expr = builder.inside(atom)
+        if expr is None or operation_of(expr) is not divide or not builder.lonely(atom):
+            continue
+        above, below = operands(expr)
+        value = fraction(above)
+        if value is not None and value < 0:
+            return Root(subtract, (root.operands[1 - k], builder.apply(divide, (-above, below))))
+    return None
 
 
 def known_choice(builder: Rebuilder, root: Root) -> Made | None:
@@ -93,9 +106,12 @@ _CHOICES = (
          "the condition fails there", "where(c > 0, x, where(c > 0, y, z))"),
 )  # fmt: skip
 
+QUOTIENT = Form(
+    "plus a negative quotient", (add,), plus_negative_quotient, "the rules of differences see it", "x + -1/y", frozenset((divide,)),
+)  # fmt: skip
 KNOWN = Form(
     "choice within a sum or product", (where,), known_choice, "the condition holds, or fails, there",
     "where(c > 0, x*where(c > 0, y, z), 1)", frozenset(),
 )  # fmt: skip
 
-CANONICAL: tuple[Rewriting, ...] = (*_SIGNS, *_CHOICES, KNOWN, *STRUCTURE, PRODUCT)
+CANONICAL: tuple[Rewriting, ...] = (*_SIGNS, QUOTIENT, *_CHOICES, KNOWN, *STRUCTURE, PRODUCT)

@@ -245,11 +245,16 @@ def _accurate(builder: Rebuilder, a: Basic, b: Basic) -> Value | None:
     return None
 
 
-def _opposed(builder: Rebuilder, length: Basic, x: Basic) -> Value | None:
-    """sqrt(x^2 + z) + x, which is z/(sqrt(x^2 + z) - x) where x < 0."""
-    quotient = None if isinstance(x, Number) else _over_sum(builder, length, x)
+def _opposed(builder: Rebuilder, y: Basic, x: Basic) -> Value | None:
+    """y + x, where terms cancel; sqrt(x^2 + z) + x, which is z/(sqrt(x^2 + z) - x) where x < 0."""
+    both = [summands(builder, y), summands(builder, x)]
+    terms = [m for found in both for m in found or ()]
+    left = collect(terms) if None not in both else []
+    if left and len(left) <= len(terms) - 2:
+        return builder.value(summed(builder, left))
+    quotient = None if isinstance(x, Number) else _over_sum(builder, y, x)
     value = builder.value(x)
-    return None if quotient is None else where(less(value, 0), quotient, builder.value(length) + value)
+    return None if quotient is None else where(less(value, 0), quotient, builder.value(y) + value)
 
 
 def _less_one(builder: Rebuilder, atom: Basic) -> Value | None:

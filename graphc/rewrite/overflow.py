@@ -170,9 +170,9 @@ def _divisors(
 def _whole_divisors(
     x: Basic, powers: Powers, atoms: dict[Basic, int], n: Fraction, copies: int
 ) -> list[tuple[Powers, Basic, Exponent]]:
-    """x^4 as x^2 for each of two sums, x^5 as x^5 for the first; x alone does not overflow."""
+    """x^4 as x^2 for each of two sums, x^5 as x^5 for the first; x alone does not overflow, nor does x^3 over three sums."""
     k = powers.get(x, 0) + sum(atoms.values())
-    if k < 2 or copies < 1:
+    if k < 2 or copies < 1 or k == copies:
         return []
     each = k // copies if k % copies == 0 and 1 < k // copies <= n else min(k, int(n))
     count = min(k // each, copies)
