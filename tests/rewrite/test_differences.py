@@ -27,6 +27,13 @@ VALUES = [
     ("(exp(2x) - 1)/(exp(x) - 1)", (-40.0, 1e-12, 400.0)),
     ("atanh(x)", (1 - 2**-50, 2**-30)),
     ("hypot(x + 1, 2) - hypot(2, x)", (-1e9, 0.0, 1e9)),
+    ("exp(x) - 1 - x", (-1e-8, 1e-3, 30.0)),
+    ("x - log(1 + x)", (-1e-8, 1e-3, 30.0)),
+    ("sinh(x) - x", (-1e-8, 1e-3, 30.0)),
+    ("1 - tanh(x)/x", (-1e-8, 1e-3, 30.0)),
+    ("log(sinh(x)/x)", (1e-8, 1e-3, 900.0)),
+    ("log((exp(x) - 1)/x)", (-1e-8, 1e-3, 900.0, -900.0)),
+    ("1/(x - 1) - 2/x + 1/(x + 1)", (1.5, 1e9)),
 ]
 
 
@@ -48,6 +55,15 @@ def test_values(text: str, points: tuple[float, ...]) -> None:
         ("log((1 + x)/(1 - x))", (0.0, 0.999999)),
         ("hypot(x + 1, 2) - hypot(2, x)", (-1e6, -0.5, 0.0, 1e6, 1e12)),
         ("sqrt((x + 1)^2 + 4) - sqrt(x^2 + 4)", (-1e6, 1e12)),
+        ("(x - sin(x))/x^3", (1e-8, 1e-3, 3.0)),
+        ("(exp(x) - 1 - x)/x^2", (-1e-8, 1e-3, 3.0)),
+        ("(log(1 + x) - x)/x^2", (-1e-8, 1e-3, 3.0)),
+        ("sin(x)/x^2 - cos(x)/x", (1e-8, 1e-3, 3.0)),
+        ("1/sin(x) - 1/x", (1e-8, 1e-3, 3.0)),
+        ("1/log(1 + x) - 1/x", (-1e-8, 1e-3, 3.0)),
+        ("x - tanh(x)", (-1e-8, 1e-3, 3.0)),
+        ("(1 + 1/x)^x", (1e6, 1e15)),
+        ("1/(x - 1) - 2/x + 1/(x + 1)", (1.5, 1e9)),
     ],
 )
 def test_slopes(text: str, points: tuple[float, ...]) -> None:
@@ -77,3 +93,20 @@ def test_a_square_of_a_difference_stays_one() -> None:
     found = f.hessian(**at)
     assert float(found["c"]["m"]) == pytest.approx(float(found["m"]["c"]), rel=1e-14)
     assert float(found["c"]["m"]) == pytest.approx(1.9973522061815657, rel=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("text", "points"), [("x/(exp(x) - 1)", (-700.0, -30.0, 1e-5, 30.0)), ("x/tanh(x)", (-300.0, 1e-5, 30.0))]
+)
+def test_curvatures(text: str, points: tuple[float, ...]) -> None:
+    f = graphc.compile(text)
+    for x in points:
+        assert float(f.hessian(x=x)["x"]["x"]) == pytest.approx(
+            float(derivatives(text, "x", {"x": x})[2]), rel=1e-14, abs=0
+        )
+
+
+def test_a_square_below_the_line_does_not_overflow() -> None:
+    f = graphc.compile("x/(k + x)")
+    assert f.grad(x=1.0, k=1e200)["x"] == pytest.approx(1e-200, rel=1e-15)
+    assert graphc.compile("((y/x)^3)^3").grad(x=1e160, y=1e160)["y"] == pytest.approx(9e-160, rel=1e-15)
