@@ -18,9 +18,10 @@ from graphc.ops.special import digamma, gamma, loggamma
 from graphc.rewrite.arrange import consumed_by, is_inner
 from graphc.rewrite.build import build, summed
 from graphc.rewrite.compare import factors, summands
+from graphc.rewrite.logarithms import LOGARITHMS
 from graphc.rewrite.polynomial import Monomial, Plan, collect, whole_product
 from graphc.rewrite.positive import MOVES
-from graphc.rewrite.products import LOGARITHMS, argument, multiplied, on_products
+from graphc.rewrite.products import argument, multiplied, on_products
 from graphc.rewrite.rule import Form, Made, Rebuilder, Root
 
 FARTHEST = 8  # between gamma functions of which one becomes a product
