@@ -121,7 +121,7 @@ def cancelled(builder: Rebuilder, root: Root) -> Made | None:
         best, gain = _shorter(builder, root, region, found, freed)
         if gain > most:
             chosen, most = best, gain
-        promise = promise or _shorter(builder, root, region, found, _freed_for_all, equal=True)[0] is not None
+        promise = promise or _shorter(builder, root, region, found, _freed_for_all)[0] is not None
         if not region.cut or (best is not None and reach is not CLOSED):
             break
     if chosen is not None:
@@ -140,7 +140,7 @@ def cancelled_for_all(reach: Reach) -> Callable[[Rebuilder, Root], Made | None]:
             return None
         region = explored(builder, root, reach)
         found = expanded(builder, root, region, reach)
-        best, _ = _shorter(builder, root, region, found, _freed_for_all, equal=True)
+        best, _ = _shorter(builder, root, region, found, _freed_for_all)
         return None if best is None else _unless_same(builder, build(builder, best, _shared(builder)), root)
 
     return apply
