@@ -7,12 +7,15 @@ defined first stays; no term gets more factors.
 
 from __future__ import annotations
 
+from sympy import Basic
+
+from graphc.graph.operation import operation_of
 from graphc.ops.elementwise import exp, log
 from graphc.rewrite.arrange import is_inner
 from graphc.rewrite.build import build
 from graphc.rewrite.compare import factors
 from graphc.rewrite.expansion import multiplied_out
-from graphc.rewrite.polynomial import SUMS, Monomial, Plan, Powers, Region, collect, terms
+from graphc.rewrite.polynomial import PRODUCTS, SUMS, Monomial, Plan, Powers, Region, collect, terms
 from graphc.rewrite.products import apart, argument, multiplied
 from graphc.rewrite.rule import Form, Made, Rebuilder, Root
 
@@ -24,9 +27,11 @@ def met_exponentials(builder: Rebuilder, root: Root) -> Made | None:
     if not builder.present.issuperset((exp, log)) or is_inner(builder, SUMS):
         return None
     found = terms(builder, root, Region())
-    wholes = [apart(builder, m) for m in found or ()]
+    if found is None or sum(any(_may_hold_one(builder, a) for a in m.powers) for m in found) < 2:
+        return None
+    wholes = [apart(builder, m) for m in found]
     first = {k: place for k, m in enumerate(wholes) if (place := _first_exponential(builder, m)) is not None}
-    if found is None or not 1 < len(first) <= MANY:
+    if not 1 < len(first) <= MANY:
         return None
     new, order = dict(enumerate(found)), sorted(first, key=first.__getitem__)
     for n, k in enumerate(order):
@@ -46,6 +51,12 @@ def met_exponentials(builder: Rebuilder, root: Root) -> Made | None:
     if all(new.get(k) is m for k, m in enumerate(found)):
         return None
     return build(builder, Plan([m for m in new.values() if m.coefficient]))
+
+
+def _may_hold_one(builder: Rebuilder, atom: Basic) -> bool:
+    """True for an exponential, and for products."""
+    expr = builder.inside(atom)
+    return expr is not None and operation_of(expr) in (exp, *PRODUCTS)
 
 
 def _first_exponential(builder: Rebuilder, m: Monomial) -> float | None:

@@ -137,6 +137,8 @@ def _proportional(a: list[Monomial], b: list[Monomial]) -> bool:
 
 def one_logarithm(builder: Rebuilder, root: Root) -> Made | None:
     """log(x)^2 + 2*log(x) = log(x)*(log(x) + 2), log(x)/y + 1/y = (log(x) + 1)/y: one infinity, not two of both signs."""
+    if builder.present.isdisjoint(LOGARITHMS):
+        return None
     a, b = (factors(builder, atom) for atom in root.operands)
     if a is None or b is None or not a.coefficient or not b.coefficient:
         return None

@@ -30,11 +30,11 @@ _EVERYWHERE = {rule.name: (index_of((rule,)), index_of(STABLE, CANONICAL, (rule,
 
 
 class Trials:
-    """A graph that gets shorter, `work`; the terms that promised to cancel so far."""
+    """A graph that gets shorter, `work`; the sums that were tried so far, and what promised to cancel."""
 
     def __init__(self, work: Worklist) -> None:
         self.work = work
-        self.cancelled: set[tuple[Symbol, Basic | None]] = set()
+        self.tried: set[tuple[Symbol, Basic | None]] = set()
 
     def shorten(self) -> tuple[Step, ...]:
         """Trials until none is shorter; none of a program that nobody reads as a formula."""
@@ -61,18 +61,22 @@ class Trials:
         multiplied it out in one way or another, where terms may cancel."""
         yield Products(graph).shared()
         builder = self.work.builder
-        promising = {s: (s, builder.definition(s)) for s in builder.promising}
-        new = {s for s, found in promising.items() if found not in self.cancelled}
-        self.cancelled.update(promising.values())
-        sums = {e.target for e in graph.equations if operation_of(e.expr) in SUMS}
+        promising = self._new({(s, builder.definition(s)) for s in builder.promising})
+        sums = self._new({(e.target, e.expr) for e in graph.equations if operation_of(e.expr) in SUMS})
         for rule in TRIALS:
             trial, rules = _EVERYWHERE[rule.name]
-            if start := sums if rule is SUM_ALL else new:
+            if start := sums if rule is SUM_ALL else promising:
                 everywhere = Worklist(graph)
                 steps = everywhere.run(rules, everywhere.near(start), first=trial)
                 if steps:
                     shared, more = Products(drop_dead(everywhere.graph())).shared()
                     yield shared, steps + more
+
+    def _new(self, found: set[tuple[Symbol, Basic | None]]) -> set[Symbol]:
+        """Those that were not tried before."""
+        new = {s for s, _ in found - self.tried}
+        self.tried |= found
+        return new
 
 
 def _length(graph: Graph) -> tuple[int, int]:
