@@ -91,7 +91,7 @@ def near_directions(builder: Rebuilder, root: Root) -> Made | None:
 
     Its product with x/h + y/k is (z/k)^2 - (z/h)^2 = (z/h)*(z/k)*((x - y)/h)*((x + y)/k).
     """
-    if builder.learns or consumed_by(builder, where):
+    if builder.learns or hypot not in builder.present or consumed_by(builder, where):
         return None
     a, b = (_direction(builder, atom) for atom in root.operands)
     if a is None or b is None:

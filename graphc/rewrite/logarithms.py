@@ -38,7 +38,7 @@ from graphc.ops.elementwise import (
 from graphc.ops.error_function import erf
 from graphc.rewrite.build import build, summed
 from graphc.rewrite.compare import factors, summands
-from graphc.rewrite.polynomial import Monomial, Plan, Powers, collect
+from graphc.rewrite.polynomial import PRODUCTS, Monomial, Plan, Powers, collect
 from graphc.rewrite.positive import DEEPEST, MOVES
 from graphc.rewrite.products import argument, multiplied, on_products, powers_of_one_base
 from graphc.rewrite.rule import Form, Made, Rebuilder, Root
@@ -137,7 +137,7 @@ def _proportional(a: list[Monomial], b: list[Monomial]) -> bool:
 
 def one_logarithm(builder: Rebuilder, root: Root) -> Made | None:
     """log(x)^2 + 2*log(x) = log(x)*(log(x) + 2), log(x)/y + 1/y = (log(x) + 1)/y: one infinity, not two of both signs."""
-    if builder.present.isdisjoint(LOGARITHMS):
+    if builder.present.isdisjoint(LOGARITHMS) or not all(_is_product(builder, atom) for atom in root.operands):
         return None
     a, b = (factors(builder, atom) for atom in root.operands)
     if a is None or b is None or not a.coefficient or not b.coefficient:
@@ -152,6 +152,11 @@ def one_logarithm(builder: Rebuilder, root: Root) -> Made | None:
     sign = -1 if root.operation is subtract else 1
     parts = [Monomial(m.coefficient * c, multiplied(m.powers, *gone)) for m, c in ((a, 1), (b, sign))]
     return build(builder, Plan([Monomial(powers=common, extra=[Plan(parts)])]))
+
+
+def _is_product(builder: Rebuilder, atom: Basic) -> bool:
+    expr = builder.inside(atom)
+    return expr is not None and operation_of(expr) in (*PRODUCTS, *LOGARITHMS)
 
 
 def _is_logarithm(builder: Rebuilder, atom: Basic) -> bool:

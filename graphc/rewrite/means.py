@@ -25,7 +25,7 @@ MOST = 8  # numbers of one mean: each is taken from each
 
 def from_mean(builder: Rebuilder, root: Root) -> Made | None:
     """x - (x + y + z)/3 = ((x - y) + (x - z))/3, x - 2*y + z = (x - y) + (z - y)."""
-    if builder.learns or is_inner(builder, SUMS):
+    if builder.learns or not all(_is_linear(builder, a) for a in root.operands) or is_inner(builder, SUMS):
         return None
     weights = _weights(builder, root)
     if weights is None or len(weights) < 3 or sum(weights.values(), Fraction(0)):
@@ -42,6 +42,17 @@ def from_mean(builder: Rebuilder, root: Root) -> Made | None:
             differences.append(Monomial(abs(c), {builder.apply(subtract, pair): 1}))
     made = build(builder, plan(differences))
     return None if isinstance(made, Root) and made.operands == root.operands else made
+
+
+def _is_linear(builder: Rebuilder, atom: Basic) -> bool:
+    """True where an atom may be a sum of multiples of given numbers."""
+    expr = builder.inside(atom)
+    if expr is None:
+        return isinstance(atom, Symbol)
+    operation, atoms = operation_of(expr), operands(expr)
+    if operation in (multiply, divide):
+        return not all(isinstance(a, Symbol) for a in atoms)
+    return operation in (add, subtract, negate, *MOVES)
 
 
 def _weights(builder: Rebuilder, root: Root) -> dict[Basic, Fraction] | None:

@@ -100,8 +100,10 @@ def alone(builder: Rebuilder, root: Root) -> Made | None:
 
 def of_logarithm(builder: Rebuilder, root: Root) -> Made | None:
     """c*log1p(u) - c*u/(1 + u) = c*log1p(u)*D(log1p(u))*u/(1 + u), also where u is 1/n and the quotient 1/(n + 1)."""
+    if builder.learns or log1p not in builder.present:
+        return None
     a, b = (factors(builder, atom) for atom in root.operands)
-    for one, other, sign in ((a, b, 1), (b, a, -1)) if not builder.learns else ():
+    for one, other, sign in ((a, b, 1), (b, a, -1)):
         for atom in one.powers if one is not None else ():
             u = argument(builder, atom, log1p)
             if u is None or one is None or other is None or other.coefficient != one.coefficient:
