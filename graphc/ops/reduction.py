@@ -157,7 +157,10 @@ def _of_one_element(builder: Builder, atoms: tuple[Basic, ...], statics: tuple[A
 
 
 def _sum_fold(builder: Builder, atoms: tuple[Basic, ...], statics: tuple[Any, ...], type_: Type) -> Basic | None:
-    """Also: of an array that is written out, numbers but for one element, their sum; a sum along axes of a transpose is one along those axes of what is transposed, if the order of the rest stays."""
+    """Also: the sum of an array that is written out, numbers but for one element; and of a transpose, where the rest keeps its order.
+
+    A sum along axes of a transpose is one along those axes of what is transposed.
+    """
     found = _of_one_element(builder, atoms, statics, type_)
     definition = builder.definition(builder.resolve(atoms[0])) if builder.simplify and found is None else None
     rows = rows_of(builder, atoms[0]) if definition is not None and statics[0] == (0,) else None

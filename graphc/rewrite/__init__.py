@@ -14,7 +14,7 @@ from graphc.rewrite.arrange import TRIALS
 from graphc.rewrite.canonical import CANONICAL
 from graphc.rewrite.cheap import CHEAP
 from graphc.rewrite.differences import COMPOUND, NEARLY_ONE
-from graphc.rewrite.driver import Step, Worklist, changed, index_of, rewrite, rewrite_steps
+from graphc.rewrite.driver import Step, Worklist, changed, index_of, rewrite_steps
 from graphc.rewrite.hypotenuses import DIRECTIONS
 from graphc.rewrite.logarithms import POWERS_OF_LOGARITHM
 from graphc.rewrite.means import MEAN
@@ -80,5 +80,5 @@ def tidy(graph: Graph, since: Graph | None = None) -> Graph:
 
 __all__ = [
     "CANONICAL", "CHEAP", "COMPUTED", "PRECISE", "STABLE", "TRIALS", "Form", "Rule", "Step", "drop_dead", "kept_symbols", "needed",
-    "order_products", "rewrite", "rewrite_steps", "simplify", "simplify_steps", "stabilise", "stabilise_steps", "tidy",
+    "order_products", "rewrite_steps", "simplify", "simplify_steps", "stabilise", "stabilise_steps", "tidy",
 ]  # fmt: skip

@@ -114,19 +114,19 @@ def cancelled(builder: Rebuilder, root: Root) -> Made | None:
     far = explored(builder, root, FAR)
     if not far.cancels:  # then nothing does in a part of it
         return None
-    chosen, most, promise = None, 0.0, False
+    chosen, most, tried = None, 0.0, []
     for reach in CLOSED, NEAR, FAR:
         region = far if reach is FAR else explored(builder, root, reach)
         found = expanded(builder, root, region, reach)
         best, gain = _shorter(builder, root, region, found, freed)
         if gain > most:
             chosen, most = best, gain
-        promise = promise or _shorter(builder, root, region, found, _freed_for_all)[0] is not None
+        tried.append((region, found))
         if not region.cut or (best is not None and reach is not CLOSED):
             break
     if chosen is not None:
         return _unless_same(builder, build(builder, chosen, _shared(builder)), root)
-    if promise:
+    if any(_shorter(builder, root, *both, _freed_for_all)[0] is not None for both in tried):
         assert builder.current is not None
         builder.promising.add(builder.current)
     return None

@@ -84,23 +84,15 @@ def _product(builder: Rebuilder, m: Monomial) -> Made:
 
 
 def _powers_of_quotients(builder: Rebuilder, powers: Powers) -> tuple[Powers, list[Basic]]:
-    """a^2/b^2 as (a/b)^2, a^2/b^3 as (a/b)^2/b: no power more, and it overflows later; the powers that are left, and these."""
+    """a^2/b^2 as (a/b)^2, which is one power less and overflows later; the powers that are left, and these."""
     left, found = dict(powers), []
-    for e, f in _exponents(powers):
-        n = min(e, f)
-        above, below = ([a for a, k in left.items() if k == m] for m in (e, -f))
-        if above and below and len({builder.type_of(a).shape for a in (*above, *below)}) == 1:
+    for e in dict.fromkeys(e for e in powers.values() if e > 1 and -e in powers.values()):
+        above, below = ([a for a, n in powers.items() if n == k] for k in (e, -e))
+        if len({builder.type_of(a).shape for a in (*above, *below)}) == 1:
             base = applied(builder, _quotient(builder, Integer(1), above, below))
-            found.append(builder.apply(power, (base, Integer(n))))
-            changes = {**dict.fromkeys(above, e - n), **dict.fromkeys(below, n - f)}
-            left = {a: k for a, k in {**left, **changes}.items() if k}
+            found.append(builder.apply(power, (base, Integer(e))))
+            left = {a: n for a, n in left.items() if abs(n) != e}
     return left, found
-
-
-def _exponents(powers: Powers) -> list[tuple[int, int]]:
-    """Exponents of at least 2 above and below the line that are equal, then those that differ by 1."""
-    up, down = (dict.fromkeys(e * s for e in powers.values() if e * s > 1) for s in (1, -1))
-    return [(e, e + k) for k in (0, 1, -1) for e in up if e + k in down]
 
 
 def _by_rank(builder: Rebuilder, atoms: list[Basic]) -> tuple[list[Basic], list[Basic]]:

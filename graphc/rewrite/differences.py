@@ -39,7 +39,7 @@ from graphc.rewrite.build import applied, build, summed
 from graphc.rewrite.compare import are_opposite, factors, gap, summands
 from graphc.rewrite.hypotenuses import legs, ratio, squared
 from graphc.rewrite.polynomial import Monomial, Plan, collect
-from graphc.rewrite.products import multiplied
+from graphc.rewrite.products import divided
 from graphc.rewrite.rule import Form, Made, Rebuilder, Root
 
 HALF = Integer(1) / Integer(2)
@@ -221,7 +221,7 @@ def _nearly_one(builder: Rebuilder, a: Basic, b: Basic, s: int = 1) -> Value | N
         x, y = (Integer(1) if not p else atom for p, atom in ((above, x), (below, y)))
         left = _accurate(builder, y, x) if s > 0 else _opposed(builder, y, x)
         if left is not None:
-            scale = Monomial(sign * first.coefficient, multiplied(first.powers, *((f, -e) for f, e in below.items())))
+            scale = Monomial(sign * first.coefficient, divided(first.powers, below))
             return builder.value(summed(builder, [scale])) * left  # type: ignore[no-any-return]
     return None
 

@@ -40,11 +40,6 @@ class Step:
     after: Basic
 
 
-def rewrite(graph: Graph, *rules: tuple[Rewriting, ...]) -> Graph:
-    """The graph after all rules, to a fixpoint."""
-    return rewrite_steps(graph, *rules)[0]
-
-
 def rewrite_steps(
     graph: Graph, *rules: tuple[Rewriting, ...], opaque: frozenset[Symbol] = frozenset()
 ) -> tuple[Graph, tuple[Step, ...]]:

@@ -7,16 +7,13 @@ defined first stays; no term gets more factors.
 
 from __future__ import annotations
 
-from sympy import Basic
-
-from graphc.graph.operation import operation_of
 from graphc.ops.elementwise import exp, log
 from graphc.rewrite.arrange import is_inner
 from graphc.rewrite.build import build
 from graphc.rewrite.compare import factors
 from graphc.rewrite.expansion import multiplied_out
 from graphc.rewrite.polynomial import PRODUCTS, SUMS, Monomial, Plan, Powers, Region, collect, terms
-from graphc.rewrite.products import apart, argument, multiplied
+from graphc.rewrite.products import apart, argument, divided, is_one_of, multiplied
 from graphc.rewrite.rule import Form, Made, Rebuilder, Root
 
 MANY = 4  # terms with exponentials, of more none is compared; logarithms of one kind in an exponent
@@ -27,7 +24,7 @@ def met_exponentials(builder: Rebuilder, root: Root) -> Made | None:
     if not builder.present.issuperset((exp, log)) or is_inner(builder, SUMS):
         return None
     found = terms(builder, root, Region())
-    if found is None or sum(any(_may_hold_one(builder, a) for a in m.powers) for m in found) < 2:
+    if found is None or sum(any(is_one_of(builder, a, exp, *PRODUCTS) for a in m.powers) for m in found) < 2:
         return None
     wholes = [apart(builder, m) for m in found]
     first = {k: place for k, m in enumerate(wholes) if (place := _first_exponential(builder, m)) is not None}
@@ -53,12 +50,6 @@ def met_exponentials(builder: Rebuilder, root: Root) -> Made | None:
     return build(builder, Plan([m for m in new.values() if m.coefficient]))
 
 
-def _may_hold_one(builder: Rebuilder, atom: Basic) -> bool:
-    """True for an exponential, and for products."""
-    expr = builder.inside(atom)
-    return expr is not None and operation_of(expr) in (exp, *PRODUCTS)
-
-
 def _first_exponential(builder: Rebuilder, m: Monomial) -> float | None:
     """The place of the exponential among a product's factors that is defined first."""
     places = (builder.place[a] for a in m.powers if argument(builder, a, exp) is not None)
@@ -67,9 +58,14 @@ def _first_exponential(builder: Rebuilder, m: Monomial) -> float | None:
 
 def _ratio(builder: Rebuilder, a: Monomial, b: Monomial) -> Monomial | None:
     """b/a, where no exponential is left in it but others were."""
-    change = multiplied(b.powers, *((atom, -e) for atom, e in a.powers.items()))
-    exponents = {x: e for atom, e in change.items() if (x := argument(builder, atom, exp)) is not None}
-    powers: Powers = {atom: e for atom, e in change.items() if argument(builder, atom, exp) is None}
+    powers: Powers = {}
+    exponents: Powers = {}
+    for atom, e in divided(b.powers, a.powers).items():
+        x = argument(builder, atom, exp)
+        if x is None:
+            powers[atom] = e
+        else:
+            exponents[x] = e
     total: list[Monomial] = []
     for x, e in exponents.items():
         exponent = multiplied_out(builder, x)

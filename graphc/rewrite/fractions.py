@@ -69,5 +69,5 @@ def _numerator(terms: list[tuple[Fraction, Fraction]]) -> list[Fraction]:
 
 FRACTIONS = Form(
     "sum of reciprocals of near places", (add, subtract), over_one_denominator, "the difference of nearly equal numbers",
-    "1/x - 2/(x + 1) + 1/(x + 2)",
+    "1/x - 2/(x + 1) + 1/(x + 2)", frozenset((divide,)),
 )  # fmt: skip

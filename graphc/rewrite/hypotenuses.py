@@ -17,7 +17,7 @@ from graphc.rewrite.build import build, summed
 from graphc.rewrite.compare import factors, gap, summands
 from graphc.rewrite.polynomial import Monomial, Plan
 from graphc.rewrite.positive import longer
-from graphc.rewrite.products import multiplied
+from graphc.rewrite.products import divided, multiplied
 from graphc.rewrite.rule import Form, Made, Match, Rebuilder, Root, Rule
 
 HYPOTENUSES = (hypot, hypot_of_several)
@@ -69,7 +69,7 @@ def _times_sum(m: Monomial, terms: list[Monomial]) -> Monomial:
 
 def ratio(a: Monomial, b: Monomial) -> Monomial:
     """a/b."""
-    return Monomial(a.coefficient / b.coefficient, multiplied(a.powers, *((s, -e) for s, e in b.powers.items())))
+    return Monomial(a.coefficient / b.coefficient, divided(a.powers, b.powers))
 
 
 def squared(builder: Rebuilder, atom: Basic) -> Monomial | None:

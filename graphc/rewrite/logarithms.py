@@ -40,7 +40,7 @@ from graphc.rewrite.build import build, summed
 from graphc.rewrite.compare import factors, summands
 from graphc.rewrite.polynomial import PRODUCTS, Monomial, Plan, Powers, collect
 from graphc.rewrite.positive import DEEPEST, MOVES
-from graphc.rewrite.products import argument, multiplied, on_products, powers_of_one_base
+from graphc.rewrite.products import argument, divided, is_one_of, multiplied, on_products, powers_of_one_base
 from graphc.rewrite.rule import Form, Made, Rebuilder, Root
 
 LOGARITHMS = (log, log1p, log2, log10)
@@ -137,7 +137,9 @@ def _proportional(a: list[Monomial], b: list[Monomial]) -> bool:
 
 def one_logarithm(builder: Rebuilder, root: Root) -> Made | None:
     """log(x)^2 + 2*log(x) = log(x)*(log(x) + 2), log(x)/y + 1/y = (log(x) + 1)/y: one infinity, not two of both signs."""
-    if builder.present.isdisjoint(LOGARITHMS) or not all(_is_product(builder, atom) for atom in root.operands):
+    if builder.present.isdisjoint(LOGARITHMS) or not all(
+        is_one_of(builder, atom, *PRODUCTS, *LOGARITHMS) for atom in root.operands
+    ):
         return None
     a, b = (factors(builder, atom) for atom in root.operands)
     if a is None or b is None or not a.coefficient or not b.coefficient:
@@ -145,23 +147,12 @@ def one_logarithm(builder: Rebuilder, root: Root) -> Made | None:
     if len({builder.type_of(atom).shape for atom in (*a.powers, *b.powers)}) > 1:
         return None
     common = {s: min(e, b.powers.get(s, 0), key=abs) for s, e in a.powers.items() if e * b.powers.get(s, 0) > 0}
-    infinite = [s for s in {**a.powers, **b.powers} if _is_logarithm(builder, s)]
+    infinite = [s for s in {**a.powers, **b.powers} if is_one_of(builder, s, *LOGARITHMS)]
     if not any(s in common or any(e < 0 for e in common.values()) for s in infinite):
         return None
-    gone = [(s, -e) for s, e in common.items()]
     sign = -1 if root.operation is subtract else 1
-    parts = [Monomial(m.coefficient * c, multiplied(m.powers, *gone)) for m, c in ((a, 1), (b, sign))]
+    parts = [Monomial(m.coefficient * c, divided(m.powers, common)) for m, c in ((a, 1), (b, sign))]
     return build(builder, Plan([Monomial(powers=common, extra=[Plan(parts)])]))
-
-
-def _is_product(builder: Rebuilder, atom: Basic) -> bool:
-    expr = builder.inside(atom)
-    return expr is not None and operation_of(expr) in (*PRODUCTS, *LOGARITHMS)
-
-
-def _is_logarithm(builder: Rebuilder, atom: Basic) -> bool:
-    expr = builder.inside(atom)
-    return expr is not None and operation_of(expr) in LOGARITHMS
 
 
 ENTROPY = Form(

@@ -20,12 +20,13 @@ from graphc.rewrite.polynomial import ONE, SUMS, Monomial, fraction, plan, root_
 from graphc.rewrite.positive import MOVES
 from graphc.rewrite.rule import Form, Made, Rebuilder, Root
 
-MOST = 8  # numbers of one mean: each is taken from each
+MOST = 6  # numbers of one mean: each is taken from each
+EXPLORED = 16  # operations that are looked at for one
 
 
 def from_mean(builder: Rebuilder, root: Root) -> Made | None:
     """x - (x + y + z)/3 = ((x - y) + (x - z))/3, x - 2*y + z = (x - y) + (z - y)."""
-    if builder.learns or not all(_is_linear(builder, a) for a in root.operands) or is_inner(builder, SUMS):
+    if builder.learns or is_inner(builder, SUMS) or not all(_is_linear(builder, a) for a in root.operands):
         return None
     weights = _weights(builder, root)
     if weights is None or len(weights) < 3 or sum(weights.values(), Fraction(0)):
@@ -59,7 +60,9 @@ def _weights(builder: Rebuilder, root: Root) -> dict[Basic, Fraction] | None:
     """A sum of multiples of given numbers: how often it has each, in the order written."""
     found: dict[Basic, Fraction] = {}
     todo: list[tuple[Root | Basic, Fraction]] = [(root, ONE)]
-    while todo:
+    for _ in range(EXPLORED):
+        if not todo:
+            return {a: c for a, c in found.items() if c}
         item, c = todo.pop()
         inner = item if isinstance(item, Root) else root_of(builder, item)
         if inner is not None:
@@ -74,7 +77,7 @@ def _weights(builder: Rebuilder, root: Root) -> dict[Basic, Fraction] | None:
             found[atom] = found.get(atom, Fraction(0)) + c
         if len(found) + len(todo) > MOST:
             return None
-    return {a: c for a, c in found.items() if c}
+    return None
 
 
 def _parts(root: Root, c: Fraction) -> list[tuple[Basic, Fraction]] | None:

@@ -36,7 +36,7 @@ from graphc.rewrite.arrange import consumed_by, is_inner
 from graphc.rewrite.build import build, summed
 from graphc.rewrite.compare import summands
 from graphc.rewrite.polynomial import ARITHMETIC, Monomial, Plan, Powers, collect, whole_product
-from graphc.rewrite.products import apart, multiplied, on_products
+from graphc.rewrite.products import apart, divided, is_one_of, multiplied, on_products
 from graphc.rewrite.rule import Form, Made, Match, Rebuilder, Root, Rule
 
 MOST_EXPANDED = 4  # terms of a numerator that are divided one by one; of whole powers, which take no time, half of that
@@ -139,7 +139,7 @@ def _bounded(builder: Rebuilder, m: Monomial) -> Monomial | None:
             share = builder.apply(
                 divide, (Integer(1), quotient)
             )  # a factor: divisors multiplied with each other overflow
-            powers = multiplied(powers, *((a, -k) for a, k in gone.items()), (share, 1))
+            powers = multiplied(divided(powers, gone), (share, 1))
         return Monomial(m.coefficient, powers, m.extra)
     return None
 
@@ -192,7 +192,7 @@ def _divided(builder: Rebuilder, terms: list[Term], gone: Powers, base: Basic, e
         elif (k := _whole(exponent)) is not None:
             parts.append(Monomial(t.coefficient, multiplied(t.powers, (base, -k))))
         else:
-            parts.append(Monomial(t.coefficient, multiplied(t.powers, *((a, -k) for a, k in gone.items()))))
+            parts.append(Monomial(t.coefficient, divided(t.powers, gone)))
     return summed(builder, parts)
 
 
@@ -257,7 +257,7 @@ def sum_over_sum(builder: Rebuilder, m: Monomial) -> Monomial | None:
         return None
     m = apart(builder, m)
     sums = [t for a, e in m.powers.items() if e < 0 for t in _sum_of_powers(builder, a) or ()]
-    if not sums or not any(k == 1 and _is_sum(builder, a) for a, k in m.powers.items()):
+    if not sums or not any(k == 1 and is_one_of(builder, a, add, subtract) for a, k in m.powers.items()):
         return None
     found = vanishing_quotient(builder, m)
     if found is not None:
@@ -275,16 +275,11 @@ def sum_over_sum(builder: Rebuilder, m: Monomial) -> Monomial | None:
 def _multiplied_out(builder: Rebuilder, m: Monomial) -> list[Monomial]:
     """The terms of a product of which one factor is a sum."""
     for atom, k in m.powers.items():
-        parts = summands(builder, atom) if k == 1 and _is_sum(builder, atom) else None
+        parts = summands(builder, atom) if k == 1 and is_one_of(builder, atom, add, subtract) else None
         if parts is not None:
             rest = multiplied(m.powers, (atom, -1))
             return [Monomial(m.coefficient * t.coefficient, multiplied(rest, *t.powers.items())) for t in parts]
     return [m]
-
-
-def _is_sum(builder: Rebuilder, atom: Basic) -> bool:
-    expr = builder.inside(atom)
-    return expr is not None and operation_of(expr) in (add, subtract)
 
 
 def _degree(builder: Rebuilder, atom: Basic, total: Basic, t: Term, depth: int = DEEPEST) -> Fraction | None:
@@ -331,7 +326,7 @@ def share_of_a_sum(builder: Rebuilder, root: Root) -> Made | None:
         return None
     m = whole.monomial
     for total, e in m.powers.items():
-        terms = summands(builder, total) if e == -2 and _is_sum(builder, total) else None
+        terms = summands(builder, total) if e == -2 and is_one_of(builder, total, add, subtract) else None
         found = [a for t in terms or () for a in t.powers if t.powers == {a: 1} and m.powers.get(a, 0) > 0]
         if found:
             share = builder.apply(divide, (found[0], total))

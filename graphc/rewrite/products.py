@@ -66,6 +66,12 @@ def argument(builder: Rebuilder, atom: Basic, operation: Operation) -> Basic | N
     return builder.look(operands(expr)[0]) if expr is not None and operation_of(expr) is operation else None
 
 
+def is_one_of(builder: Rebuilder, atom: Basic, *operations: Operation) -> bool:
+    """True where one of the operations defines an atom."""
+    expr = builder.inside(atom)
+    return expr is not None and operation_of(expr) in operations
+
+
 def multiplied(powers: Powers, *changes: tuple[Basic, int]) -> Powers:
     """Powers after multiplication by atom^exponent for each change."""
     result = dict(powers)
@@ -74,6 +80,11 @@ def multiplied(powers: Powers, *changes: tuple[Basic, int]) -> Powers:
         if not result[atom]:
             del result[atom]
     return result
+
+
+def divided(powers: Powers, by: Powers) -> Powers:
+    """Powers after division by others."""
+    return multiplied(powers, *((atom, -e) for atom, e in by.items()))
 
 
 def apart(builder: Rebuilder, m: Monomial) -> Monomial:

@@ -43,7 +43,7 @@ _NOT_NEGATIVE = (absolute, exp, hypot, sigmoid, softplus)
 def share_reciprocals(graph: Graph) -> Graph:
     """The graph with one division for all quotients by a divisor, and none by a computed constant."""
     divided = Counter(operands(e.expr)[1] for e in graph.equations if operation_of(e.expr) is divide)
-    known = _constants(graph)
+    known = _constants(graph) if divided else set()
     often = {d for d, count in divided.items() if d in known or (count > 1 and isinstance(d, Symbol))}
     if not often:
         return graph

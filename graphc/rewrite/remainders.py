@@ -36,7 +36,7 @@ from graphc.rewrite.arrange import consumed_by
 from graphc.rewrite.build import summed
 from graphc.rewrite.compare import factors, gap
 from graphc.rewrite.polynomial import Monomial, Powers
-from graphc.rewrite.products import argument, multiplied, on_products
+from graphc.rewrite.products import argument, divided, multiplied, on_products
 from graphc.rewrite.rule import Form, Made, Rebuilder, Rewriting, Root, Rule
 
 HALF = Rational(1, 2)
@@ -108,7 +108,7 @@ def of_logarithm(builder: Rebuilder, root: Root) -> Made | None:
             u = argument(builder, atom, log1p)
             if u is None or one is None or other is None or other.coefficient != one.coefficient:
                 continue
-            share = multiplied(other.powers, *((s, -e) for s, e in one.powers.items()), (atom, 1))
+            share = multiplied(divided(other.powers, one.powers), (atom, 1))
             if one.powers[atom] == 1 and _is_share(builder, share, u):
                 c = Monomial(sign * one.coefficient, multiplied(other.powers, (atom, 1)))
                 slope = dlogexprel(builder.value(atom))
