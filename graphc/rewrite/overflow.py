@@ -236,7 +236,7 @@ def vanishing_quotient(builder: Rebuilder, m: Monomial) -> Monomial | None:
     for total, e in m.powers.items():
         terms = _sum_of_powers(builder, total) if e < -1 else None
         large = [t for t in terms or () if t.base is not None]
-        if terms is None or len(_bases(terms)) != 1 or len(large) == len(terms):
+        if terms is None or len(_bases(terms)) != 1:
             continue
         above = {a: k for a, k in m.powers.items() if k > 0}
         highest = max(large, key=lambda t: _number(t.exponent) or 0)
