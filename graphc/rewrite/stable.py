@@ -58,6 +58,7 @@ from graphc.rewrite.hypotenuses import LEG, PYTHAGORAS, SEVERAL
 from graphc.rewrite.hypotenuses import LONGER as LONGER_HYPOTENUSE
 from graphc.rewrite.logarithms import ENTROPY
 from graphc.rewrite.overflow import INVERSES, NEGATIVE
+from graphc.rewrite.parts import PARTS
 from graphc.rewrite.positive import LOG, LOG1P, LONGER, log_of_the_others
 from graphc.rewrite.products import DISTRIBUTED, EXPONENTIAL, ROOT
 from graphc.rewrite.quotients import LIMIT, MEAN, RATIONALISED, SHRINKING, TANGENT
@@ -366,6 +367,7 @@ STABLE: tuple[Rewriting, ...] = (
     VANISHING,
     IDENTITY,
     DIRECTION,
+    *PARTS,
     *_SOFTPLUS,
     *_SOFTMAX,
     *WEIGHTED,

@@ -9,10 +9,12 @@ before rewriting and after.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 
+import graphc
 from graphc.compiler import gradient_graph
 from graphc.differentiate.program import gradient
 from graphc.graph.graph import Graph, prune
@@ -92,3 +94,24 @@ def test_an_untaken_branch_of_an_array(call: str) -> None:
 
 def test_most_operations_have_bad_points() -> None:
     assert sum(bool(bad_points(call)) for call in CALLS) > 40
+
+
+# What is taken of sqrt(x), and where x is not 0 in what is taken.
+TAKEN = [
+    ("x[3]", "y[0]", [1, 0, 0]), ("x[n]", "sum(y[1:])", [0, 1, 2]), ("x[n]", "y[0]*y[1] - 3*y[2]", [1, 2, 3, 0, 0]),
+    ("x[n], k[m]: int", "sum(y[k])", [0, 1, 2]), ("x[n]", "norm(y[:2])", [1, 2, 0]), ("x[n]", "sum(y[::2]^3)", [1, 0, 2]),
+    ("x[n, n]", "sum(tril(y))", [[1, 0], [2, 3]]), ("x[n, n]", "sum(tril(y)^2)", [[1, 0], [2, 3]]),
+    ("x[n, n]", "trace(y)", [[1, 0], [0, 3]]), ("x[n, n]", "sum(diagonal(y)^3)", [[1, 0], [0, 3]]),
+    ("x[n, m]", "sum(y[:, 0])", [[1, 0], [2, 0]]), ("x[n, m]", "y[1, 0]", [[0, 0], [2, 0]]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("inputs", "taken", "x"), TAKEN, ids=[taken for _, taken, _ in TAKEN])
+def test_what_is_not_taken_of_an_array(inputs: str, taken: str, x: Any, dtype: str) -> None:
+    """The derivatives are those where the rest of the array is 1, and 0 for the rest."""
+    f = graphc.compile(f"input {inputs}; y = sqrt(x); J = {taken}", dtype=dtype)
+    more = {"k": [1, 2, 1]} if "k" in inputs else {}
+    here, ones = np.array(x, float), np.where(np.array(x) == 0, 1.0, x)
+    for derivative in (lambda v: f.grad(x=v, **more)["x"], lambda v: f.hessian(x=v, **more)["x"]["x"]):
+        np.testing.assert_array_equal(derivative(here), derivative(ones))
