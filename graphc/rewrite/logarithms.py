@@ -6,10 +6,10 @@ Always holds: both sides are equal wherever the left one is finite; where it is 
 
 from __future__ import annotations
 
-from sympy import Basic, Symbol
+from sympy import Basic, Integer, Symbol
 
 from graphc.graph.graph import operands
-from graphc.graph.operation import Operation, operation_of
+from graphc.graph.operation import Operation, Value, operation_of
 from graphc.ops.elementwise import (
     absolute,
     add,
@@ -17,6 +17,7 @@ from graphc.ops.elementwise import (
     asinh,
     atan,
     atanh,
+    exp,
     expm1,
     log,
     log1p,
@@ -24,6 +25,7 @@ from graphc.ops.elementwise import (
     log10,
     multiply_no_nan,
     power,
+    sign,
     sin,
     sinh,
     sqrt,
@@ -34,6 +36,8 @@ from graphc.ops.elementwise import (
     xlogy,
 )  # fmt: skip
 from graphc.ops.error_function import erf
+from graphc.ops.program import stop_gradient
+from graphc.ops.special import gamma, loggamma
 from graphc.rewrite.build import build, summed
 from graphc.rewrite.compare import factors, summands
 from graphc.rewrite.polynomial import PRODUCTS, Monomial, Plan, Powers, collect
@@ -153,10 +157,60 @@ def one_logarithm(builder: Rebuilder, root: Root) -> Made | None:
     return build(builder, Plan([Monomial(powers=common, extra=[Plan(parts)])]))
 
 
+# --- logarithms of products ------------------------------------------------------------------------------------------
+
+
+def log_of_powers(builder: Rebuilder, root: Root) -> Made | None:
+    """log(z*x^y/gamma(k)) = y*log(x) + log(z) - loggamma(k): some bits less where these cancel, and no overflow."""
+    (atom,) = root.operands
+    m = factors(builder, atom)
+    if m is None or m.coefficient <= 0:
+        return None
+    total, rest = None, Monomial(m.coefficient)
+    for factor, e in m.powers.items():
+        large = _log_of_large(builder, factor)
+        if large is None:
+            rest.powers[factor] = e
+        elif total is None:
+            total = e * large
+        else:
+            total = total + large * e if e > 0 else total - large * -e
+    if total is None:
+        return None
+    if rest.powers or rest.coefficient != 1:
+        total = total + log(builder.value(summed(builder, [rest])))
+    return total.atom if root.operation is log else (total / log(builder.value(_BASES[root.operation]))).atom
+
+
+_BASES = {log2: Integer(2), log10: Integer(10)}
+
+
+def _log_of_large(builder: Rebuilder, atom: Basic) -> Value | None:
+    """The logarithm of x^y, of exp(x) or of gamma(x)."""
+    expr = builder.inside(atom)
+    operation = None if expr is None else operation_of(expr)
+    if expr is None or operation not in (power, exp, gamma):
+        return None
+    x = builder.value(operands(expr)[0])
+    if operation is not power:
+        return x if operation is exp else loggamma(x)
+    y = builder.value(operands(expr)[1])
+    if not isinstance(y.atom, Symbol) or (not isinstance(x.atom, Symbol) and x.atom.is_positive):
+        return y * log(x)  # type: ignore[no-any-return]
+    if argument(builder, x.atom, sign) is not None:
+        return None
+    # The second part is 0 for x > 0; for x < 0 there is a logarithm where y is even, and no other y near it has one.
+    return multiply_no_nan(y, log(absolute(x))) + stop_gradient(log(sign(x) ** y))  # type: ignore[no-any-return]
+
+
 ENTROPY = product_form(
     "logarithm times its argument", entropies, (*LOGARITHMS, add, subtract, power), "0 times -inf at 0", "y*x^2*log(x)",
 )  # fmt: skip
 POWERS_OF_LOGARITHM = Form(
     "sum of powers of a logarithm", (add, subtract), one_logarithm, "inf - inf where the logarithm is infinite",
     "log(x)^2 + 2*log(x)",
+)  # fmt: skip
+LOG_OF_POWERS = Form(
+    "log of powers", (log, log2, log10), log_of_powers, "the powers overflow or vanish, their logarithms do not",
+    "log(z*x^y)",
 )  # fmt: skip

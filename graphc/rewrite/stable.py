@@ -56,7 +56,7 @@ from graphc.rewrite.hyperbolic import HYPERBOLIC, exact, half, opposite, written
 from graphc.rewrite.hyperbolic import LATE as HYPERBOLIC_LATE
 from graphc.rewrite.hypotenuses import LEG, PYTHAGORAS, SEVERAL
 from graphc.rewrite.hypotenuses import LONGER as LONGER_HYPOTENUSE
-from graphc.rewrite.logarithms import ENTROPY
+from graphc.rewrite.logarithms import ENTROPY, LOG_OF_POWERS
 from graphc.rewrite.overflow import INVERSES, NEGATIVE
 from graphc.rewrite.parts import PARTS
 from graphc.rewrite.positive import LOG, LOG1P, LONGER, log_of_the_others
@@ -380,6 +380,7 @@ STABLE: tuple[Rewriting, ...] = (
     LONGER_HYPOTENUSE,
     *_SPREAD,
     *_LOGARITHMS,
+    LOG_OF_POWERS,
     FRACTIONS,
     DIFFERENCE,
     PYTHAGORAS,
