@@ -1,72 +1,75 @@
 """Products with an array that is 0 but for a part: only that part is multiplied.
 
-In: a product or quotient in a builder.  Out: what takes its place, or None.
-Always holds: outside of the part the result is 0, whatever the other factor is there: what a slice or an index did not
-take of log(x) has no derivative, not even 0 times infinity.
+In: a product or quotient of a derivative, in a builder.  Out: what takes its place, or None.
+Always holds: outside of the part the result is 0, whatever the other factors are there: what a slice or an index did not
+take of log(x) has no derivative, not even 0 times infinity; what the program's text multiplies stays as it is.
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 from sympy import Basic, S
 
 from graphc.graph.graph import operands, statics
 from graphc.graph.operation import Operation, operation_of
-from graphc.ops.elementwise import add, divide, multiply, subtract
+from graphc.ops.elementwise import add, multiply, subtract
 from graphc.ops.indexing import diagonal, diagonal_matrix, gather, scatter
 from graphc.ops.linear_algebra import tril
 from graphc.ops.movement import embed, slice_, stack
 from graphc.ops.written import rows_of
-from graphc.rewrite.build import applied
-from graphc.rewrite.rule import Form, Made, Rebuilder, Root
+from graphc.rewrite.build import applied, summed
+from graphc.rewrite.polynomial import Monomial
+from graphc.rewrite.products import multiplied, product_form
+from graphc.rewrite.rule import Made, Rebuilder, Root
 
+PARTIAL: tuple[Operation, ...] = (embed, scatter, tril, diagonal_matrix)
 MOST = 8  # terms of a sum, one within the other
 
 
-def product_of(operation: Operation) -> Callable[[Rebuilder, Root], Made | None]:
+def product_of_parts(builder: Rebuilder, m: Monomial) -> Monomial | None:
     """embed(g)*y = embed(g*y[...]), scatter(g, k)/y = scatter(g/y[k], k), tril(g)*y = tril(g*y), [g, 0]/y = [g/y[0], 0];
     of a sum of such arrays term by term."""
-
-    def apply(builder: Rebuilder, root: Root) -> Made | None:
-        for k in (0,) if root.operation is divide else (0, 1):
-            atom, other = root.operands[k], root.operands[1 - k]
-            shape, expr = builder.type_of(atom).shape, builder.inside(atom)
-            if not shape or expr is None or operation_of(expr) is not operation:
-                continue
-            if builder.type_of(other).shape not in ((), shape):
-                continue
-            made = _product(builder, root, k, atom, MOST)
-            if made is not None:
-                return made
+    if builder.as_written or m.extra:
         return None
+    for atom, e in m.powers.items():
+        shape = builder.type_of(atom).shape
+        others = multiplied(m.powers, (atom, -e))
+        shapes = {builder.type_of(a).shape for a in others}
+        if e != 1 or not shape or not shapes or not shapes <= {(), shape} or not _has_parts(builder, atom, MOST):
+            continue
+        other = summed(builder, [Monomial(m.coefficient, others)])
+        return Monomial(powers={applied(builder, _product(builder, atom, other)): 1})
+    return None
 
-    return apply
 
-
-def _product(builder: Rebuilder, root: Root, k: int, atom: Basic, most: int) -> Made | None:
-    """The product with an atom in its place k, if that has parts alone, at most so many."""
-    expr, other = builder.inside(atom), root.operands[1 - k]
+def _has_parts(builder: Rebuilder, atom: Basic, most: int) -> bool:
+    """Whether an atom that is used once is 0 but for a part, or a sum of at most so many that are."""
+    expr = builder.inside(atom)
     operation = None if expr is None else operation_of(expr)
-    if expr is None or operation is None or not builder.lonely(atom) or most < 1:
-        return None
+    if expr is None or not builder.lonely(atom) or most < 1:
+        return False
     if operation in (add, subtract):
-        terms = [_product(builder, root, k, a, most - 1) for a in operands(expr)]
-        return None if None in terms else Root(operation, tuple(applied(builder, t) for t in terms if t is not None))
+        return all(_has_parts(builder, a, most - 1) for a in operands(expr))
+    return operation in PARTIAL or S.Zero in (rows_of(builder, atom) or ())
+
+
+def _product(builder: Rebuilder, atom: Basic, other: Basic) -> Made:
+    expr = builder.inside(atom)
+    operation = None if expr is None else operation_of(expr)
+    assert expr is not None
+    assert operation is not None
+    if operation in (add, subtract):
+        return Root(operation, tuple(applied(builder, _product(builder, a, other)) for a in operands(expr)))
     if operation is stack:
-        rows = rows_of(builder, atom)
-        if rows is None or S.Zero not in rows:
-            return None
-        parts = (r if r == 0 else _made(builder, root, k, r, _row(builder, other, j)) for j, r in enumerate(rows))
-        return Root(stack, tuple(parts), statics(expr))
-    if operation not in (embed, scatter, tril, diagonal_matrix):
-        return None
-    inner, *rest = operands(expr)
-    return Root(operation, (_made(builder, root, k, inner, _part(builder, other, expr)), *rest), statics(expr))
-
-
-def _made(builder: Rebuilder, root: Root, k: int, inner: Basic, part: Basic) -> Basic:
-    return builder.apply(root.operation, (inner, part) if k == 0 else (part, inner))
+        shape = builder.type_of(other).shape
+        rest = tuple(("range", 0, d, 1) for d in shape[1:])
+        rows = (
+            builder.apply(multiply, (row, builder.apply(slice_, (other,), ((("at", k), *rest),)) if shape else other))
+            for k, row in enumerate(operands(expr))
+            if row != 0
+        )
+        return Root(stack, tuple(row if row == 0 else next(rows) for row in operands(expr)), statics(expr))
+    inner, *indices = operands(expr)
+    return Root(operation, (builder.apply(multiply, (inner, _part(builder, other, expr))), *indices), statics(expr))
 
 
 def _part(builder: Rebuilder, other: Basic, expr: Basic) -> Basic:
@@ -81,25 +84,9 @@ def _part(builder: Rebuilder, other: Basic, expr: Basic) -> Basic:
     return builder.apply(gather, (other, operands(expr)[1]), (fixed[1],))
 
 
-def _row(builder: Rebuilder, other: Basic, j: int) -> Basic:
-    shape = builder.type_of(other).shape
-    if not shape:
-        return other
-    return builder.apply(slice_, (other,), ((("at", j), *(("range", 0, d, 1) for d in shape[1:])),))
-
-
-_FIRST, _SECOND = (f'embed({k + 2}, shape=(n,), bounds=(("at", {k}),))' for k in range(2))
-PARTS = tuple(
-    Form(name, (multiply, divide), product_of(operation), "0 times infinity in what was not taken", example, frozenset((operation,)))
-    for name, operation, example in (
-        ("product with an embedded part", embed, f"input x[n]; {_FIRST}*exp(x)"),
-        ("product with scattered elements", scatter, "input g[2], x[3]; scatter(g, stack(0, 2), (3,))/x"),
-        ("product with a triangle", tril, "input x[n, n], y[n, n]; tril(x)/y"),
-        ("product with a diagonal", diagonal_matrix, "input g[n], y[n, n]; diagonal_matrix(g)/y"),
-        ("product with zeros", stack, "input x, y[2]; stack(x, 0)/y"),
-        ("product with a sum of parts", add, f"input x[n]; ({_FIRST} + {_SECOND})/x"),
-        ("product with a difference of parts", subtract, f"input x[n]; ({_FIRST} - {_SECOND})*exp(x)"),
-    )
+PARTS = product_form(
+    "product with a part", product_of_parts, (*PARTIAL, stack, add, subtract), "0 times infinity in what was not taken",
+    "input x[n]; J = sum(log(x)[1:]); g = grad(J, x); output g",
 )  # fmt: skip
 
 __all__ = ["PARTS"]

@@ -367,7 +367,7 @@ STABLE: tuple[Rewriting, ...] = (
     VANISHING,
     IDENTITY,
     DIRECTION,
-    *PARTS,
+    PARTS,
     *_SOFTPLUS,
     *_SOFTMAX,
     *WEIGHTED,
