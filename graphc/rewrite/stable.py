@@ -9,7 +9,7 @@ from __future__ import annotations
 from sympy import Integer, Rational, S
 
 from graphc.graph.operation import Term, operation_of, variable
-from graphc.ops.composite import log_softmax, logsumexp, norm, softmax
+from graphc.ops.composite import log_softmax, logsumexp, softmax
 from graphc.ops.elementwise import (
     absolute,
     acos,
@@ -63,6 +63,7 @@ from graphc.rewrite.products import DISTRIBUTED, EXPONENTIAL, ROOT
 from graphc.rewrite.quotients import LIMIT, MEAN, RATIONALISED, SHRINKING, TANGENT
 from graphc.rewrite.remainders import LATE as REMAINDERS_LATE
 from graphc.rewrite.remainders import REMAINDERS
+from graphc.rewrite.roots import NORM, POWER
 from graphc.rewrite.rule import Match, Rewriting, Rule
 from graphc.rewrite.vanishing import GAMMA, IDENTITY, LOGGAMMA, VANISHING
 from graphc.rewrite.weights import WEIGHTED
@@ -105,17 +106,6 @@ def _whole_exponent(match: Match) -> bool:
     """c is a whole number other than 0 and 1."""
     atom = match.atom("c")
     return bool(atom.is_Integer and atom not in (0, 1))
-
-
-def _even_exponent(match: Match) -> bool:
-    """c is 4, 6, 8 ..."""
-    atom = match.atom("c")
-    return bool(atom.is_Integer and atom > 2 and atom % 2 == 0)
-
-
-def _root_of_power(match: Match) -> Term:
-    half = match.atom("c") / 2
-    return (absolute(x) if half % 2 else x) ** half  # type: ignore[no-any-return]
 
 
 def _not_repeated(match: Match) -> bool:
@@ -272,27 +262,11 @@ _SOFTMAX = (
          "the difference of large numbers", "input x[n, 3]; x - logsumexp(x, axis=1, keepdims=true)"),
 )  # fmt: skip
 
-_ROOTS = (
-    *(Rule(f"norm{k}", before, norm(x, "axis", "keepdims"), None,
-           f"{text} overflows, and the root has no derivative at 0", f"input x[n]; sqrt(sum({text}))")
-      for before, k, text in ((sqrt(sum_(x**2, "axis", "keepdims")), "", "x^2"),
-                              (sqrt(sum_(x * x, "axis", "keepdims")), " of products", "x*x"))),
-    *(Rule(f"norm of a mean{k}", before, norm(x, "axis", "keepdims") / sqrt(c), _positive,
-           f"{text} overflows, and the root has no derivative at 0", f"input x[n]; sqrt(mean({text}))")
-      for before, k, text in ((sqrt(sum_(x**2, "axis", "keepdims") / c), "", "x^2"),
-                              (sqrt(sum_(x * x, "axis", "keepdims") / c), " of products", "x*x"))),
-    Rule("root of a square", sqrt(x**2), absolute(x), None,
-         "x^2 overflows, and the root has no derivative at 0", "sqrt(x^2)"),
-    Rule("root of a reciprocal square", sqrt(1 / x**2), 1 / absolute(x), None,
-         "x^2 overflows, and the root has no derivative there", "sqrt(1/x^2)"),
+_ROOTS: tuple[Rewriting, ...] = (
+    NORM,
+    POWER,
     *(Rule(f"absolute value of {f.name}", absolute(f(x)), f(x), None, "it is positive, and has a derivative", f"abs({f.name}(x))")
       for f in (cosh, exp, sigmoid, softplus)),
-    Rule("root of an even power", sqrt(x**c), _root_of_power, _even_exponent,
-         "x^4 overflows, and the root has no derivative at 0", "sqrt(x^4)"),
-    Rule("root of a product", sqrt(x * x), absolute(x), None,
-         "x*x overflows, and the root has no derivative at 0", "sqrt(x*x)"),
-    Rule("root of a multiple of a square", sqrt(c * x**2), sqrt(c) * absolute(x), _positive,
-         "x^2 overflows, and the root has no derivative at 0", "sqrt(5*x^2)"),
     Rule("hypotenuse", sqrt(x**2 + y**2), hypot(x, y), None,
          "x^2 overflows, and the root has no derivative at 0", "sqrt(x^2 + y^2)"),
     Rule("hypotenuse of products", sqrt(x * x + y * y), hypot(x, y), None,
