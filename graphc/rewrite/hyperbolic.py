@@ -1,19 +1,41 @@
 """Rules of hyperbolic functions, of exponentials that are such, and of their logarithmic derivatives.
 
-In: nothing.  Out: `HYPERBOLIC`, stable rules; `LATE`, for values alone.
+In: nothing, or a sum or product in a builder.  Out: `HYPERBOLIC`, stable rules; `LATE`, for values alone.
 Always holds: both sides are equal wherever the left one is finite.
 """
 
 from __future__ import annotations
 
-from sympy import Rational
+from fractions import Fraction
+
+from sympy import Rational, Symbol
 
 from graphc.graph.operation import Term, variable
-from graphc.ops.elementwise import absolute, acosh, cosh, equal, exp, expm1, log, log1p, sinh, tanh, where
+from graphc.ops.elementwise import (
+    absolute,
+    acosh,
+    add,
+    cosh,
+    divide,
+    equal,
+    exp,
+    expm1,
+    log,
+    log1p,
+    multiply,
+    sigmoid,
+    sinh,
+    subtract,
+    tanh,
+    where,
+)  # fmt: skip
 from graphc.ops.safe import dlogexprel, dlogtanhc, exprel, langevin, log1mexp, logcosh, sinhc, tanhc
 from graphc.rewrite.arrange import consumed_by
-from graphc.rewrite.compare import are_opposite, multiple
-from graphc.rewrite.rule import Match, Rewriting, Rule
+from graphc.rewrite.build import build
+from graphc.rewrite.compare import are_opposite, factors, multiple
+from graphc.rewrite.polynomial import Monomial, Plan
+from graphc.rewrite.products import argument, divided, is_one_of, multiplied, times_number
+from graphc.rewrite.rule import Form, Made, Match, Rebuilder, Rewriting, Root, Rule
 
 x, y, z = variable("x"), variable("y"), variable("z")
 HALF, QUARTER = Rational(1, 2), Rational(1, 4)
@@ -53,7 +75,46 @@ def written(match: Match) -> bool:
     return match.builder.as_written
 
 
+def logistic(builder: Rebuilder, root: Root) -> Made | None:
+    """y + y*tanh(x) = 2*y*sigmoid(2*x), y - y*tanh(x) = 2*y*sigmoid(-2*x), y*tanh(x) - y = -2*y*sigmoid(-2*x)."""
+    if tanh not in builder.present:
+        return None
+    a, b = (factors(builder, atom) for atom in root.operands)
+    if a is None or b is None:
+        return None
+    b = Monomial(b.coefficient * (-1 if root.operation is subtract else 1), b.powers)
+    for y, product in ((a, b), (b, a)):
+        share = divided(product.powers, y.powers)
+        x = argument(builder, next(iter(share)), tanh) if [*share.values()] == [1] else None
+        if x is not None and y.coefficient and abs(product.coefficient) == abs(y.coefficient):
+            twice = times_number(builder, x, Fraction(2) * product.coefficient / y.coefficient)
+            whole = multiplied(y.powers, (builder.apply(sigmoid, (twice,)), 1))
+            return build(builder, Plan([Monomial(2 * y.coefficient, whole)]))
+    return None
+
+
+def whole_logistic(builder: Rebuilder, root: Root) -> Made | None:
+    """(2*sigmoid(x))/2 = sigmoid(x): its own rules then see it."""
+    if sigmoid not in builder.present or all(isinstance(a, Symbol) for a in root.operands):
+        return None
+    a, b = (factors(builder, atom) for atom in root.operands)
+    if a is None or b is None or not b.coefficient:
+        return None
+    inverse = root.operation is divide
+    c, powers = (
+        (a.coefficient / b.coefficient, divided(a.powers, b.powers))
+        if inverse
+        else (a.coefficient * b.coefficient, {**a.powers, **b.powers})
+    )
+    if c != 1 or [*powers.values()] != [1]:
+        return None
+    (atom,) = powers
+    return atom if is_one_of(builder, atom, sigmoid) else None
+
+
 HYPERBOLIC: tuple[Rewriting, ...] = (
+    Form("logistic from tanh", (add, subtract), logistic, "the difference of equal numbers for x << 0 or x >> 0", "1/2 + tanh(x/2)/2"),
+    Form("half of twice a logistic", (multiply, divide), whole_logistic, "its own rules then see it", "2*sigmoid(x)/2"),
     Rule("hyperbolic sine", exp(x) - exp(y), 2 * sinh(x), opposite,
          "the difference of equal numbers near 0", "exp(x) - exp(-x)"),
     Rule("hyperbolic cosine", exp(x) + exp(y), 2 * cosh(x), opposite,

@@ -14,9 +14,9 @@ from sympy import Basic, Rational
 
 from graphc.graph.graph import operands, statics
 from graphc.graph.operation import Value, operation_of
-from graphc.ops.composite import norm
+from graphc.ops.composite import norm, softmax
 from graphc.ops.contraction import contract
-from graphc.ops.elementwise import absolute, divide, multiply, power, sqrt
+from graphc.ops.elementwise import absolute, divide, exp, multiply, power, sigmoid, sqrt, subtract, where
 from graphc.ops.indexing import diagonal
 from graphc.ops.movement import reshape, slice_
 from graphc.ops.program import size_
@@ -24,6 +24,7 @@ from graphc.ops.reduction import sum_
 from graphc.rewrite.build import summed
 from graphc.rewrite.compare import factors
 from graphc.rewrite.polynomial import Monomial, Powers
+from graphc.rewrite.positive import DEEPEST, HALF, MOVES, positive_log
 from graphc.rewrite.products import divided, is_one_of
 from graphc.rewrite.rule import Form, Made, Rebuilder, Root
 from graphc.rewrite.structure import without_transposes
@@ -37,6 +38,7 @@ _OF_SQUARES = (
     reshape,
     slice_,
 )  # what a multiple of a sum of squares may be
+_SHARES = (sigmoid, softmax)
 
 
 def of_powers(builder: Rebuilder, root: Root) -> Made | None:
@@ -137,9 +139,38 @@ def _length_of_itself(builder: Rebuilder, expr: Basic) -> Value | None:
     return norm(builder.value(x), tuple(k for k, c in enumerate(a) if c not in kept), False)  # type: ignore[no-any-return]
 
 
+def of_shares(builder: Rebuilder, root: Root) -> Made | None:
+    """sqrt(p) = exp(log(p)/2) and p^c = exp(c*log(p)) of probabilities p and their products."""
+    if builder.present.isdisjoint(_SHARES):
+        return None
+    atom, c = root.operands if root.operation is power else (*root.operands, HALF)
+    if c.is_Integer or not _is_share(builder, atom) or (logarithm := positive_log(builder, atom)) is None:
+        return None
+    return Root(exp, ((builder.value(c) * logarithm).atom,))
+
+
+def _is_share(builder: Rebuilder, atom: Basic) -> bool:
+    """True for what is made of logistic functions and softmax by products and moves alone."""
+    todo = [atom]
+    for _ in range(DEEPEST):
+        if not todo:
+            return True
+        expr = builder.inside(todo.pop())
+        operation = None if expr is None else operation_of(expr)
+        if expr is None or operation not in (*_SHARES, multiply, subtract, where, *MOVES):
+            return False
+        if operation not in _SHARES:
+            todo += operands(expr)[:1] if operation in MOVES else operands(expr)[operation is not multiply :]
+    return False
+
+
 POWER = Form(
     "root of a power", (sqrt,), of_powers, "the power overflows, and the root has no derivative at 0", "sqrt(x^4/9)",
 )  # fmt: skip
 NORM = Form(
     "norm", (sqrt,), norms, "the squares overflow, and the root has no derivative at 0", "input x[n]; sqrt(x @ x)",
+)  # fmt: skip
+SHARE = Form(
+    "root of a probability", (sqrt, power), of_shares, "0 times inf in its derivative, where p is 0 and sqrt(p) is not",
+    "sqrt(sigmoid(x)*sigmoid(-x))",
 )  # fmt: skip

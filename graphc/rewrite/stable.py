@@ -63,10 +63,10 @@ from graphc.rewrite.products import DISTRIBUTED, EXPONENTIAL, ROOT
 from graphc.rewrite.quotients import LIMIT, MEAN, RATIONALISED, SHRINKING, TANGENT
 from graphc.rewrite.remainders import LATE as REMAINDERS_LATE
 from graphc.rewrite.remainders import REMAINDERS
-from graphc.rewrite.roots import NORM, POWER
+from graphc.rewrite.roots import NORM, POWER, SHARE
 from graphc.rewrite.rule import Match, Rewriting, Rule
 from graphc.rewrite.vanishing import GAMMA, IDENTITY, LOGGAMMA, VANISHING
-from graphc.rewrite.weights import WEIGHTED
+from graphc.rewrite.weights import MIXTURE, WEIGHTED
 
 x, y, z, c = variable("x"), variable("y"), variable("z"), variable("c")
 HALF = Rational(1, 2)
@@ -168,16 +168,6 @@ _LOGISTIC = (
          "the difference of equal numbers for x << 0", "1 - sigmoid(-x)"),
     Rule("1 - logistic", 1 - sigmoid(x), sigmoid(-x), exact,
          "the difference of equal numbers for x >> 0", "1 - sigmoid(x)"),
-    Rule("logistic from tanh", 1 + tanh(x), 2 * sigmoid(2 * x), None,
-         "the difference of equal numbers for x << 0", "1 + tanh(x)"),
-    Rule("logistic from -tanh", 1 - tanh(x), 2 * sigmoid(-2 * x), None,
-         "the difference of equal numbers for x >> 0", "1 - tanh(x)"),
-    Rule("logistic from a multiple of tanh", y + y * tanh(x), 2 * y * sigmoid(2 * x), None,
-         "the difference of equal numbers for x << 0", "0.5 + 0.5*tanh(x)"),
-    Rule("logistic from a multiple of -tanh", y - y * tanh(x), 2 * y * sigmoid(-2 * x), None,
-         "the difference of equal numbers for x >> 0", "0.5 - 0.5*tanh(x)"),
-    Rule("tanh - 1", tanh(x) - 1, -2 * sigmoid(-2 * x), None,
-         "the difference of equal numbers for x >> 0", "tanh(x) - 1"),
     Rule("logistic less its mirror image", sigmoid(x) - sigmoid(y), tanh(HALF * x), opposite,
          "the difference of equal numbers near 0", "sigmoid(x) - sigmoid(-x)"),
     Rule("twice logistic - 1", 2 * sigmoid(x) - 1, tanh(HALF * x), None,
@@ -265,6 +255,7 @@ _SOFTMAX = (
 _ROOTS: tuple[Rewriting, ...] = (
     NORM,
     POWER,
+    SHARE,
     *(Rule(f"absolute value of {f.name}", absolute(f(x)), f(x), None, "it is positive, and has a derivative", f"abs({f.name}(x))")
       for f in (cosh, exp, sigmoid, softplus)),
     Rule("hypotenuse", sqrt(x**2 + y**2), hypot(x, y), None,
@@ -345,6 +336,7 @@ STABLE: tuple[Rewriting, ...] = (
     *WEIGHTED,
     LOG,
     LOG1P,
+    MIXTURE,
     LONGER,
     ROOT,
     *_ROOTS,

@@ -1,24 +1,38 @@
 """Sums of exponentials with weights, as a masked softmax by products: m*exp(x)/sum(m*exp(x)), m of 0 and 1.
 
-In: nothing.  Out: `WEIGHTED`, stable rules.
+In: nothing, or a logarithm in a builder.  Out: `WEIGHTED`, stable rules, and `MIXTURE`, tried after those of positive sums.
 Always holds: the largest exponent that has a weight is subtracted, a constant for derivatives, as the quotient does not
 depend on it; what has no weight may be larger, and is kept from overflowing.
 """
 
 from __future__ import annotations
 
-from sympy import Integer, S
+from sympy import Integer, S, Symbol
 
 from graphc.graph.graph import operands, statics
-from graphc.graph.operation import Term, operation_of, variable
-from graphc.ops.elementwise import divide, exp, log, minimum, multiply, multiply_no_nan, not_equal, where
+from graphc.graph.operation import Term, Value, operation_of, variable
+from graphc.ops.elementwise import (
+    add,
+    divide,
+    exp,
+    log,
+    maximum,
+    minimum,
+    multiply,
+    multiply_no_nan,
+    not_equal,
+    sigmoid,
+    subtract,
+    where,
+)  # fmt: skip
 from graphc.ops.program import stop_gradient
 from graphc.ops.reduction import largest, sum_
 from graphc.rewrite.build import applied, summed
-from graphc.rewrite.compare import factors
+from graphc.rewrite.compare import factors, summands
 from graphc.rewrite.polynomial import Monomial
-from graphc.rewrite.products import apart, argument, multiplied, on_products
-from graphc.rewrite.rule import Form, Match, Rebuilder, Rewriting, Rule, made
+from graphc.rewrite.positive import positive_log
+from graphc.rewrite.products import apart, argument, is_one_of, multiplied, on_products
+from graphc.rewrite.rule import Form, Made, Match, Rebuilder, Rewriting, Root, Rule, made
 
 MOST = Integer(80)  # exp(80) is a number in float32, too
 
@@ -63,6 +77,38 @@ def weighted_shares(builder: Rebuilder, m: Monomial) -> Monomial | None:
     return None
 
 
+def log_of_mixture(builder: Rebuilder, root: Root) -> Made | None:
+    """log(u*p + v*q) = c + log(u*exp(log(p) - c) + v*exp(log(q) - c)) with the larger c that has a weight."""
+    (atom,) = root.operands
+    terms = summands(builder, atom) if is_one_of(builder, atom, add, subtract) else None
+    parts = [_weighted_share(builder, m) for m in terms or ()]
+    if len(parts) != 2 or None in parts:
+        return None
+    (u, x), (v, y) = (p for p in parts if p is not None)
+    if not any(isinstance(w.atom, Symbol) for w in (u, v)):
+        return None
+    largest_ = maximum(*(where(not_equal(w, 0), z, -S.Infinity) for w, z in ((u, x), (v, y))))
+    top = stop_gradient(largest_)
+    first, second = (w * exp(minimum(z - top, MOST)) for w, z in ((u, x), (v, y)))
+    whole = top + log(first + second)
+    return whole.atom if whole.type == builder.type_of(atom) else None
+
+
+def _weighted_share(builder: Rebuilder, m: Monomial) -> tuple[Value, Value] | None:
+    """u and log(p) of a product u*p, where p is a probability or an exponential from which nothing has been subtracted."""
+    for share, e in m.powers.items():
+        x = argument(builder, share, exp)
+        if e == 1 and (is_one_of(builder, share, sigmoid) or (x is not None and not is_one_of(builder, x, minimum))):
+            weight = Monomial(m.coefficient, multiplied(m.powers, (share, -1)))
+            logarithm = positive_log(builder, share)
+            return None if logarithm is None else (builder.value(summed(builder, [weight])), logarithm)
+    return None
+
+
+MIXTURE = Form(
+    "log of a mixture", (log,), log_of_mixture, "log(0) where what counts is small, and exp(x) overflows",
+    "log(t*sigmoid(x) + (1 - t)*sigmoid(-x))",
+)  # fmt: skip
 WEIGHTED: tuple[Rewriting, ...] = (
     Form("softmax with weights", (multiply, divide), on_products(weighted_shares, sum_),
          "inf/inf where an x is large, 0/0 where all that count are small",
