@@ -70,7 +70,7 @@ SPELLED = [
     ("x/(exp(x) - 1)", {"x": 0}, 1, {"x": -0.5}),
     ("(1 - cos(x))/x^2", {"x": 0}, 0.5, {"x": 0}),
     ("log(1 + x)/x", {"x": 0}, 1, {"x": -0.5}),
-    ("tanh(x)/x", {"x": 0}, 1, {"x": 0}),
+    *((f"{f}(x)/x", {"x": 0}, 1, {"x": 0}) for f in ("tanh", "atan", "asin", "asinh", "atanh")),
     ("max(x, 0) + log(1 + exp(-abs(x)))", {"x": 0}, math.log(2), {"x": 0.5}),
 ]  # fmt: skip
 DOCUMENT = Path(__file__).parents[2] / "docs" / "kinks.md"
