@@ -57,7 +57,7 @@ def _twice(match: Match) -> bool:
     return bool(multiple(match.builder, match.atom("y"), match.atom("x")) == 2)
 
 
-def _not_chosen(match: Match) -> bool:
+def not_chosen(match: Match) -> bool:
     """The result is no branch of a choice, as it is once the rule has fired."""
     return not consumed_by(match.builder, where)
 
@@ -181,7 +181,7 @@ LATE: tuple[Rewriting, ...] = (
     Rule("log of tanh(x) over x", log(tanhc(x)), -log1p(x * langevin(x, 0)), None, "tanhc(x) rounds to 1 near 0", "log(tanhc(x))"),
     Rule("log of expm1(x) over x", log(exprel(x)),
          where(absolute(x) < 1, HALF * x + logcosh(HALF * x) - log1p(HALF * x * langevin(HALF * x, 0)),
-               where(x < 0, log(exprel(x)), x + log1mexp(-x) - log(x))), _not_chosen,
+               where(x < 0, log(exprel(x)), x + log1mexp(-x) - log(x))), not_chosen,
          "expm1(x) overflows, and exprel(x) rounds to 1 near 0", "log(exprel(x))"),
     Rule("square of dlogexprel less its slope", dlogexprel(x) ** 2 - QUARTER * langevin(y, 1), _OF_EXPREL, half,
          "the difference of equal numbers for x << 0", "dlogexprel(x)^2 - 0.25*langevin(x/2, 1)"),

@@ -49,10 +49,10 @@ from graphc.ops.safe import exprel, log1mexp, log1prel, logsoftplus, sinc, sinhc
 from graphc.ops.special import gamma, loggamma
 from graphc.rewrite.arrange import DIRECTION
 from graphc.rewrite.compare import factors, multiple
-from graphc.rewrite.differences import CONJUGATE, DIFFERENCE, LATE
+from graphc.rewrite.differences import CONJUGATE, DIFFERENCE, LATE, OF_QUOTIENT
 from graphc.rewrite.error_function import ERROR_FUNCTION
 from graphc.rewrite.fractions import FRACTIONS
-from graphc.rewrite.hyperbolic import HYPERBOLIC, exact, half, opposite, written
+from graphc.rewrite.hyperbolic import HYPERBOLIC, exact, half, not_chosen, opposite, written
 from graphc.rewrite.hyperbolic import LATE as HYPERBOLIC_LATE
 from graphc.rewrite.hypotenuses import LEG, PYTHAGORAS, SEVERAL
 from graphc.rewrite.hypotenuses import LONGER as LONGER_HYPOTENUSE
@@ -344,6 +344,7 @@ STABLE: tuple[Rewriting, ...] = (
     LONGER_HYPOTENUSE,
     *_SPREAD,
     *_LOGARITHMS,
+    OF_QUOTIENT,
     FRACTIONS,
     DIFFERENCE,
     PYTHAGORAS,
@@ -360,4 +361,13 @@ PRECISE: tuple[Rewriting, ...] = (
     *REMAINDERS_LATE,
     Rule("difference of squares", x**2 - y**2, (x - y) * (x + y), _used_once,
          "the difference of large numbers where x is near y", "x^2 - y^2"),
+)  # fmt: skip
+
+# These are for what is computed, when all derivatives are taken: they are those of the formula as written.
+NEAR_EXTREMES: tuple[Rewriting, ...] = (
+    Rule("log of cosine", log(cos(x)), where(cos(x) > HALF, log1p(-2 * sin(HALF * x) ** 2), log(cos(x))), not_chosen,
+         "cos(x) rounds to 1 near 0", "log(cos(x))"),
+    Rule("inverse of cosine near 1", acos(1 - x), where(x < 1, 2 * asin(sqrt(HALF * x)), acos(1 - x)), not_chosen,
+         "1 - x rounds to 1 for small x", "acos(1 - x)"),
+    Rule("inverse of cosh near 1", acosh(1 + x), 2 * asinh(sqrt(HALF * x)), None, "1 + x rounds to 1 for small x", "acosh(1 + x)"),
 )  # fmt: skip
