@@ -6,11 +6,10 @@ Always holds: both sides are equal wherever the left one is finite.
 
 from __future__ import annotations
 
-from fractions import Fraction
+from sympy import Basic, Number, Rational
 
-from sympy import Rational, Symbol
-
-from graphc.graph.operation import Term, variable
+from graphc.graph.graph import operands
+from graphc.graph.operation import Term, operation_of, variable
 from graphc.ops.elementwise import (
     absolute,
     acosh,
@@ -33,13 +32,14 @@ from graphc.ops.safe import dlogexprel, dlogtanhc, exprel, langevin, log1mexp, l
 from graphc.rewrite.arrange import consumed_by
 from graphc.rewrite.build import build
 from graphc.rewrite.compare import are_opposite, factors, multiple
-from graphc.rewrite.polynomial import Monomial, Plan
+from graphc.rewrite.polynomial import PRODUCTS, Monomial, Plan
 from graphc.rewrite.products import argument, divided, is_one_of, multiplied, times_number
 from graphc.rewrite.rule import Form, Made, Match, Rebuilder, Rewriting, Root, Rule
 
 x, y, z = variable("x"), variable("y"), variable("z")
 HALF, QUARTER = Rational(1, 2), Rational(1, 4)
 LOG2 = Term(log, (2,))
+FACTORS = 8  # of a product, that are looked at for a tanh
 
 
 def opposite(match: Match) -> bool:
@@ -79,34 +79,50 @@ def logistic(builder: Rebuilder, root: Root) -> Made | None:
     """y + y*tanh(x) = 2*y*sigmoid(2*x), y - y*tanh(x) = 2*y*sigmoid(-2*x), y*tanh(x) - y = -2*y*sigmoid(-2*x)."""
     if tanh not in builder.present:
         return None
-    a, b = (factors(builder, atom) for atom in root.operands)
-    if a is None or b is None:
-        return None
-    b = Monomial(b.coefficient * (-1 if root.operation is subtract else 1), b.powers)
-    for y, product in ((a, b), (b, a)):
-        share = divided(product.powers, y.powers)
-        x = argument(builder, next(iter(share)), tanh) if [*share.values()] == [1] else None
-        if x is not None and y.coefficient and abs(product.coefficient) == abs(y.coefficient):
-            twice = times_number(builder, x, Fraction(2) * product.coefficient / y.coefficient)
-            whole = multiplied(y.powers, (builder.apply(sigmoid, (twice,)), 1))
-            return build(builder, Plan([Monomial(2 * y.coefficient, whole)]))
+    first, second = root.operands
+    minus = -1 if root.operation is subtract else 1
+    for atom, other, s, t in ((first, second, 1, minus), (second, first, minus, 1)):
+        product = factors(builder, atom) if _has_tanh(builder, atom) else None
+        places = {a: argument(builder, a, tanh) for a, e in product.powers.items() if e == 1} if product else {}
+        y = factors(builder, other) if any(places.values()) else None
+        if product is None or y is None or not y.coefficient:
+            continue
+        share, ratio = divided(product.powers, y.powers), s * t * product.coefficient / y.coefficient
+        x = places.get(next(iter(share))) if len(share) == 1 else None
+        if x is not None and abs(ratio) == 1:
+            whole = multiplied(y.powers, (builder.apply(sigmoid, (times_number(builder, x, 2 * ratio),)), 1))
+            return build(builder, Plan([Monomial(2 * t * y.coefficient, whole)]))
     return None
+
+
+def _has_tanh(builder: Rebuilder, atom: Basic) -> bool:
+    """True where a tanh is among a product's first factors."""
+    todo = [atom]
+    for _ in range(FACTORS):
+        expr = builder.inside(todo.pop()) if todo else None
+        operation = None if expr is None else operation_of(expr)
+        if operation is tanh:
+            return True
+        if expr is not None and operation in PRODUCTS:
+            todo += operands(expr)
+    return False
 
 
 def whole_logistic(builder: Rebuilder, root: Root) -> Made | None:
     """(2*sigmoid(x))/2 = sigmoid(x): its own rules then see it."""
-    if sigmoid not in builder.present or all(isinstance(a, Symbol) for a in root.operands):
+    numbers = [a for a in root.operands if isinstance(a, Number)]
+    if (
+        sigmoid not in builder.present
+        or len(numbers) != 1
+        or not any(is_one_of(builder, a, *PRODUCTS) for a in root.operands)
+    ):
         return None
     a, b = (factors(builder, atom) for atom in root.operands)
     if a is None or b is None or not b.coefficient:
         return None
-    inverse = root.operation is divide
-    c, powers = (
-        (a.coefficient / b.coefficient, divided(a.powers, b.powers))
-        if inverse
-        else (a.coefficient * b.coefficient, {**a.powers, **b.powers})
-    )
-    if c != 1 or [*powers.values()] != [1]:
+    n = -1 if root.operation is divide else 1
+    powers = multiplied(a.powers, *((atom, n * e) for atom, e in b.powers.items()))
+    if a.coefficient * b.coefficient**n != 1 or [*powers.values()] != [1]:
         return None
     (atom,) = powers
     return atom if is_one_of(builder, atom, sigmoid) else None

@@ -7,6 +7,8 @@ depend on it; what has no weight may be larger, and is kept from overflowing.
 
 from __future__ import annotations
 
+from functools import reduce
+
 from sympy import Integer, S, Symbol
 
 from graphc.graph.graph import operands, statics
@@ -30,7 +32,7 @@ from graphc.ops.reduction import largest, sum_
 from graphc.rewrite.build import applied, summed
 from graphc.rewrite.compare import factors, summands
 from graphc.rewrite.polynomial import Monomial
-from graphc.rewrite.positive import positive_log
+from graphc.rewrite.positive import MOST_POWERS, positive_log
 from graphc.rewrite.products import apart, argument, is_one_of, multiplied, on_products
 from graphc.rewrite.rule import Form, Made, Match, Rebuilder, Rewriting, Root, Rule, made
 
@@ -78,19 +80,16 @@ def weighted_shares(builder: Rebuilder, m: Monomial) -> Monomial | None:
 
 
 def log_of_mixture(builder: Rebuilder, root: Root) -> Made | None:
-    """log(u*p + v*q) = c + log(u*exp(log(p) - c) + v*exp(log(q) - c)) with the larger c that has a weight."""
+    """log(u*p + v*q + ...) = c + log(u*exp(log(p) - c) + v*exp(log(q) - c) + ...) with the largest c that has a weight."""
     (atom,) = root.operands
     terms = summands(builder, atom) if is_one_of(builder, atom, add, subtract) else None
-    parts = [_weighted_share(builder, m) for m in terms or ()]
-    if len(parts) != 2 or None in parts:
+    parts = [part for m in terms or () if (part := _weighted_share(builder, m)) is not None]
+    if terms is None or not 1 < len(parts) == len(terms) <= MOST_POWERS:
         return None
-    (u, x), (v, y) = (p for p in parts if p is not None)
-    if not any(isinstance(w.atom, Symbol) for w in (u, v)):
+    if not any(isinstance(w.atom, Symbol) for w, _ in parts):
         return None
-    largest_ = maximum(*(where(not_equal(w, 0), z, -S.Infinity) for w, z in ((u, x), (v, y))))
-    top = stop_gradient(largest_)
-    first, second = (w * exp(minimum(z - top, MOST)) for w, z in ((u, x), (v, y)))
-    whole = top + log(first + second)
+    top = stop_gradient(reduce(maximum, (where(not_equal(w, 0), x, -S.Infinity) for w, x in parts)))
+    whole = top + log(reduce(add, (w * exp(minimum(x - top, MOST)) for w, x in parts)))
     return whole.atom if whole.type == builder.type_of(atom) else None
 
 

@@ -135,6 +135,13 @@ def test_mixtures_of_exponentials() -> None:
         assert slope == pytest.approx(u * np.exp(x - top) / total if u else 0, rel=1e-13)
 
 
+def test_mixture_of_three() -> None:
+    text = "input w[3]; input x; log(w[0]*exp(x) + w[1]*exp(2*x) + w[2]*sigmoid(-x))"
+    for w, x, want, slope in (([1, 2, 3], 1000.0, 2000 + np.log(2), 2), ([1, 0, 3], 1000.0, 1000.0, 1), ([0, 0, 3], 1000.0, np.log(3) - 1000, -1)):  # fmt: skip
+        value, found = value_and_slope(text, w=np.array(w, float), x=x)
+        assert (value, found) == pytest.approx((want, slope), rel=1e-13)
+
+
 def test_logarithm_of_a_product_of_choices() -> None:
     text = "input x[n], t[n]; p = sigmoid(x); log(prod(where(t > 0.5, p, 1 - p)))"
     x, t = np.array([-1000.0, 1000.0, 2.0]), np.array([1.0, 0.0, 1.0])
