@@ -130,7 +130,7 @@ def _length_of_itself(builder: Rebuilder, expr: Basic) -> Value | None:
         else:
             result = "".join(c for k, c in enumerate(result) if k not in statics(step)[0])
     x, y, sizes = builder.look(x), builder.look(y), builder.type_of(x).shape
-    pairs = list(zip(a, b, sizes, strict=True)) if x == y else []
+    pairs = list(zip(a, b, sizes, strict=True)) if x == y and len({*a}) == len(a) else []
     kept = [c for c, d, _ in pairs if c == d and c in result]
     alone = {c for one, other, size in pairs if one != other for c in (one, other)}
     ones = {c for one, other, size in pairs if one != other and size == 1 for c in (one, other)}

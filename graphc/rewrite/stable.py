@@ -365,8 +365,9 @@ PRECISE: tuple[Rewriting, ...] = (
 
 # These are for what is computed, when all derivatives are taken: they are those of the formula as written.
 NEAR_EXTREMES: tuple[Rewriting, ...] = (
-    Rule("log of cosine", log(cos(x)), where(cos(x) > HALF, log1p(-2 * sin(HALF * x) ** 2), log(cos(x))), not_chosen,
-         "cos(x) rounds to 1 near 0", "log(cos(x))"),
+    *(Rule(f"log of cosine{k}", log(c), where(c > HALF, HALF * log1p(-(sin(x) ** 2)), log(c)), not_chosen,
+           "cos(x) rounds to 1 near 0", text)
+      for c, k, text in ((cos(x), "", "log(cos(x))"), (absolute(cos(x)), ", absolute", "log(abs(cos(x)))"))),
     Rule("inverse of cosine near 1", acos(1 - x), where(x < 1, 2 * asin(sqrt(HALF * x)), acos(1 - x)), not_chosen,
          "1 - x rounds to 1 for small x", "acos(1 - x)"),
     Rule("inverse of cosh near 1", acosh(1 + x), 2 * asinh(sqrt(HALF * x)), None, "1 + x rounds to 1 for small x", "acosh(1 + x)"),

@@ -24,6 +24,7 @@ from graphc.ops.reduction import largest, prod, smallest, sum_
 from graphc.ops.shape import reduced
 from graphc.rewrite.build import build
 from graphc.rewrite.polynomial import Monomial, Plan, Region, monomial
+from graphc.rewrite.products import multiplied
 from graphc.rewrite.rule import Form, Made, Rebuilder, Root
 
 REDUCTIONS = (sum_, prod, largest, smallest, norm, logsumexp)
@@ -234,7 +235,7 @@ def scalar_out_of_sum(builder: Rebuilder, root: Root) -> Made | None:
     if builder.type_of(term).shape != builder.type_of(atom).shape:
         return None
     total = builder.apply(sum_, (term,), root.statics)
-    return build(builder, Plan([Monomial(found.coefficient, {**outside, total: 1})]))
+    return build(builder, Plan([Monomial(found.coefficient, multiplied(outside, (total, 1)))]))
 
 
 def sum_of_contraction(builder: Rebuilder, root: Root) -> Made | None:

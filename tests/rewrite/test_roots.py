@@ -67,12 +67,21 @@ def test_lengths_of_rows(text: str) -> None:
     np.testing.assert_allclose(slope, [[0, 0], [0.6, -0.8], [0.6, 0.8]], rtol=1e-14)
 
 
-def test_what_is_no_length() -> None:
-    for text in ("sqrt(trace(x @ x))", 'sqrt(sum(einsum("ij,kj->ik", x, x)))', "sqrt(sum(x @ x.T))"):
-        f = graphc.compile(f"input x[n, n]; {text}")
-        x = np.array([[2.0, 0.5], [3.0, 1.0]])
-        product = x @ x if "trace" in text else x @ x.T
-        assert f(x=x) == pytest.approx(np.sqrt(np.trace(product) if "trace" in text else product.sum()))
+A = np.array([[2.0, 0.5], [3.0, 1.0]])
+
+
+@pytest.mark.parametrize(
+    ("text", "square"),
+    [
+        ("sqrt(trace(x @ x))", np.trace(A @ A)),
+        ('sqrt(sum(einsum("ij,kj->ik", x, x)))', (A @ A.T).sum()),
+        ("sqrt(sum(x @ x.T))", (A @ A.T).sum()),
+        ('sqrt(trace(einsum("jk,jk->kj", x.T, x)))', A[0, 0] ** 2 + A[1, 1] ** 2),
+        ('sqrt(sum(einsum("ij,kl->ij", x, x)))', A.sum() ** 2),
+    ],
+)
+def test_what_is_no_length(text: str, square: float) -> None:
+    assert graphc.compile(f"input x[2, 2]; {text}")(x=A) == pytest.approx(np.sqrt(square))
 
 
 @pytest.mark.parametrize(
