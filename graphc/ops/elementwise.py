@@ -498,6 +498,8 @@ atan2: Operation = elementwise(
 
 
 def _hypot_partials(y: Value, a: Value, b: Value) -> tuple[Any, Any]:
+    if any(leg.atom.is_Number and leg.atom != 0 for leg in (a, b)):  # never 0
+        return a / y, b / y
     at_origin = equal(y, 0)
     return where(at_origin, 0, a / y), where(at_origin, 0, b / y)
 

@@ -24,12 +24,12 @@ from graphc.rewrite.overflow import BOUNDED, DIRECTION, HYPOTENUSE, SHARE, SUM_O
 from graphc.rewrite.reciprocals import share_reciprocals
 from graphc.rewrite.rule import Form, Rewriting, Rule
 from graphc.rewrite.squares import factor_squares
-from graphc.rewrite.stable import PRECISE, STABLE
+from graphc.rewrite.stable import NEAR_EXTREMES, PRECISE, STABLE
 from graphc.rewrite.trials import ALL, Result, Trials
 
 _PRECISE, _SHORT = index_of(PRECISE), index_of(CANONICAL, CHEAP)
 # For what is computed, after all derivatives are taken: differences of what is nearly equal, then what overflows.
-_NEAR: tuple[Rewriting, ...] = (MEAN, POWERS_OF_LOGARITHM, DIRECTIONS, NEARLY_ONE)
+_NEAR: tuple[Rewriting, ...] = (MEAN, POWERS_OF_LOGARITHM, DIRECTIONS, NEARLY_ONE, *NEAR_EXTREMES)
 _FAR: tuple[Rewriting, ...] = (SUM_OVER_SUM, BOUNDED, SHARE, COMPOUND, HYPOTENUSE, DIRECTION)
 COMPUTED = (*_NEAR, *_FAR)
 _COMPUTED = tuple(map(index_of, (_NEAR, _FAR)))

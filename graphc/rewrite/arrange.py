@@ -245,9 +245,10 @@ def guarded_direction(builder: Rebuilder, root: Root) -> Made | None:
 
 
 def _measured(builder: Rebuilder, length: Basic) -> tuple[Basic, ...]:
-    """What a length is the length of, where its operands have its shape or more."""
-    found = [a for o in (norm, hypot, hypot_of_several, absolute) for a in _defined_by(builder, length, o)]
-    return tuple(map(builder.look, found))
+    """What a length is the length of, where its operands have its shape or more; nothing where it is never 0."""
+    operations = (norm, hypot, hypot_of_several, absolute)
+    found = [builder.look(a) for o in operations for a in _defined_by(builder, length, o)]
+    return () if any(a.is_Number and a != 0 for a in found) else tuple(found)
 
 
 def _guarded(builder: Rebuilder, m: Monomial, x: Basic, length: Basic) -> Made | None:

@@ -10,7 +10,7 @@ from sympy import Basic, Symbol
 
 from graphc.graph.graph import operands
 from graphc.graph.operation import operation_of, variable
-from graphc.ops.elementwise import absolute, add, divide, equal, hypot, logical_not, negate, subtract, where
+from graphc.ops.elementwise import absolute, add, divide, logical_not, negate, subtract, where
 from graphc.rewrite.arrange import PRODUCT
 from graphc.rewrite.build import summed
 from graphc.rewrite.compare import summands
@@ -18,19 +18,13 @@ from graphc.rewrite.polynomial import Monomial, fraction
 from graphc.rewrite.rule import Form, Made, Match, Rebuilder, Rewriting, Root, Rule
 from graphc.rewrite.structure import STRUCTURE
 
-w, x, y, z, c = (variable(name) for name in "wxyzc")
+x, y, z, c = (variable(name) for name in "xyzc")
 
 
 def _negative(match: Match) -> bool:
     """c is a number below 0."""
     atom = match.atom("c")
     return bool(atom.is_Rational and atom < 0)
-
-
-def _not_zero(match: Match) -> bool:
-    """w is a number other than 0."""
-    atom = match.atom("w")
-    return bool(atom.is_Number and atom != 0)
 
 
 def plus_negative_quotient(builder: Rebuilder, root: Root) -> Made | None:
@@ -98,8 +92,6 @@ _CHOICES = (
         (where(c, 0, x) + where(c, 0, y), where(c, 0, x + y), "", "where(c > 0, 0, x) + where(c > 0, 0, y)"),
         (where(c, x, 0) + where(c, y, 0), where(c, x + y, 0), " otherwise", "where(c > 0, x, 0) + where(c > 0, y, 0)"),
     )),
-    Rule("hypotenuse that is never 0", where(equal(hypot(x, w), 0), y, z), z, _not_zero,
-         "no choice", "where(hypot(x, 2) == 0, 0, x/hypot(x, 2))"),
     Rule("choices that fill each other", where(c, x, 0) + where(c, 0, y), where(c, x, y), None,
          "one choice instead of two", "where(c > 0, x, 0) + where(c > 0, 0, y)"),
     Rule("choice within the other choice", where(c, x, where(c, y, z)), where(c, x, z), None,

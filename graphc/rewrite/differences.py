@@ -36,10 +36,10 @@ from graphc.ops.elementwise import (
 )  # fmt: skip
 from graphc.rewrite.arrange import consumed_by
 from graphc.rewrite.build import applied, build, summed
-from graphc.rewrite.compare import are_opposite, factors, gap, summands
+from graphc.rewrite.compare import are_opposite, factors, gap, multiple, summands
 from graphc.rewrite.hypotenuses import legs, ratio, squared
 from graphc.rewrite.polynomial import Monomial, Plan, collect
-from graphc.rewrite.products import divided
+from graphc.rewrite.products import divided, is_one_of, times_number
 from graphc.rewrite.rule import Form, Made, Rebuilder, Root
 
 HALF = Integer(1) / Integer(2)
@@ -72,7 +72,7 @@ def late_difference(builder: Rebuilder, root: Root) -> Made | None:
 def _late(builder: Rebuilder, a: Basic, b: Basic) -> bool:
     """True for powers, numbers, and hypotenuses whose legs differ by more than a number."""
     expr = builder.inside(a)
-    if expr is not None and operation_of(expr) is power:
+    if expr is not None and operation_of(expr) in (power, exp):
         return True
     different = {*legs(builder, a)} ^ {*legs(builder, b)}
     return any(isinstance(x, Symbol) for x in different) or any(
@@ -96,6 +96,8 @@ def _from_gap(builder: Rebuilder, a: Basic, b: Basic) -> Made | None:
     operation, x, y, exponent = places
     if operation is log and (u := _mirrored(builder, a, b)) is not None:
         return (2 * atanh(u)).atom
+    if operation is exp:
+        return _of_exponentials(builder, x, y)
     left = gap(builder, x, y)
     inner = None if left is None else build(builder, Plan(left))
     if left is None and operation is divide:  # 1/sqrt(x) - 1/sqrt(y)
@@ -112,6 +114,16 @@ def _from_gap(builder: Rebuilder, a: Basic, b: Basic) -> Made | None:
     if exponent is not None:
         return _of_powers(builder.value(x), builder.value(y), left, exponent)
     return _FORMULAS[operation](builder.value(x), builder.value(y), d).atom
+
+
+def _of_exponentials(builder: Rebuilder, x: Basic, y: Basic) -> Made | None:
+    """exp(c*x) - exp(x) = exp(x)*expm1((c - 1)*x) for a number c > 1, from the exponent nearer to 0: no 0*inf."""
+    c = multiple(builder, x, y)
+    if c is None or c <= 0 or c == 1:
+        return None
+    near, ratio, sign = (y, c, 1) if c > 1 else (x, 1 / c, -1)
+    left = times_number(builder, near, ratio - 1)
+    return (sign * exp(builder.value(near)) * expm1(builder.value(left))).atom
 
 
 def _of_hypotenuses(builder: Rebuilder, a: Basic, b: Basic) -> Basic | None:
@@ -332,7 +344,7 @@ def _places(builder: Rebuilder, a: Basic, b: Basic) -> tuple[Operation, Basic, B
     if operation is power:
         n = builder.look(exponent[0])
         return (power, x, y, n) if n == builder.look(other[0]) and n.is_Rational and not n.is_Integer else None
-    return (operation, x, y, None) if operation in _FORMULAS else None
+    return (operation, x, y, None) if operation in (exp, *_FORMULAS) else None
 
 
 def _logarithmand(builder: Rebuilder, expr: Basic) -> Basic:
@@ -345,6 +357,24 @@ def _square(atom: Basic) -> Basic | None:
     return atom**2 if not isinstance(atom, Symbol) and atom.is_Rational and atom > 0 else None
 
 
+def log_of_quotient(builder: Rebuilder, root: Root) -> Made | None:
+    """log((x + y)/x) = log1p(y/x), log(x/(x + y)) = -log1p(y/x)."""
+    atom = builder.look(root.operands[0])
+    expr = builder.inside(atom)
+    if expr is None or operation_of(expr) is not divide:
+        return None
+    a, b = operands(expr)
+    for whole, part, sign in ((a, b, 1), (b, a, -1)):
+        left = None if is_one_of(builder, part, add, subtract) else gap(builder, whole, part)
+        if left is not None:
+            logarithm = log1p(builder.value(summed(builder, left)) / builder.value(part))
+            return (logarithm if sign > 0 else -logarithm).atom
+    return None
+
+
+OF_QUOTIENT = Form(
+    "log of a quotient near 1", (log,), log_of_quotient, "the quotient rounds to 1 where x is large", "log((x + y)/x)", frozenset((divide,)),
+)  # fmt: skip
 DIFFERENCE = Form(
     "difference of near values", (subtract,), near_difference, "the difference of nearly equal numbers",
     "sqrt(x + 1) - sqrt(x)",

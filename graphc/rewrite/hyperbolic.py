@@ -1,23 +1,45 @@
 """Rules of hyperbolic functions, of exponentials that are such, and of their logarithmic derivatives.
 
-In: nothing.  Out: `HYPERBOLIC`, stable rules; `LATE`, for values alone.
+In: nothing, or a sum or product in a builder.  Out: `HYPERBOLIC`, stable rules; `LATE`, for values alone.
 Always holds: both sides are equal wherever the left one is finite.
 """
 
 from __future__ import annotations
 
-from sympy import Rational
+from sympy import Basic, Number, Rational
 
-from graphc.graph.operation import Term, variable
-from graphc.ops.elementwise import absolute, acosh, cosh, equal, exp, expm1, log, log1p, sinh, tanh, where
+from graphc.graph.graph import operands
+from graphc.graph.operation import Term, operation_of, variable
+from graphc.ops.elementwise import (
+    absolute,
+    acosh,
+    add,
+    cosh,
+    divide,
+    equal,
+    exp,
+    expm1,
+    log,
+    log1p,
+    multiply,
+    sigmoid,
+    sinh,
+    subtract,
+    tanh,
+    where,
+)  # fmt: skip
 from graphc.ops.safe import dlogexprel, dlogtanhc, exprel, langevin, log1mexp, logcosh, sinhc, tanhc
 from graphc.rewrite.arrange import consumed_by
-from graphc.rewrite.compare import are_opposite, multiple
-from graphc.rewrite.rule import Match, Rewriting, Rule
+from graphc.rewrite.build import build
+from graphc.rewrite.compare import are_opposite, factors, multiple
+from graphc.rewrite.polynomial import PRODUCTS, Monomial, Plan
+from graphc.rewrite.products import argument, divided, is_one_of, multiplied, times_number
+from graphc.rewrite.rule import Form, Made, Match, Rebuilder, Rewriting, Root, Rule
 
 x, y, z = variable("x"), variable("y"), variable("z")
 HALF, QUARTER = Rational(1, 2), Rational(1, 4)
 LOG2 = Term(log, (2,))
+FACTORS = 8  # of a product, that are looked at for a tanh
 
 
 def opposite(match: Match) -> bool:
@@ -35,7 +57,7 @@ def _twice(match: Match) -> bool:
     return bool(multiple(match.builder, match.atom("y"), match.atom("x")) == 2)
 
 
-def _not_chosen(match: Match) -> bool:
+def not_chosen(match: Match) -> bool:
     """The result is no branch of a choice, as it is once the rule has fired."""
     return not consumed_by(match.builder, where)
 
@@ -53,7 +75,62 @@ def written(match: Match) -> bool:
     return match.builder.as_written
 
 
+def logistic(builder: Rebuilder, root: Root) -> Made | None:
+    """y + y*tanh(x) = 2*y*sigmoid(2*x), y - y*tanh(x) = 2*y*sigmoid(-2*x), y*tanh(x) - y = -2*y*sigmoid(-2*x)."""
+    if tanh not in builder.present:
+        return None
+    first, second = root.operands
+    minus = -1 if root.operation is subtract else 1
+    for atom, other, s, t in ((first, second, 1, minus), (second, first, minus, 1)):
+        product = factors(builder, atom) if _has_tanh(builder, atom) else None
+        places = {a: argument(builder, a, tanh) for a, e in product.powers.items() if e == 1} if product else {}
+        y = factors(builder, other) if any(places.values()) else None
+        if product is None or y is None or not y.coefficient:
+            continue
+        share, ratio = divided(product.powers, y.powers), s * t * product.coefficient / y.coefficient
+        x = places.get(next(iter(share))) if len(share) == 1 else None
+        if x is not None and abs(ratio) == 1:
+            whole = multiplied(y.powers, (builder.apply(sigmoid, (times_number(builder, x, 2 * ratio),)), 1))
+            return build(builder, Plan([Monomial(2 * t * y.coefficient, whole)]))
+    return None
+
+
+def _has_tanh(builder: Rebuilder, atom: Basic) -> bool:
+    """True where a tanh is among a product's first factors."""
+    todo = [atom]
+    for _ in range(FACTORS):
+        expr = builder.inside(todo.pop()) if todo else None
+        operation = None if expr is None else operation_of(expr)
+        if operation is tanh:
+            return True
+        if expr is not None and operation in PRODUCTS:
+            todo += operands(expr)
+    return False
+
+
+def whole_logistic(builder: Rebuilder, root: Root) -> Made | None:
+    """(2*sigmoid(x))/2 = sigmoid(x): its own rules then see it."""
+    numbers = [a for a in root.operands if isinstance(a, Number)]
+    if (
+        sigmoid not in builder.present
+        or len(numbers) != 1
+        or not any(is_one_of(builder, a, *PRODUCTS) for a in root.operands)
+    ):
+        return None
+    a, b = (factors(builder, atom) for atom in root.operands)
+    if a is None or b is None or not b.coefficient:
+        return None
+    n = -1 if root.operation is divide else 1
+    powers = multiplied(a.powers, *((atom, n * e) for atom, e in b.powers.items()))
+    if a.coefficient * b.coefficient**n != 1 or [*powers.values()] != [1]:
+        return None
+    (atom,) = powers
+    return atom if is_one_of(builder, atom, sigmoid) else None
+
+
 HYPERBOLIC: tuple[Rewriting, ...] = (
+    Form("logistic from tanh", (add, subtract), logistic, "the difference of equal numbers for x << 0 or x >> 0", "1/2 + tanh(x/2)/2"),
+    Form("half of twice a logistic", (multiply, divide), whole_logistic, "its own rules then see it", "2*sigmoid(x)/2"),
     Rule("hyperbolic sine", exp(x) - exp(y), 2 * sinh(x), opposite,
          "the difference of equal numbers near 0", "exp(x) - exp(-x)"),
     Rule("hyperbolic cosine", exp(x) + exp(y), 2 * cosh(x), opposite,
@@ -120,7 +197,7 @@ LATE: tuple[Rewriting, ...] = (
     Rule("log of tanh(x) over x", log(tanhc(x)), -log1p(x * langevin(x, 0)), None, "tanhc(x) rounds to 1 near 0", "log(tanhc(x))"),
     Rule("log of expm1(x) over x", log(exprel(x)),
          where(absolute(x) < 1, HALF * x + logcosh(HALF * x) - log1p(HALF * x * langevin(HALF * x, 0)),
-               where(x < 0, log(exprel(x)), x + log1mexp(-x) - log(x))), _not_chosen,
+               where(x < 0, log(exprel(x)), x + log1mexp(-x) - log(x))), not_chosen,
          "expm1(x) overflows, and exprel(x) rounds to 1 near 0", "log(exprel(x))"),
     Rule("square of dlogexprel less its slope", dlogexprel(x) ** 2 - QUARTER * langevin(y, 1), _OF_EXPREL, half,
          "the difference of equal numbers for x << 0", "dlogexprel(x)^2 - 0.25*langevin(x/2, 1)"),

@@ -39,7 +39,7 @@ from graphc.ops.elementwise import (
     where,
 )  # fmt: skip
 from graphc.ops.indexing import gather
-from graphc.ops.movement import broadcast, reshape, slice_, stack, transpose
+from graphc.ops.movement import broadcast, concat, reshape, slice_, stack, transpose
 from graphc.ops.program import size_
 from graphc.ops.reduction import prod, sum_
 from graphc.ops.safe import log1mexp, logcosh
@@ -52,7 +52,22 @@ MOVES = (slice_, transpose, reshape, broadcast, gather)
 _SUMS = (logaddexp, logaddexp_of_several)
 DEEPEST = 8
 HALF = Rational(1, 2)
-_SEEN_THROUGH = (add, subtract, multiply, divide, negate, power, sqrt, absolute, sum_, prod, stack, *MOVES)
+_SEEN_THROUGH = (
+    add,
+    subtract,
+    multiply,
+    divide,
+    negate,
+    power,
+    sqrt,
+    absolute,
+    sum_,
+    prod,
+    where,
+    stack,
+    concat,
+    *MOVES,
+)
 MOST_POWERS = 8  # operands of logaddexp: each has a derivative, which takes them all
 
 
@@ -136,8 +151,10 @@ def _log(builder: Rebuilder, atom: Basic, depth: int, loose: bool = False) -> Va
         return _log_of_complement(builder, operands(expr)[1], depth)
     if operation is absolute:
         return _log(builder, operands(expr)[0], depth - 1)
-    if operation is stack:
+    if operation in (stack, concat):
         return _log_of_each(builder, expr, depth)
+    if operation is where:
+        return _log_of_choice(builder, expr, depth, loose)
     if operation in (sqrt, sum_, prod, *MOVES):
         return _log_of_one(builder, expr, depth)
     if operation in (add, multiply, divide, power):
@@ -160,13 +177,29 @@ def _log_of_one(builder: Rebuilder, expr: Basic, depth: int) -> Value | None:
 
 
 def _log_of_each(builder: Rebuilder, expr: Basic, depth: int) -> Value | None:
-    parts = []
+    operation, parts = operation_of(expr), []
+    assert operation is not None
     for atom in operands(expr):
         inner = _log(builder, atom, depth - 1)
         if inner is None or inner.shape != builder.type_of(atom).shape:
             return None
         parts.append(inner.atom)
-    return builder.value(builder.apply(stack, tuple(parts), statics(expr)))
+    return builder.value(builder.apply(operation, tuple(parts), statics(expr)))
+
+
+def _log_of_choice(builder: Rebuilder, expr: Basic, depth: int, loose: bool) -> Value | None:
+    """where(c, log(a), log(b)); one of both may be 0, `loose`: or anything."""
+    condition, *branches = operands(expr)
+    logs = [_log(builder, a, depth - 1) for a in branches]
+    if not any(logs):
+        return None
+    for k, atom in enumerate(map(builder.look, branches)):
+        if logs[k] is None and atom == 0:
+            logs[k] = builder.value(-S.Infinity)
+        elif logs[k] is None and loose:
+            logs[k] = builder.value(builder.apply(log, (atom,)))
+    a, b = logs
+    return None if a is None or b is None else where(builder.value(condition), a, b)
 
 
 def _log_of_two(builder: Rebuilder, expr: Basic, depth: int, loose: bool) -> Value | None:

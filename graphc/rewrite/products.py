@@ -32,9 +32,11 @@ from graphc.ops.elementwise import (
     sqrt,
     subtract,
     tanh,
+    where,
 )  # fmt: skip
-from graphc.ops.movement import stack
+from graphc.ops.movement import reshape, stack
 from graphc.ops.reduction import sum_
+from graphc.ops.shape import reduced
 from graphc.rewrite.arrange import outer_product
 from graphc.rewrite.build import applied, build, minus, summed
 from graphc.rewrite.compare import factors, multiple, summands
@@ -101,11 +103,33 @@ def apart(builder: Rebuilder, m: Monomial) -> Monomial:
 
 def tamed_exponentials(builder: Rebuilder, m: Monomial) -> Monomial | None:
     """Shares of sums of exponentials are logistic functions; exponentials that meet these are, too."""
-    if builder.present.isdisjoint((exp, expm1, power)) or not _exponential(builder, m.powers):
+    if builder.present.isdisjoint((exp, expm1, power)):
         return None
-    new = _met(builder, shares(builder, m))
+    whole = _with_named_divisors(builder, m)
+    if not _exponential(builder, whole.powers):
+        return None
+    new = _met(builder, shares(builder, whole))
     new = _one_exponential(builder, _balanced(builder, new))
-    return new if new.powers != m.powers else None
+    return new if new.powers != whole.powers else None
+
+
+def _with_named_divisors(builder: Rebuilder, m: Monomial) -> Monomial:
+    """s = 1/sum(p), a name of its own, as a division by sum(p); s[:, none], too."""
+    if sum_ not in builder.present:
+        return m
+    result = m
+    for atom, e in m.powers.items():
+        bare = argument(builder, atom, reshape)
+        inner = factors(builder, bare or atom) if e > 0 and is_one_of(builder, bare or atom, divide, power) else None
+        if inner is None or len(inner.powers) != 1:
+            continue
+        ((total, n),) = inner.powers.items()
+        if is_one_of(builder, total, sum_):
+            if bare is not None:
+                total = builder.apply(reshape, (total,), (builder.type_of(atom).shape,))
+            powers = multiplied(result.powers, (atom, -e), (total, n * e))
+            result = Monomial(result.coefficient * inner.coefficient**e, powers, m.extra)
+    return result
 
 
 def _exponential(builder: Rebuilder, powers: Powers) -> bool:
@@ -119,7 +143,7 @@ def _exponential(builder: Rebuilder, powers: Powers) -> bool:
         operation = None if expr is None else operation_of(expr)
         if operation in (exp, expm1) or (expr is not None and base_of_power(builder, expr) is not None):
             return True
-        if below and expr is not None and operation in (add, sum_, multiply, stack, *MOVES):
+        if below and expr is not None and operation in (add, sum_, multiply, where, stack, *MOVES):
             todo += [(a, True) for a in operands(expr)]
     return False
 
@@ -177,7 +201,7 @@ def _logistic(builder: Rebuilder, powers: Powers, atom: Basic, x: Basic) -> Powe
         else:
             changes = [(atom, -e), (builder.apply(sigmoid, (minus(builder, y),)), both)]
             if left := e + c * both:
-                changes.append((builder.apply(exp, (_scaled(builder, x, left),)), 1))
+                changes.append((builder.apply(exp, (times_number(builder, x, left),)), 1))
         powers = multiplied(powers, (partner, -both), *changes)
     return powers
 
@@ -204,10 +228,11 @@ def _hyperbolic(builder: Rebuilder, scale: Fraction, powers: Powers, atom: Basic
 def _softmaxes(builder: Rebuilder, powers: Powers) -> Powers:
     """p/sum(p) is softmax(log(p)) for a positive p, where the sum broadcasts against p along its axes; of elements, too."""
     for total, e in list(powers.items()):
-        expr = builder.inside(total) if e < 0 else None
+        expr = builder.inside(argument(builder, total, reshape) or total) if e < 0 else None
         if expr is None or operation_of(expr) is not sum_:
             continue
         p, (axes, keepdims) = builder.look(operands(expr)[0]), statics(expr)
+        keepdims = keepdims or builder.type_of(total).shape == reduced(builder.type_of(p).shape, axes, True)
         whole = axes == tuple(range(builder.type_of(p).rank))
         for atom in list(powers):
             both = min(powers.get(atom, 0), -powers.get(total, 0))
@@ -223,6 +248,9 @@ def _taken_from(builder: Rebuilder, atom: Basic, p: Basic) -> Callable[[Basic], 
     """The same elements of another array that an atom is of p."""
     if atom == p:
         return lambda other: other
+    x, y = argument(builder, atom, exp), argument(builder, p, exp)
+    if x is not None and y is not None:  # exp(y[1:]) of exp(y)
+        return _taken_from(builder, x, y)
     expr = builder.inside(atom)
     operation = None if expr is None else operation_of(expr)
     if expr is None or operation not in MOVES or builder.look(operands(expr)[0]) != p:
@@ -311,13 +339,13 @@ def double_angles(builder: Rebuilder, m: Monomial) -> Monomial | None:
         other = builder.apply(cos, (x,)) if x is not None and e > 0 else atom
         both = min(e, m.powers.get(other, 0)) if other != atom else 0
         if x is not None and both > 0 and (builder.lonely(atom) or builder.lonely(other)):
-            twice = builder.apply(sin, (_scaled(builder, x, Fraction(2)),))
+            twice = builder.apply(sin, (times_number(builder, x, Fraction(2)),))
             powers = multiplied(m.powers, (atom, -both), (other, -both), (twice, both))
             return Monomial(m.coefficient / 2**both, powers, m.extra)
     return None
 
 
-def _scaled(builder: Rebuilder, x: Basic, c: Fraction) -> Basic:
+def times_number(builder: Rebuilder, x: Basic, c: Fraction) -> Basic:
     """c*x, its coefficients as one."""
     inner = factors(builder, x) or Monomial(powers={x: 1})
     return summed(builder, [Monomial(c * inner.coefficient, inner.powers)])
@@ -392,7 +420,7 @@ DISTRIBUTED = product_form(
     "exp(x)*(exp(-exp(x)) + exp(x - exp(x)))",
 )  # fmt: skip
 EXPONENTIAL = product_form(
-    "exponentials in a product", tamed_exponentials, (exp, expm1, add, sum_, multiply),
+    "exponentials in a product", tamed_exponentials, (exp, expm1, add, sum_, multiply, divide, power, reshape),
     "inf*0 or inf/inf where one factor overflows", "y*exp(-x)/(1 + exp(-x))^2",
 )  # fmt: skip
 DOUBLE = product_form(

@@ -14,10 +14,15 @@ from graphc.graph.graph import operands
 from graphc.graph.operation import Operation, Value, operation_of
 from graphc.ops.elementwise import (
     add,
+    asin,
+    asinh,
+    atan,
+    atanh,
     cos,
     cosh,
     exp,
     expm1,
+    hypot,
     log,
     log1p,
     sigmoid,
@@ -105,15 +110,20 @@ def _joined(
 
 
 _LIMITS: dict[Operation, Operation] = {sin: sinc, erf: erfrel, expm1: exprel, sinh: sinhc, tanh: tanhc, log1p: log1prel}
+_OF_INVERSES: dict[Operation, Operation] = {asin: sinc, asinh: sinhc, atanh: tanhc}  # x is f(u) for u = asin(x)
+_VANISHING = (*_LIMITS, *_OF_INVERSES, tan, atan)
 
 
 def limits(builder: Rebuilder, m: Monomial) -> Monomial | None:
-    """sin(c*x)/x = c*sinc(c*x) and its kin, also upside down; the power of x that is left has no other sign."""
+    """sin(c*x)/x = c*sinc(c*x) and its kin, also upside down; the power of x that is left has no other sign.
+
+    The inverse of a function has the reciprocal limit at its own value: asin(x)/x = 1/sinc(asin(x)).
+    """
     coefficient, powers = _of_each_other(builder, m)
     for atom, e in powers.copy().items():
         expr = builder.inside(atom)
         operation = None if expr is None else operation_of(expr)
-        if expr is None or operation not in (*_LIMITS, tan):
+        if expr is None or operation not in _VANISHING:
             continue
         x = builder.look(operands(expr)[0])
         inner = factors(builder, x)
@@ -152,7 +162,7 @@ def _of_each_other(builder: Rebuilder, m: Monomial) -> tuple[Fraction, Powers]:
 def _vanishes(builder: Rebuilder, atom: Basic) -> bool:
     """True for a function that is as its argument near 0."""
     expr = builder.inside(atom)
-    return expr is not None and operation_of(expr) in (*_LIMITS, tan)
+    return expr is not None and operation_of(expr) in _VANISHING
 
 
 def _safe(builder: Rebuilder, atom: Basic, e: int) -> list[tuple[Basic, int]]:
@@ -164,6 +174,11 @@ def _safe(builder: Rebuilder, atom: Basic, e: int) -> list[tuple[Basic, int]]:
     x = builder.look(operands(expr)[0])
     if operation is tan:
         return [(builder.apply(sinc, (x,), (0,)), e), (builder.apply(cos, (x,)), -e)]
+    if operation is atan:
+        return [(sinc(builder.value(atom), 0).atom, -e), (hypot(builder.value(x), 1).atom, -e)]
+    if operation in _OF_INVERSES:
+        inverse = _OF_INVERSES[operation]
+        return [(builder.apply(inverse, (atom,), (0,) if inverse is sinc else ()), -e)]
     safe = _LIMITS[operation]
     return [(builder.apply(safe, (x,), (0,) if safe in (sinc, erfrel) else ()), e)]
 
@@ -276,7 +291,7 @@ TANGENT = product_form(
 )  # fmt: skip
 
 LIMIT = product_form(
-    "function over its argument", limits, (*_LIMITS, tan), "0/0 at 0, where there is a limit",
+    "function over its argument", limits, (*_VANISHING,), "0/0 at 0, where there is a limit",
     "sin(2*x)*y/x",
 )  # fmt: skip
 

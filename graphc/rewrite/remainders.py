@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sympy import Basic, Integer, Rational
+from sympy import Integer, Rational
 
 from graphc.graph.graph import operands
 from graphc.graph.operation import Operation, Value, operation_of, variable
 from graphc.ops.elementwise import (
     absolute,
+    add,
     cos,
     expm1,
     less,
@@ -98,33 +99,36 @@ def alone(builder: Rebuilder, root: Root) -> Made | None:
 
 
 def of_logarithm(builder: Rebuilder, root: Root) -> Made | None:
-    """c*log1p(u) - c*u/(1 + u) = c*log1p(u)*D(log1p(u))*u/(1 + u), also where u is 1/n and the quotient 1/(n + 1)."""
+    """c*log1p(u) - c*u/(1 + u) = c*log1p(u)*D(log1p(u))*u/(1 + u), also where u is k/n and the quotient k/(n + k)."""
     if builder.learns:
         return None
     a, b = (factors(builder, atom) for atom in root.operands)
-    for one, other, sign in ((a, b, 1), (b, a, -1)):
+    s = 1 if root.operation is subtract else -1
+    for one, other, sign in ((a, b, 1), (b, a, -s)):
         for atom in one.powers if one is not None else ():
             u = argument(builder, atom, log1p)
-            if u is None or one is None or other is None or other.coefficient != one.coefficient:
+            inner = None if u is None else factors(builder, u)
+            if one is None or other is None or inner is None or one.powers[atom] != 1:
                 continue
-            share = multiplied(divided(other.powers, one.powers), (atom, 1))
-            if one.powers[atom] == 1 and _is_share(builder, share, u):
-                c = Monomial(sign * one.coefficient, multiplied(other.powers, (atom, 1)))
+            if s * other.coefficient != one.coefficient * inner.coefficient:
+                continue
+            if _is_share(builder, multiplied(divided(other.powers, one.powers), (atom, 1)), inner):
+                c = Monomial(sign * s * other.coefficient, multiplied(other.powers, (atom, 1)))
                 slope = dlogexprel(builder.value(atom))
                 return Root(multiply, (summed(builder, [c]), slope.atom))
     return None
 
 
-def _is_share(builder: Rebuilder, share: Powers, u: Basic) -> bool:
-    """True where a quotient is u/(1 + u), or 1/(n + 1) of u = 1/n."""
-    inner = factors(builder, u)
-    if inner is None or inner.coefficient != 1:
-        return False
-    for s, e in share.items():
-        if e == -1 and multiplied(share, (s, 1)) == inner.powers:
-            return gap(builder, s, Integer(1)) == [inner]
-    ((s, e), *others), ((n, k), *more) = share.items(), inner.powers.items()
-    return not (others or more) and e == k == -1 and gap(builder, s, n) == [Monomial()]
+def _is_share(builder: Rebuilder, share: Powers, inner: Monomial) -> bool:
+    """True where a quotient is u/(1 + u) but for its coefficient, or p/(n + p) of u = p/n."""
+    parts = {
+        n: Monomial(inner.coefficient, multiplied(inner.powers, (n, 1))) for n, k in inner.powers.items() if k == -1
+    }
+    for n, p in {Integer(1): inner, **parts}.items():
+        for s, e in share.items():
+            if e == -1 and multiplied(share, (s, 1)) == p.powers and gap(builder, s, n) == [p]:
+                return True
+    return False
 
 
 OVER_POWERS = product_form(
@@ -135,8 +139,7 @@ ALONE = Form(
     "function less its argument", (subtract,), alone, "the difference of equal numbers near 0", "expm1(x) - x",
 )  # fmt: skip
 OF_LOGARITHM = Form(
-    "logarithm less its slope", (subtract,), of_logarithm, "the difference of equal numbers near 0", "log1p(x) - x/(1 + x)",
-    needs=frozenset((log1p,)),
+    "logarithm less its slope", (add, subtract), of_logarithm, "the difference of equal numbers near 0", "log1p(x) - x/(1 + x)",
 )  # fmt: skip
 _SECANT = HALF * sinc(HALF * x, 0) ** 2 - sinc(x, 1)  # (x - sin(x))/x^3
 

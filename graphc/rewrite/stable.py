@@ -9,7 +9,7 @@ from __future__ import annotations
 from sympy import Integer, Rational, S
 
 from graphc.graph.operation import Term, operation_of, variable
-from graphc.ops.composite import log_softmax, logsumexp, norm, softmax
+from graphc.ops.composite import log_softmax, logsumexp, softmax
 from graphc.ops.elementwise import (
     absolute,
     acos,
@@ -49,10 +49,10 @@ from graphc.ops.safe import exprel, log1mexp, log1prel, logsoftplus, sinc, sinhc
 from graphc.ops.special import gamma, loggamma
 from graphc.rewrite.arrange import DIRECTION
 from graphc.rewrite.compare import factors, multiple
-from graphc.rewrite.differences import CONJUGATE, DIFFERENCE, LATE
+from graphc.rewrite.differences import CONJUGATE, DIFFERENCE, LATE, OF_QUOTIENT
 from graphc.rewrite.error_function import ERROR_FUNCTION
 from graphc.rewrite.fractions import FRACTIONS
-from graphc.rewrite.hyperbolic import HYPERBOLIC, exact, half, opposite, written
+from graphc.rewrite.hyperbolic import HYPERBOLIC, exact, half, not_chosen, opposite, written
 from graphc.rewrite.hyperbolic import LATE as HYPERBOLIC_LATE
 from graphc.rewrite.hypotenuses import LEG, PYTHAGORAS, SEVERAL
 from graphc.rewrite.hypotenuses import LONGER as LONGER_HYPOTENUSE
@@ -64,9 +64,10 @@ from graphc.rewrite.products import DISTRIBUTED, EXPONENTIAL, ROOT
 from graphc.rewrite.quotients import LIMIT, MEAN, RATIONALISED, SHRINKING, TANGENT
 from graphc.rewrite.remainders import LATE as REMAINDERS_LATE
 from graphc.rewrite.remainders import REMAINDERS
+from graphc.rewrite.roots import NORM, POWER, SHARE
 from graphc.rewrite.rule import Match, Rewriting, Rule
 from graphc.rewrite.vanishing import GAMMA, IDENTITY, LOGGAMMA, VANISHING
-from graphc.rewrite.weights import WEIGHTED
+from graphc.rewrite.weights import MIXTURE, WEIGHTED
 
 x, y, z, c = variable("x"), variable("y"), variable("z"), variable("c")
 HALF = Rational(1, 2)
@@ -106,17 +107,6 @@ def _whole_exponent(match: Match) -> bool:
     """c is a whole number other than 0 and 1."""
     atom = match.atom("c")
     return bool(atom.is_Integer and atom not in (0, 1))
-
-
-def _even_exponent(match: Match) -> bool:
-    """c is 4, 6, 8 ..."""
-    atom = match.atom("c")
-    return bool(atom.is_Integer and atom > 2 and atom % 2 == 0)
-
-
-def _root_of_power(match: Match) -> Term:
-    half = match.atom("c") / 2
-    return (absolute(x) if half % 2 else x) ** half  # type: ignore[no-any-return]
 
 
 def _not_repeated(match: Match) -> bool:
@@ -179,16 +169,6 @@ _LOGISTIC = (
          "the difference of equal numbers for x << 0", "1 - sigmoid(-x)"),
     Rule("1 - logistic", 1 - sigmoid(x), sigmoid(-x), exact,
          "the difference of equal numbers for x >> 0", "1 - sigmoid(x)"),
-    Rule("logistic from tanh", 1 + tanh(x), 2 * sigmoid(2 * x), None,
-         "the difference of equal numbers for x << 0", "1 + tanh(x)"),
-    Rule("logistic from -tanh", 1 - tanh(x), 2 * sigmoid(-2 * x), None,
-         "the difference of equal numbers for x >> 0", "1 - tanh(x)"),
-    Rule("logistic from a multiple of tanh", y + y * tanh(x), 2 * y * sigmoid(2 * x), None,
-         "the difference of equal numbers for x << 0", "0.5 + 0.5*tanh(x)"),
-    Rule("logistic from a multiple of -tanh", y - y * tanh(x), 2 * y * sigmoid(-2 * x), None,
-         "the difference of equal numbers for x >> 0", "0.5 - 0.5*tanh(x)"),
-    Rule("tanh - 1", tanh(x) - 1, -2 * sigmoid(-2 * x), None,
-         "the difference of equal numbers for x >> 0", "tanh(x) - 1"),
     Rule("logistic less its mirror image", sigmoid(x) - sigmoid(y), tanh(HALF * x), opposite,
          "the difference of equal numbers near 0", "sigmoid(x) - sigmoid(-x)"),
     Rule("twice logistic - 1", 2 * sigmoid(x) - 1, tanh(HALF * x), None,
@@ -273,27 +253,12 @@ _SOFTMAX = (
          "the difference of large numbers", "input x[n, 3]; x - logsumexp(x, axis=1, keepdims=true)"),
 )  # fmt: skip
 
-_ROOTS = (
-    *(Rule(f"norm{k}", before, norm(x, "axis", "keepdims"), None,
-           f"{text} overflows, and the root has no derivative at 0", f"input x[n]; sqrt(sum({text}))")
-      for before, k, text in ((sqrt(sum_(x**2, "axis", "keepdims")), "", "x^2"),
-                              (sqrt(sum_(x * x, "axis", "keepdims")), " of products", "x*x"))),
-    *(Rule(f"norm of a mean{k}", before, norm(x, "axis", "keepdims") / sqrt(c), _positive,
-           f"{text} overflows, and the root has no derivative at 0", f"input x[n]; sqrt(mean({text}))")
-      for before, k, text in ((sqrt(sum_(x**2, "axis", "keepdims") / c), "", "x^2"),
-                              (sqrt(sum_(x * x, "axis", "keepdims") / c), " of products", "x*x"))),
-    Rule("root of a square", sqrt(x**2), absolute(x), None,
-         "x^2 overflows, and the root has no derivative at 0", "sqrt(x^2)"),
-    Rule("root of a reciprocal square", sqrt(1 / x**2), 1 / absolute(x), None,
-         "x^2 overflows, and the root has no derivative there", "sqrt(1/x^2)"),
+_ROOTS: tuple[Rewriting, ...] = (
+    NORM,
+    POWER,
+    SHARE,
     *(Rule(f"absolute value of {f.name}", absolute(f(x)), f(x), None, "it is positive, and has a derivative", f"abs({f.name}(x))")
       for f in (cosh, exp, sigmoid, softplus)),
-    Rule("root of an even power", sqrt(x**c), _root_of_power, _even_exponent,
-         "x^4 overflows, and the root has no derivative at 0", "sqrt(x^4)"),
-    Rule("root of a product", sqrt(x * x), absolute(x), None,
-         "x*x overflows, and the root has no derivative at 0", "sqrt(x*x)"),
-    Rule("root of a multiple of a square", sqrt(c * x**2), sqrt(c) * absolute(x), _positive,
-         "x^2 overflows, and the root has no derivative at 0", "sqrt(5*x^2)"),
     Rule("hypotenuse", sqrt(x**2 + y**2), hypot(x, y), None,
          "x^2 overflows, and the root has no derivative at 0", "sqrt(x^2 + y^2)"),
     Rule("hypotenuse of products", sqrt(x * x + y * y), hypot(x, y), None,
@@ -373,6 +338,7 @@ STABLE: tuple[Rewriting, ...] = (
     *WEIGHTED,
     LOG,
     LOG1P,
+    MIXTURE,
     LONGER,
     ROOT,
     *_ROOTS,
@@ -380,6 +346,7 @@ STABLE: tuple[Rewriting, ...] = (
     LONGER_HYPOTENUSE,
     *_SPREAD,
     *_LOGARITHMS,
+    OF_QUOTIENT,
     LOG_OF_POWERS,
     FRACTIONS,
     DIFFERENCE,
@@ -397,4 +364,14 @@ PRECISE: tuple[Rewriting, ...] = (
     *REMAINDERS_LATE,
     Rule("difference of squares", x**2 - y**2, (x - y) * (x + y), _used_once,
          "the difference of large numbers where x is near y", "x^2 - y^2"),
+)  # fmt: skip
+
+# These are for what is computed, when all derivatives are taken: they are those of the formula as written.
+NEAR_EXTREMES: tuple[Rewriting, ...] = (
+    *(Rule(f"log of cosine{k}", log(c), where(c > HALF, HALF * log1p(-(sin(x) ** 2)), log(c)), not_chosen,
+           "cos(x) rounds to 1 near 0", text)
+      for c, k, text in ((cos(x), "", "log(cos(x))"), (absolute(cos(x)), ", absolute", "log(abs(cos(x)))"))),
+    Rule("inverse of cosine near 1", acos(1 - x), where(x < 1, 2 * asin(sqrt(HALF * x)), acos(1 - x)), not_chosen,
+         "1 - x rounds to 1 for small x", "acos(1 - x)"),
+    Rule("inverse of cosh near 1", acosh(1 + x), 2 * asinh(sqrt(HALF * x)), None, "1 + x rounds to 1 for small x", "acosh(1 + x)"),
 )  # fmt: skip

@@ -24,6 +24,7 @@ from graphc.ops.reduction import largest, prod, smallest, sum_
 from graphc.ops.shape import reduced
 from graphc.rewrite.build import build
 from graphc.rewrite.polynomial import Monomial, Plan, Region, monomial
+from graphc.rewrite.products import multiplied
 from graphc.rewrite.rule import Form, Made, Rebuilder, Root
 
 REDUCTIONS = (sum_, prod, largest, smallest, norm, logsumexp)
@@ -133,17 +134,25 @@ def merged_transpose(builder: Rebuilder, root: Root) -> Made | None:
 
 def transposed_contraction(builder: Rebuilder, root: Root) -> Made | None:
     """A contraction reads its operands' axes in any order: no transpose before it."""
-    labels = list(split(root.statics[0]))
-    atoms = list(root.operands)
-    for k in (0, 1):
-        expr = _defined_by(builder, atoms[k], transpose)
-        if expr is not None:
-            axes = statics(expr)[0]
-            atoms[k] = operands(expr)[0]
-            labels[k] = "".join(labels[k][axes.index(i)] for i in range(len(axes)))
-    if tuple(atoms) == root.operands:
-        return None
-    return Root(contract, tuple(atoms), (f"{labels[0]},{labels[1]}->{labels[2]}",))
+    atoms, (a, b, result) = without_transposes(builder, root.operands, root.statics[0])
+    return None if atoms == root.operands else Root(contract, atoms, (f"{a},{b}->{result}",))
+
+
+def without_transposes(
+    builder: Rebuilder, atoms: tuple[Basic, ...], labels: str
+) -> tuple[tuple[Basic, ...], tuple[str, str, str]]:
+    """What a contraction's operands are transposes of, and the labels of their axes."""
+    a, b, result = split(labels)
+    (x, a), (y, b) = (_turned_back(builder, *pair) for pair in zip(atoms, (a, b), strict=True))
+    return (x, y), (a, b, result)
+
+
+def _turned_back(builder: Rebuilder, atom: Basic, labels: str) -> tuple[Basic, str]:
+    expr = _defined_by(builder, atom, transpose)
+    if expr is None:
+        return atom, labels
+    axes = statics(expr)[0]
+    return operands(expr)[0], "".join(labels[axes.index(i)] for i in range(len(axes)))
 
 
 def contraction_with_itself(builder: Rebuilder, root: Root) -> Made | None:
@@ -226,7 +235,7 @@ def scalar_out_of_sum(builder: Rebuilder, root: Root) -> Made | None:
     if builder.type_of(term).shape != builder.type_of(atom).shape:
         return None
     total = builder.apply(sum_, (term,), root.statics)
-    return build(builder, Plan([Monomial(found.coefficient, {**outside, total: 1})]))
+    return build(builder, Plan([Monomial(found.coefficient, multiplied(outside, (total, 1)))]))
 
 
 def sum_of_contraction(builder: Rebuilder, root: Root) -> Made | None:

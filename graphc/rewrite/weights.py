@@ -1,24 +1,38 @@
 """Sums of exponentials with weights, as a masked softmax by products: m*exp(x)/sum(m*exp(x)), m of 0 and 1.
 
-In: nothing.  Out: `WEIGHTED`, stable rules.
+In: nothing, or a logarithm in a builder.  Out: `WEIGHTED`, stable rules, and `MIXTURE`, tried after those of positive sums.
 Always holds: the largest exponent that has a weight is subtracted, a constant for derivatives, as the quotient does not
 depend on it; what has no weight may be larger, and is kept from overflowing.
 """
 
 from __future__ import annotations
 
-from sympy import Integer, S
+from functools import reduce
+
+from sympy import Integer, S, Symbol
 
 from graphc.graph.graph import operands, statics
-from graphc.graph.operation import Term, operation_of, variable
-from graphc.ops.elementwise import exp, log, minimum, multiply_no_nan, not_equal, where
+from graphc.graph.operation import Term, Value, operation_of, variable
+from graphc.ops.elementwise import (
+    add,
+    exp,
+    log,
+    maximum,
+    minimum,
+    multiply_no_nan,
+    not_equal,
+    sigmoid,
+    subtract,
+    where,
+)  # fmt: skip
 from graphc.ops.program import stop_gradient
 from graphc.ops.reduction import largest, sum_
 from graphc.rewrite.build import applied, summed
-from graphc.rewrite.compare import factors
+from graphc.rewrite.compare import factors, summands
 from graphc.rewrite.polynomial import Monomial
-from graphc.rewrite.products import apart, argument, multiplied, product_form
-from graphc.rewrite.rule import Match, Rebuilder, Rewriting, Rule, made
+from graphc.rewrite.positive import MOST_POWERS, positive_log
+from graphc.rewrite.products import apart, argument, is_one_of, multiplied, product_form
+from graphc.rewrite.rule import Form, Made, Match, Rebuilder, Rewriting, Root, Rule, made
 
 MOST = Integer(80)  # exp(80) is a number in float32, too
 
@@ -63,6 +77,35 @@ def weighted_shares(builder: Rebuilder, m: Monomial) -> Monomial | None:
     return None
 
 
+def log_of_mixture(builder: Rebuilder, root: Root) -> Made | None:
+    """log(u*p + v*q + ...) = c + log(u*exp(log(p) - c) + v*exp(log(q) - c) + ...) with the largest c that has a weight."""
+    (atom,) = root.operands
+    terms = summands(builder, atom) if is_one_of(builder, atom, add, subtract) else None
+    parts = [part for m in terms or () if (part := _weighted_share(builder, m)) is not None]
+    if terms is None or not 1 < len(parts) == len(terms) <= MOST_POWERS:
+        return None
+    if not any(isinstance(w.atom, Symbol) for w, _ in parts):
+        return None
+    top = stop_gradient(reduce(maximum, (where(not_equal(w, 0), x, -S.Infinity) for w, x in parts)))
+    whole = top + log(reduce(add, (w * exp(minimum(x - top, MOST)) for w, x in parts)))
+    return whole.atom if whole.type == builder.type_of(atom) else None
+
+
+def _weighted_share(builder: Rebuilder, m: Monomial) -> tuple[Value, Value] | None:
+    """u and log(p) of a product u*p, where p is a probability or an exponential from which nothing has been subtracted."""
+    for share, e in m.powers.items():
+        x = argument(builder, share, exp)
+        if e == 1 and (is_one_of(builder, share, sigmoid) or (x is not None and not is_one_of(builder, x, minimum))):
+            weight = Monomial(m.coefficient, multiplied(m.powers, (share, -1)))
+            logarithm = positive_log(builder, share)
+            return None if logarithm is None else (builder.value(summed(builder, [weight])), logarithm)
+    return None
+
+
+MIXTURE = Form(
+    "log of a mixture", (log,), log_of_mixture, "log(0) where what counts is small, and exp(x) overflows",
+    "log(t*sigmoid(x) + (1 - t)*sigmoid(-x))",
+)  # fmt: skip
 WEIGHTED: tuple[Rewriting, ...] = (
     product_form(
     "softmax with weights", weighted_shares, (sum_,),

@@ -55,7 +55,7 @@ TABLE = [  # program, point, value, derivatives
 
 # Where differentiation alone finds 0/0, 0*inf or a kink that the mathematics has not: the spelling is recognised first.
 SPELLED = [
-    *((f, {"x": 0}, 0, {"x": 0}) for f in ("sqrt(x^2)", "sqrt(x*x)", "sqrt(x^2 + (2*x)^2)", "abs(-x)", "x*sign(x)", "atan2(x, x)", "atan2(x, 2*x)")),
+    *((f, {"x": 0}, 0, {"x": 0}) for f in ("sqrt(x^2)", "sqrt(x*x)", "sqrt(x^3)", "sqrt(x^2 + (2*x)^2)", "abs(-x)", "x*sign(x)", "atan2(x, x)", "atan2(x, 2*x)")),
     ("sqrt(x)^2", {"x": 0}, 0, {"x": 1}),
     ("x/sqrt(x)", {"x": 0}, 0, {"x": math.inf}),
     ("x*log(x)", {"x": 0}, 0, {"x": -math.inf}),
@@ -70,7 +70,7 @@ SPELLED = [
     ("x/(exp(x) - 1)", {"x": 0}, 1, {"x": -0.5}),
     ("(1 - cos(x))/x^2", {"x": 0}, 0.5, {"x": 0}),
     ("log(1 + x)/x", {"x": 0}, 1, {"x": -0.5}),
-    ("tanh(x)/x", {"x": 0}, 1, {"x": 0}),
+    *((f"{f}(x)/x", {"x": 0}, 1, {"x": 0}) for f in ("tanh", "atan", "asin", "asinh", "atanh")),
     ("max(x, 0) + log(1 + exp(-abs(x)))", {"x": 0}, math.log(2), {"x": 0.5}),
 ]  # fmt: skip
 DOCUMENT = Path(__file__).parents[2] / "docs" / "kinks.md"

@@ -270,6 +270,11 @@ def test_updates_and_metrics_stay() -> None:
     assert [s for s, _ in after.updates] == [s for s, _ in graph.updates]
 
 
+@pytest.mark.parametrize(("text", "value"), [("sum(x*sum(x))", 49.0), ("s = sum(x); sum(x*s^2)", 343.0), ("s = sum(x); sum(x/s)", 1.0), ("s = sum(x); sum(x/s^3)", 1 / 49)])  # fmt: skip
+def test_a_sum_is_a_factor_of_what_it_sums(text: str, value: float) -> None:
+    assert graphc.compile(f"input x[n]; {text}")(x=[1.0, 2.0, 4.0]) == pytest.approx(value)
+
+
 def test_a_derivative_for_a_name_is_not_lost() -> None:
     """grad(J, y) asks how J depends on y: J must go on depending on it."""
     graph = stabilise(parse("input a, t\ny = 1/(1 + exp(-a))\nJ = t*log(y)\ng = grad(J, y)\noutput g"))
