@@ -13,13 +13,14 @@ from sympy import Basic, Rational, Symbol
 
 from graphc.graph.graph import operands, statics
 from graphc.graph.operation import Operation, operation_of
-from graphc.ops.composite import softmax
+from graphc.ops.composite import norm, softmax
 from graphc.ops.elementwise import (
     absolute,
     add,
     cos,
     cosh,
     divide,
+    equal,
     exp,
     expm1,
     multiply,
@@ -32,6 +33,7 @@ from graphc.ops.elementwise import (
     sqrt,
     subtract,
     tanh,
+    where,
 )  # fmt: skip
 from graphc.ops.movement import stack
 from graphc.ops.reduction import sum_
@@ -373,6 +375,32 @@ def roots(builder: Rebuilder, m: Monomial) -> Monomial | None:
     return Monomial(m.coefficient, powers, m.extra) if powers != m.powers else None
 
 
+def lengths(builder: Rebuilder, m: Monomial) -> Monomial | None:
+    """A length times its direction, norm(x)*where(norm(x) == 0, 0, x/norm(x)), is the vector; norm(x)^2 = sum(x^2)."""
+    for atom, e in m.powers.items():
+        expr = builder.inside(atom)
+        operation = None if expr is None else operation_of(expr)
+        if expr is None or e <= 0:
+            continue
+        if operation is where:
+            inner = factors(builder, operands(expr)[2]) if builder.look(operands(expr)[1]) == 0 else None
+            for length, n in inner.powers.items() if inner is not None and e == 1 else ():
+                if n == -1 and m.powers.get(length, 0) > 0 and _is_zero_of(builder, operands(expr)[0], length):
+                    assert inner is not None
+                    powers = multiplied(m.powers, (atom, -1), *inner.powers.items())
+                    return Monomial(m.coefficient * inner.coefficient, powers, m.extra)
+        elif operation is norm and e % 2 == 0:
+            square = sum_(builder.value(operands(expr)[0]) ** 2, *statics(expr))
+            return Monomial(m.coefficient, multiplied(m.powers, (atom, -e), (square.atom, e // 2)), m.extra)
+    return None
+
+
+def _is_zero_of(builder: Rebuilder, condition: Basic, x: Basic) -> bool:
+    """True for x == 0."""
+    expr = builder.inside(condition)
+    return expr is not None and operation_of(expr) is equal and [*map(builder.look, operands(expr))] == [x, 0]
+
+
 def _radicand_joined(builder: Rebuilder, powers: Powers, atom: Basic, x: Basic) -> Powers:
     """a*b/sqrt(a*b/c) = c*sqrt(a*b/c), where that makes the product shorter."""
     inner, e = factors(builder, x), powers.get(atom, 0)
@@ -402,6 +430,10 @@ DOUBLE = Form(
 BASE = Form(
     "powers of one base", (multiply, divide), on_products(powers_of_one_base, power), "one power, and none of a negative exponent",
     "x*y*x^(z - 1)",
+)  # fmt: skip
+LENGTH = Form(
+    "length times direction", (multiply, divide, power), on_products(lengths, norm, where), "no guard where nothing is divided",
+    "input x[n]; norm(x)*where(norm(x) == 0, 0, x/norm(x))",
 )  # fmt: skip
 ROOT = Form(
     "root over its argument", (multiply, divide, power), on_products(roots, sqrt, absolute, sign), "0/0 at 0, where there is a limit",

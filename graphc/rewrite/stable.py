@@ -59,7 +59,7 @@ from graphc.rewrite.hypotenuses import LONGER as LONGER_HYPOTENUSE
 from graphc.rewrite.logarithms import ENTROPY
 from graphc.rewrite.overflow import INVERSES, NEGATIVE
 from graphc.rewrite.positive import LOG, LOG1P, LONGER, log_of_the_others
-from graphc.rewrite.products import DISTRIBUTED, EXPONENTIAL, ROOT
+from graphc.rewrite.products import DISTRIBUTED, EXPONENTIAL, LENGTH, ROOT
 from graphc.rewrite.quotients import LIMIT, MEAN, RATIONALISED, SHRINKING, TANGENT
 from graphc.rewrite.remainders import LATE as REMAINDERS_LATE
 from graphc.rewrite.remainders import REMAINDERS
@@ -372,6 +372,7 @@ STABLE: tuple[Rewriting, ...] = (
     LOG,
     LOG1P,
     LONGER,
+    LENGTH,
     ROOT,
     *_ROOTS,
     SEVERAL,

@@ -15,16 +15,20 @@ from graphc.graph.graph import operands, statics
 from graphc.graph.operation import Operation, operation_of
 from graphc.graph.types import Size, product
 from graphc.ops import OPERATIONS, SIZE
+from graphc.ops.algebra import real
 from graphc.ops.composite import logsumexp, norm
 from graphc.ops.contraction import canonical, contract, contracted, split
 from graphc.ops.elementwise import add, divide, multiply, negate, subtract
 from graphc.ops.indexing import diagonal, diagonal_matrix, eye
 from graphc.ops.movement import broadcast, reshape, transpose
+from graphc.ops.program import as_real
 from graphc.ops.reduction import largest, prod, smallest, sum_
 from graphc.ops.shape import reduced
 from graphc.rewrite.build import build
-from graphc.rewrite.polynomial import Monomial, Plan, Region, monomial
+from graphc.rewrite.compare import summands
+from graphc.rewrite.polynomial import Monomial, Plan, Region, collect, monomial, multiply_in
 from graphc.rewrite.rule import Form, Made, Rebuilder, Root
+from graphc.rewrite.symmetry import SYMMETRY
 
 REDUCTIONS = (sum_, prod, largest, smallest, norm, logsumexp)
 Shape = tuple[Size, ...]
@@ -66,7 +70,8 @@ def without_broadcasts(builder: Rebuilder, root: Root) -> Made | None:
     smaller = _shape_of(builder, root.operation, bare, root.statics)
     if smaller is not None and smaller != shape:
         inner = builder.apply(root.operation, bare, root.statics)
-        return Root(broadcast, (inner,), (shape,))
+        kind = root.operation.infer(tuple(map(builder.type_of, root.operands)), root.statics, _proved)[0].kind
+        return Root(broadcast, (_of_kind(builder, inner, kind),), (shape,))
     atoms = root.operands
     for k, atom in enumerate(bare):
         tried = (*atoms[:k], atom, *atoms[k + 1 :])
@@ -76,8 +81,18 @@ def without_broadcasts(builder: Rebuilder, root: Root) -> Made | None:
 
 
 def _bare(builder: Rebuilder, atom: Basic) -> Basic:
+    """What an atom repeats; of a number that is known, the number."""
     expr = _defined_by(builder, atom, broadcast)
-    return atom if expr is None else operands(expr)[0]
+    if expr is None:
+        return atom
+    (source,) = operands(expr)
+    inner = _defined_by(builder, source, as_real)
+    return source if inner is None or isinstance(known := builder.look(operands(inner)[0]), Symbol) else known
+
+
+def _of_kind(builder: Rebuilder, atom: Basic, kind: str) -> Basic:
+    """An atom, or, where a real number is asked for, that."""
+    return real(builder, atom) if kind == "real" else atom
 
 
 def merged_broadcast(builder: Rebuilder, root: Root) -> Made | None:
@@ -163,7 +178,8 @@ def sum_of_repeated(builder: Rebuilder, root: Root) -> Made | None:
         return None
     shape = builder.type_of(atom).shape
     count = SIZE(builder, product(shape[i] for i in axes))
-    total = builder.apply(multiply, (operands(expr)[0], count))
+    whole = builder.apply(multiply, (_bare(builder, atom), count))
+    total = _of_kind(builder, whole, builder.type_of(atom).kind)
     left = reduced(shape, axes, keepdims)
     return Root(broadcast, (total,), (left,)) if left else total
 
@@ -219,7 +235,7 @@ def scalar_out_of_sum(builder: Rebuilder, root: Root) -> Made | None:
         return None
     outside = {a: e for a, e in found.powers.items() if _scalar(builder, a)}
     inside = {a: e for a, e in found.powers.items() if a not in outside}
-    if not inside or not (outside or abs(found.coefficient) != 1 or (found.coefficient < 0 and builder.lonely(atom))):
+    if not inside or not (outside or found.coefficient != 1):
         return None
     rest = build(builder, Plan([Monomial(powers=inside)]))
     term = builder.apply(rest.operation, rest.operands, rest.statics) if isinstance(rest, Root) else rest
@@ -306,8 +322,48 @@ def _product_of(builder: Rebuilder, atom: Basic) -> Basic | None:
     return expr if expr is not None and operation_of(expr) in (multiply, divide, negate) else None
 
 
+def sum_of_deviations(builder: Rebuilder, root: Root) -> Made | None:
+    """What is repeated along the axes of a sum is added as often as they have elements; where all then cancels, as in
+    sum(x - sum(x)/n), the sum is 0."""
+    (atom,), axes = root.operands, root.statics[0]
+    expr = builder.inside(atom)
+    terms = summands(builder, atom) if expr is not None and operation_of(expr) in (add, subtract) else None
+    if terms is None or sum_ not in builder.present:
+        return None
+    shape = builder.type_of(atom).shape
+    count = SIZE(builder, product(shape[i] for i in axes))
+    total = [_summed(builder, m, shape, axes, count) for m in terms]
+    if None in total or collect([m for m in total if m is not None]):
+        return None
+    return Integer(0)
+
+
+def _summed(builder: Rebuilder, m: Monomial, shape: Shape, axes: tuple[int, ...], count: Basic) -> Monomial | None:
+    """The sum of a product with at most one factor that is not repeated; sums of one array are one atom, kept axes or not."""
+    result = Monomial(m.coefficient)
+    varying = [a for a in m.powers if not _is_repeated(builder, a, shape, axes)]
+    if len(varying) > 1 or any(m.powers[a] != 1 or builder.type_of(a).shape != shape for a in varying):
+        return None
+    for a, e in ((a, e) for a, e in m.powers.items() if a not in varying):
+        if (expr := _defined_by(builder, a, sum_)) is not None and statics(expr)[0] == axes:
+            a = builder.look(operands(expr)[0])
+        result.powers[a] = result.powers.get(a, 0) + e
+    for a in varying or [count]:
+        if not multiply_in(builder, result, a, 1, Region()):
+            return None
+    return result
+
+
+def _is_repeated(builder: Rebuilder, atom: Basic, shape: Shape, axes: tuple[int, ...]) -> bool:
+    """True where broadcasting to a shape repeats an atom along axes."""
+    own = builder.type_of(atom).shape
+    own = (1,) * (len(shape) - len(own)) + own
+    return all(own[k] == 1 != shape[k] for k in axes)
+
+
 _N = "input x[n], c, t[n, 3]"
 STRUCTURE: tuple[Form, ...] = (
+    *SYMMETRY,
     Form("broadcast by the operation", tuple(o for o in OPERATIONS if o.elementwise), without_broadcasts,
          "elementwise operations repeat their operands themselves", f"{_N}; x + broadcast(c, x.shape)",
          frozenset({broadcast})),
@@ -325,6 +381,7 @@ STRUCTURE: tuple[Form, ...] = (
     Form("sum of a diagonal matrix", (sum_,), sum_of_diagonal, "nothing but 0 is added", f"{_N}; sum(diagonal_matrix(x), axis=0)"),
     Form("diagonal matrices in a sum", (add, subtract), sum_of_diagonals, "n additions instead of n^2",
          f"{_N}; diagonal_matrix(x) - eye(n)"),
+    Form("sum of deviations from a mean", (sum_,), sum_of_deviations, "it is 0", f"{_N}; sum(x - sum(x)/n)", frozenset({subtract})),
     Form("sum of a sum", (sum_,), sum_of_sum, "one pass over the elements", f"{_N}; sum(sum(t, axis=1))"),
     Form("contraction of repeated elements", (contract,), contraction_of_repeated, "each is multiplied once",
          "input A[n, 3], c[m]; A @ broadcast(c, (3, m))", frozenset({broadcast})),

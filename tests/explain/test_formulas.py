@@ -42,6 +42,20 @@ FORMULAS = [
     ("input A[n, n]; J = log(det(A))", ["cofactors(A)/det(A)"]),
     ("input m, s, x[n]; J = sum((x - m)^2)/s", ["-2*sum(x - m)/s", "-sum((x - m)^2)/s^2", "2/s*(x - m)"]),
     ("input u[n], v[m], A[n, m]; J = u @ A @ v + 3*sum(outer(u, v)*A)", None),
+    ("input x[n], y[n]; J = norm(x - y)^2", ["2*(x - y)", "-2*(x - y)"]),
+    ("input A[m, n], x[n]; J = norm(A @ x)^2", ["2*outer(A @ x, x)", "2*A.T @ (A @ x)"]),
+    ("input x[n], c; J = sqrt(sum(x^2))*norm(x)*c", ["2*c*x", "sum(x^2)"]),
+    ("input x[n]; J = mean((x - mean(x))^2)", ["2/n*(x - sum(x)/n)"]),
+    ("input x[n, m]; J = sum(var(x, axis=1))", ["2/m*(x - sum(x, axis=1, keepdims=true)/m)"]),
+    ("input x[n]; J = sum(sin(x)^2 + cos(x)^2 + x)", ["1"]),
+    ("input x[n], y[n]; J = sum((x*y - y*x)*x + y)", ["0", "1"]),
+    ("input A[n, n]; J = sum((A + A.T)^2)", ["4*(A + A.T)"]),
+    ("input A[n, n]; J = sum((A - A.T)^2)", ["4*(A - A.T)"]),
+    ("input A[m, n]; J = trace(A.T @ A)^2", ["4*sum(A^2)*A"]),
+    ("input a[n], X[n, n], b[n]; J = a @ X @ b + a @ X.T @ b", None),
+    ("input A[n, n], x[n]; J = x @ (A + A.T) @ x", None),
+    ("input A[n, n], B[n, n]; J = sum(tril(A.T)*B)", ["tril(B).T", "tril(A.T)"]),
+    ("input A[m, n], b[n]; J = sum((A + b)*A)", ["2*A + b", "sum(A, axis=0)"]),
 ]  # fmt: skip
 
 
