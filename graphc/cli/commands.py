@@ -167,7 +167,10 @@ def print_derivatives(found: Gradient, labels: list[str], graph: Graph, given: M
         return
     width = max(map(len, labels), default=0)
     for k, label in enumerate(labels):
-        print(f"{label:<{width}} = {formula(found.graph, outputs[k])}" + (f" = {numbers[k]}" if numbers else ""))
+        print(
+            f"{label:<{width}} = {formula(found.shown, found.shown.outputs[k])}"
+            + (f" = {numbers[k]}" if numbers else "")
+        )
 
 
 def only(part: Graph, whole: Graph, at: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,21 @@ from sympy import Basic, Symbol
 
 from graphc.graph.graph import operands
 from graphc.graph.operation import operation_of
-from graphc.ops.elementwise import add, divide, exp, multiply, negate, power, sigmoid, sqrt, subtract
+from graphc.ops.elementwise import (
+    add,
+    cos,
+    cosh,
+    divide,
+    exp,
+    multiply,
+    negate,
+    power,
+    sigmoid,
+    sin,
+    sinh,
+    sqrt,
+    subtract,
+)
 from graphc.rewrite.build import applied, build
 from graphc.rewrite.polynomial import (
     ONE,
@@ -96,6 +110,20 @@ def multiplied_out(builder: Rebuilder, atom: Basic) -> list[Monomial] | None:
     roots = _explore(builder, start, Region(), Reach(EXPLORED))
     found = None if roots is None else _multiplied_out(builder, start, roots, Known({}, False))
     return None if found is None else collect(_without_roots(builder, m) for m in found)
+
+
+def readings(builder: Rebuilder, start: Root) -> list[list[Monomial]]:
+    """An operation as a polynomial of sums and of all it is made of, and over common denominators; none if it is too large."""
+    result: list[list[Monomial]] = []
+    for reach in Reach(EXPLORED, closed=True), Reach(EXPLORED):
+        roots = _explore(builder, start, Region(), reach)
+        known = Known({}, False)
+        found = None if roots is None else _multiplied_out(builder, start, roots, known)
+        if found is not None:
+            below, closed = _denominators(found, known)
+            tried = (v for d in below for v in _over_one(builder, found, d, *_divisor(builder, d, closed, known), []))
+            result += [found, _without_denominators(builder, found, known), *tried]
+    return result
 
 
 def _without_roots(builder: Rebuilder, m: Monomial) -> Monomial:
@@ -296,22 +324,61 @@ def _negative(m: Monomial) -> Monomial:
 def _without_denominators(builder: Rebuilder, value: list[Monomial], known: Known) -> list[Monomial]:
     """Terms with 1/D, where D is a sum, are divided by what D was multiplied out to, if that leaves no rest; else
     terms are brought to one power of 1/D, or of 1/sqrt(D), if terms cancel then or can be divided."""
-    below = dict.fromkeys(a for m in value for a, e in m.powers.items() if e < 0)
-    closed = {d: divisor for d in below if len(divisor := known.table.get(d) or known.aliases.get(d) or []) > 1}
+    below, closed = _denominators(value, known)
     for d, divisor in closed.items():
         value = _divided(value, d, divisor) or value
     for d in below:
-        u, root = (d, 1) if d in closed else (_radicand(builder, d), 2)
-        divisor = [] if u is None else closed.get(u) or known.table.get(u) or _sum_of(builder, u, known)
+        divisor, root = _divisor(builder, d, closed, known)
         others = [(o, closed[o]) for o in closed if o != d]
         under = [m for m in value if m.powers.get(d, 0) < 0]
         apart = [m for m in value if m.powers.get(d, 0) >= 0]
         tried = [
-            *_over_one(value, d, divisor, root, others),
-            *([*apart, *v] for v in _over_one(under, d, divisor, root, [])),
+            *_over_one(builder, value, d, divisor, root, others),
+            *([*apart, *v] for v in _over_one(builder, under, d, divisor, root, [])),
         ]
         value = _shortest((value, *tried))
-    return value
+    return _shortest((value, *_by_pythagoras(builder, value)))
+
+
+def _by_pythagoras(builder: Rebuilder, value: list[Monomial]) -> list[list[Monomial]]:
+    """The same with cos(x)^2 for 1 - sin(x)^2 where both functions occur, the other way, and the like of cosh and sinh."""
+    found = []
+    for (one, other), circle in _CIRCLES.items():
+        if one in builder.present and other in builder.present:
+            for s in {a for m in value for a in m.powers}:
+                expr = builder.inside(s)
+                c = builder.find(other, operands(expr)) if expr is not None and operation_of(expr) is one else None
+                if c is not None:
+                    low = [min(m.powers.get(a, 0) for m in value) for a in (s, c)]
+                    whole = _scaled(_scaled(value, s, -low[0]), c, -low[1])
+                    parts = collect(t for m in whole for t in _squares_replaced(m, s, c, circle))
+                    found.append(_scaled(_scaled(parts, s, low[0]), c, low[1]))
+    return found
+
+
+# f(x)^2 = a + b*g(x)^2
+_CIRCLES = {(sin, cos): (1, -1), (cos, sin): (1, -1), (cosh, sinh): (1, 1), (sinh, cosh): (-1, 1)}
+
+
+def _squares_replaced(m: Monomial, s: Basic, c: Basic, circle: tuple[int, int]) -> list[Monomial]:
+    """A term with (a + b*c^2)^k in the place of s^(2*k)."""
+    k = max(m.powers.get(s, 0), 0) // 2
+    found: list[Monomial] | None = [_times(m, Monomial(powers={s: -2 * k}))] if k else [m]
+    for _ in range(k):
+        found = _product(found or [m], [Monomial(Fraction(circle[0])), Monomial(Fraction(circle[1]), {c: 2})])
+    return found or [m]
+
+
+def _denominators(value: list[Monomial], known: Known) -> tuple[list[Basic], Table]:
+    """What is divided by, and what those of it that are sums in the region were multiplied out to."""
+    below = [*dict.fromkeys(a for m in value for a, e in m.powers.items() if e < 0)]
+    return below, {d: v for d in below if len(v := known.table.get(d) or known.aliases.get(d) or []) > 1}
+
+
+def _divisor(builder: Rebuilder, d: Basic, closed: Table, known: Known) -> tuple[list[Monomial], int]:
+    """A sum that is divided by, or what it is the root of, multiplied out; 1 or 2."""
+    u, root = (d, 1) if d in closed else (_radicand(builder, d), 2)
+    return [] if u is None else closed.get(u) or known.table.get(u) or _sum_of(builder, u, known), root
 
 
 def with_products(value: list[Monomial], sums: dict[Basic, list[Monomial]]) -> list[Monomial]:
@@ -395,8 +462,9 @@ def _sum_of(builder: Rebuilder, atom: Basic, known: Known) -> list[Monomial]:
 
 
 def _over_one(
-    value: list[Monomial], d: Basic, divisor: list[Monomial], root: int, others: list[tuple[Basic, list[Monomial]]]
-) -> list[list[Monomial]]:
+    builder: Rebuilder, value: list[Monomial], d: Basic, divisor: list[Monomial], root: int,
+    others: list[tuple[Basic, list[Monomial]]],
+) -> list[list[Monomial]]:  # fmt: skip
     """Terms with different powers of 1/d over the largest, where d^root is `divisor`; also divided by other sums."""
     least = min((m.powers.get(d, 0) for m in value), default=0)
     if not divisor or least >= 0 or len({m.powers.get(d, 0) for m in value}) < 2:
@@ -413,7 +481,8 @@ def _over_one(
         total += [_times(p, Monomial(powers={d: left})) for p in part] if left else part
     numerator = collect(total)
     found = [numerator, *(v for o, p in others if (v := _divided(numerator, o, p)) is not None)]
-    return [[_times(m, Monomial(powers={d: least})) for m in v] for v in found]
+    reduced = [_scaled(v, d, least) for v in _by_pythagoras(builder, numerator)]
+    return [*(_scaled(v, d, least) for v in found), *(_divided(v, d, divisor) or v for v in reduced if root == 1)]
 
 
 def _divided(value: list[Monomial], d: Basic, divisor: list[Monomial]) -> list[Monomial] | None:

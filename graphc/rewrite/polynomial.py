@@ -200,7 +200,7 @@ def _inner_product(builder: Rebuilder, atom: Basic, e: int, region: Region, deep
     atom = builder.look(atom)
     looked_through = _scales(root) or (deep and root.operation is divide and any(map(_is_number, root.operands)))
     if atom in builder.kept or not (
-        looked_through or ((shared or builder.lonely(atom)) and (abs(e) == 1 or root.operation is power))
+        looked_through or ((shared or builder.lonely(atom)) and (abs(e) == 1 or root.operation in (power, multiply)))
     ):
         return None
     region.visits[atom] = region.visits.get(atom, 0) + 1
