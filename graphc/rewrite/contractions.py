@@ -1,6 +1,6 @@
-"""Sums of contractions that share an operand: A @ x + A @ y = A @ (x + y).
+"""Sums of contractions that share an operand, A @ x + A @ y = A @ (x + y), and contractions of outer products.
 
-In: a sum in a builder.  Out: what takes its place, or None.
+In: a sum or a contraction in a builder.  Out: what takes its place, or None.
 Always holds: a contraction less, at the price of an operation on elements.
 """
 
@@ -13,8 +13,8 @@ from sympy import Basic
 
 from graphc.graph.graph import operands, statics
 from graphc.graph.operation import operation_of
-from graphc.ops.contraction import canonical, contract, split
-from graphc.ops.elementwise import add, subtract
+from graphc.ops.contraction import canonical, contract, contracted, split
+from graphc.ops.elementwise import add, multiply, subtract
 from graphc.ops.movement import transpose
 from graphc.rewrite.arrange import is_inner
 from graphc.rewrite.build import build, summed
@@ -90,6 +90,47 @@ def _axes(labels: str, others: str) -> tuple[int, ...] | None:
     return tuple(renamed.index(c) for c in a)
 
 
+def outer_outside(written: bool) -> Callable[[Rebuilder, Root], Made | None]:
+    """A form that takes outer products out; `written`: also those that others use."""
+
+    def apply(builder: Rebuilder, root: Root) -> Made | None:
+        found = (_with_outer(builder, root, k) for k in (0, 1) if written or builder.lonely(root.operands[k]))
+        return next((made for made in found if made is not None), None)
+
+    return apply
+
+
+def _with_outer(builder: Rebuilder, root: Root, k: int) -> Made | None:
+    """A @ outer(x, y) = outer(A @ x, y), a @ outer(x, y) = (a @ x)*y, where operand k is the outer product."""
+    labels = split(root.statics[0])
+    own, other, result = labels[k], labels[1 - k], labels[2]
+    expr = builder.inside(root.operands[k])
+    if expr is None or operation_of(expr) is not contract or not len(other) == len(result) < len(own) + 1 == 3:
+        return None
+    x, y, both = split(statics(expr)[0])
+    within = [c for c in own if c in other and c not in result]
+    if len(x) != 1 or len(y) != 1 or len(within) != 1:
+        return None
+    names = dict(zip(both, own, strict=True))
+    vectors = {names[x]: operands(expr)[0], names[y]: operands(expr)[1]}
+    (c,) = within
+    left, free = own.replace(c, ""), other.replace(c, "")
+    array, vector = builder.value(root.operands[1 - k]), builder.value(vectors[c])
+    product = contracted(array, vector, other, c, free).atom
+    if not free:
+        return Root(multiply, (product, vectors[left]))
+    pair = (product, vectors[left]) if result == free + left else (vectors[left], product)
+    return Root(contract, pair, ("a,b->ab",))
+
+
+OUTER = Form(
+    "outer product in a product", (contract,), outer_outside(written=False), "no matrix is made and multiplied",
+    "input A[m, n], x[n], y[k]; A @ outer(x, y)", frozenset({contract}),
+)  # fmt: skip
+OUTER_AS_WRITTEN = Form(
+    "outer product in a product, as written", (contract,), outer_outside(written=True), "shorter to write",
+    "input A[m, n], x[n], y[k]; B = outer(x, y); J = A @ B; output B, J", frozenset({contract}),
+)  # fmt: skip
 JOINED = Form(
     "contractions with a common operand", (add, subtract), shared_operands(written=False), "one contraction instead of two",
     "input A[m, n], x[n], y[n]; 2*(A @ x) - A @ y", frozenset({contract}),
@@ -99,4 +140,4 @@ JOINED_AS_WRITTEN = Form(
     "input A[n, n], x[n]; x @ A + x @ A.T",
 )  # fmt: skip
 
-__all__ = ["JOINED", "JOINED_AS_WRITTEN"]
+__all__ = ["JOINED", "JOINED_AS_WRITTEN", "OUTER", "OUTER_AS_WRITTEN"]

@@ -1,32 +1,36 @@
 """Formulas for readers: the shortest text, where all that is shared is written again and again.
 
 In: a graph in normal form whose outputs are to be shown as formulas.  Out: one of the same values that is shorter to write.
-Always holds: what the program's text defines stays; every firing makes the text of what it is tried on shorter, takes
-brackets away or brings a polynomial in the order of its powers.  What is computed is another graph: a polynomial that is
-multiplied out has fewer digits near its roots.
+Always holds: what the program's text defines stays; every firing makes the text of what it is tried on shorter, or leaves
+it as long with fewer operations or as a polynomial in the order of its powers.  What is computed is another graph: a
+polynomial that is multiplied out has fewer digits near its roots.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator
+from fractions import Fraction
 
-from sympy import Basic, Symbol
+from sympy import Basic
 
 from graphc.graph.graph import Graph, operands, statics
-from graphc.graph.operation import Operation, operation_of, variable
-from graphc.ops.contraction import canonical, contract, contracted, matrix_form, split
-from graphc.ops.elementwise import add, divide, log, multiply, multiply_no_nan, negate, power, subtract, xlogy
+from graphc.graph.operation import operation_of, variable
+from graphc.ops.composite import hypot_of_several, norm
+from graphc.ops.contraction import canonical, contract, matrix_form, split
+from graphc.ops.elementwise import add, divide, hypot, log, multiply, multiply_no_nan, negate, subtract, xlogy
 from graphc.ops.indexing import diagonal, diagonal_matrix
 from graphc.ops.linear_algebra import solve, solve_triangular, tril
 from graphc.ops.movement import reshape, transpose
 from graphc.rewrite.arrange import is_inner
 from graphc.rewrite.build import applied, build
-from graphc.rewrite.contractions import JOINED_AS_WRITTEN
+from graphc.rewrite.compare import summands
+from graphc.rewrite.contractions import JOINED_AS_WRITTEN, OUTER_AS_WRITTEN
 from graphc.rewrite.driver import Step, Worklist, index_of
 from graphc.rewrite.expansion import readings
+from graphc.rewrite.length import in_order, size_of
 from graphc.rewrite.names import drop_dead
-from graphc.rewrite.polynomial import PRODUCTS, SUMS, Monomial, Plan, Region, monomial, plan, terms
+from graphc.rewrite.polynomial import ARITHMETIC, ONE, PRODUCTS, SUMS, Monomial, Plan, Region, monomial, plan, root_of
+from graphc.rewrite.products import divided, multiplied, on_products, unguarded
 from graphc.rewrite.rule import Form, Made, Rebuilder, Rewriting, Root, Rule
 from graphc.rewrite.symmetry import TURNED
 from graphc.rewrite.trials import ALL
@@ -55,7 +59,7 @@ def number_outside(builder: Rebuilder, root: Root) -> Made | None:
         if builder.type_of(rest) == builder.type_of(atom):
             atoms = (*root.operands[:k], rest, *root.operands[k + 1 :])
             whole = builder.apply(root.operation, atoms, root.statics)
-            return build(builder, Plan([Monomial(found.coefficient, {**outside, whole: 1})]))
+            return build(builder, Plan([Monomial(found.coefficient, multiplied(outside, (whole, 1)))]))
     return None
 
 
@@ -82,49 +86,95 @@ def transposed_product(builder: Rebuilder, root: Root) -> Made | None:
     return None
 
 
+def without_guards(builder: Rebuilder, m: Monomial) -> Monomial | None:
+    """x/h for where(h == 0, 0, x/h) in what is divided by h as well, and has no value where h is 0."""
+    for h, e in m.powers.items():
+        for atom, k in m.powers.items() if e < 0 else ():
+            inner = unguarded(builder, atom, h) if k > 0 else None
+            if inner is not None:
+                powers = multiplied(m.powers, (atom, -k), *((a, n * k) for a, n in inner.powers.items()))
+                return Monomial(m.coefficient * inner.coefficient**k, powers, m.extra)
+            found = summands(builder, atom) if k == 1 and _is_sum(builder, atom) else None
+            opened = [_opened(builder, t, h) for t in found or ()]
+            if opened != (found or []):
+                return Monomial(m.coefficient, multiplied(m.powers, (atom, -1)), [*m.extra, Plan(opened)])
+    return None
+
+
+def _is_sum(builder: Rebuilder, atom: Basic) -> bool:
+    root = root_of(builder, atom)
+    return root is not None and root.operation in (add, subtract)
+
+
+def _opened(builder: Rebuilder, m: Monomial, h: Basic) -> Monomial:
+    result = Monomial(m.coefficient)
+    for atom, e in m.powers.items():
+        inner = unguarded(builder, atom, h) if e > 0 else None
+        if inner is None:
+            result.powers = multiplied(result.powers, (atom, e))
+        else:
+            result.coefficient *= inner.coefficient**e
+            result.powers = multiplied(result.powers, *((a, n * e) for a, n in inner.powers.items()))
+    return result
+
+
 def _swapped(expr: Basic) -> tuple[tuple[Basic, ...], tuple[str]]:
     """Operands and labels of the transpose of a contraction."""
     (x, y), (a, b, result) = operands(expr), split(statics(expr)[0])
     return (y, x), (canonical(b, a, result[::-1]),)
 
 
-def outer_outside(builder: Rebuilder, root: Root) -> Made | None:
-    """A @ outer(x, y) = outer(A @ x, y)."""
-    labels = split(root.statics[0])
-    for k in (0, 1):
-        expr = builder.inside(root.operands[k])
-        if expr is None or operation_of(expr) is not contract or len(labels[2]) != 2 or len(labels[1 - k]) != 2:
-            continue
-        own, other, result = labels[k], labels[1 - k], labels[2]
-        x, y, both = split(statics(expr)[0])
-        summed = [c for c in own if c in other and c not in result]
-        if len(x) != 1 or len(y) != 1 or len(summed) != 1:
-            continue
-        names = dict(zip(both, own, strict=True))
-        vectors = {names[x]: operands(expr)[0], names[y]: operands(expr)[1]}
-        (c,) = summed
-        left = next(d for d in own if d != c)
-        free = next(d for d in other if d != c)
-        matrix = builder.value(root.operands[1 - k])
-        product = contracted(matrix, builder.value(vectors[c]), other, c, free).atom
-        pair = (product, vectors[left]) if result == free + left else (vectors[left], product)
-        return Root(contract, pair, ("a,b->ab",))
-    return None
-
-
 def shortest(builder: Rebuilder, root: Root) -> Made | None:
     """A sum or product multiplied out, over one denominator or with common factors, if that is shorter to write."""
-    sums = root.operation in SUMS
+    sums = root.operation in (add, subtract)
     if builder.as_written or is_inner(builder, SUMS if sums else (*SUMS, *PRODUCTS)):
         return None
     best: Made | None = None
-    least = _written(builder, root)
+    least = size_of(builder, root)
     for value in readings(builder, root):
-        for candidate in map(_number_outside, (in_order(value), plan(value).terms)):
-            made = build(builder, Plan(candidate))
-            if isinstance(made, Root) and (size := _written(builder, made)) < least:
-                best, least = made, size
+        for whole in map(_number_outside, (in_order(value), plan(value).terms, _by_size(value), _over_lowest(value))):
+            for candidate in (whole, *_turned_around(builder, whole)):
+                made = build(builder, Plan(candidate))
+                if isinstance(made, Root) and (size := size_of(builder, made)) < least:
+                    best, least = made, size
     return best
+
+
+def _turned_around(builder: Rebuilder, value: list[Monomial]) -> Iterator[list[Monomial]]:
+    """b - a for -(a - b)."""
+    (m,) = value if len(value) == 1 else (Monomial(),)
+    differences = [a for a in m.powers if (root := root_of(builder, a)) is not None and root.operation is subtract]
+    s = builder.current
+    alone = s in builder.kept or (s is not None and builder.consumer.get(s) in ARITHMETIC)
+    if m.coefficient > 0 or len(differences) + len(m.extra) != 1 or not alone:
+        return  # of several differences which, and f(-k*(x - y)) is read beside f(k*(x - y))
+    if m.extra:
+        first, *rest = m.extra
+        negative = Plan([Monomial(-t.coefficient, t.powers, t.extra) for t in first.terms])
+        yield [Monomial(-m.coefficient, m.powers, [negative, *rest])]
+    for atom in differences:
+        root, e = root_of(builder, atom), m.powers[atom]
+        if e % 2 and root is not None and root.operation is subtract:
+            other = builder.apply(subtract, root.operands[::-1])
+            yield [Monomial(-m.coefficient, multiplied(m.powers, (atom, -e), (other, e)), m.extra)]
+
+
+def _by_size(value: list[Monomial]) -> list[Monomial]:
+    """Common factors of the terms that have one coefficient: 400*x^3 + 2*x - 400*x*y - 2 as 400*x*(x^2 - y) + 2*x - 2."""
+    groups: dict[Fraction, list[Monomial]] = {}
+    for m in value:
+        groups.setdefault(abs(m.coefficient), []).append(m)
+    return [m for group in groups.values() for m in plan(group).terms]
+
+
+def _over_lowest(value: list[Monomial]) -> list[Monomial]:
+    """Every factor's lowest power outside: x^2/y - x^3/y^2 as x^2*(y - x)/y^2."""
+    atoms = dict.fromkeys(a for m in value for a in m.powers)
+    low = {a: e for a in atoms if (e := min(m.powers.get(a, 0) for m in value))}
+    if len(value) < 2 or not low:
+        return value
+    rest = [Monomial(m.coefficient, divided(m.powers, low)) for m in value]
+    return [Monomial(ONE, low, [Plan(in_order(rest))])]
 
 
 def _number_outside(value: list[Monomial]) -> list[Monomial]:
@@ -136,100 +186,8 @@ def _number_outside(value: list[Monomial]) -> list[Monomial]:
     return [Monomial(c, {}, [Plan([Monomial(m.coefficient / c, m.powers, m.extra) for m in value])])]
 
 
-def in_order(value: list[Monomial]) -> list[Monomial]:
-    """Terms by descending powers of what they are polynomials in, a number last; ascending where the highest is negative."""
-    varying = {a for m in value for a in m.powers if len({n.powers.get(a, 0) for n in value}) > 1}
-    if len(varying) == 1:
-        (x,) = varying
-        found = sorted(value, key=lambda m: -m.powers.get(x, 0))
-        return found if found[0].coefficient > 0 or found[-1].coefficient < 0 else found[::-1]
-    return sorted(value, key=lambda m: not m.powers)
-
-
-def _is_in_order(builder: Rebuilder, root: Root) -> bool:
-    """False for polynomials in a name whose powers are in another order."""
-    found = terms(builder, root, Region(), shared=True) if root.operation in SUMS else None
-    if found is None or any(builder.inside(a) is not None for m in found for a in m.powers):
-        return True
-    return [m.key for m in found] == [m.key for m in in_order(found)]
-
-
-# --- how long a formula is ---------------------------------------------------------------------------------------------
-
-# How tightly texts bind, and how many characters their sign has; a right operand that binds no tighter stands in brackets.
-_BINDING = {add: 1, subtract: 1, divide: 2, contract: 2, negate: 2, multiply: 3, power: 5}
-_SIGN = {add: 3, subtract: 3, multiply: 1, divide: 1, contract: 3, negate: 1, power: 1}
-_ATOM = 6
-Size = tuple[int, int, bool]  # characters, pairs of brackets, out of order
-
-
-@dataclass(frozen=True)
-class _Text:
-    """Characters, brackets and what else could be written with less, how tightly it binds, the operation, whether it begins
-    with a sign."""
-
-    length: int
-    brackets: int = 0
-    binding: int = _ATOM
-    operation: Operation | None = None
-    negative: bool = False
-
-
-def _written(builder: Rebuilder, root: Root) -> Size:
-    """The length of an operation's text, and how many brackets it has; everything is put in."""
-    known: dict[Basic, _Text] = {}
-    todo: list[Basic] = [*root.operands]
-    while todo:
-        atom = todo[-1]
-        expr = builder.inside(atom) if isinstance(atom, Symbol) else None
-        operation = None if expr is None else operation_of(expr)
-        if atom in known or expr is None or operation is None:
-            known.setdefault(atom, _atom(atom))
-            todo.pop()
-            continue
-        parts = [a for a in operands(expr) if a is not expr]
-        if missing := [a for a in parts if a not in known]:
-            todo += missing
-            continue
-        known[atom] = _text(operation, [known[a] for a in parts], statics(expr))
-        todo.pop()
-    text = _text(root.operation, [known[a] for a in root.operands], root.statics)
-    return text.length, text.brackets, not _is_in_order(builder, root)
-
-
-def _atom(atom: Basic) -> _Text:
-    if isinstance(atom, Symbol):
-        return _Text(len(atom.name))
-    text = str(atom)
-    return _Text(len(text), 0, 2 if text[0] == "-" or "/" in text else _ATOM, None, text[0] == "-")
-
-
-def _text(operation: Operation, parts: list[_Text], fixed: tuple[Any, ...]) -> _Text:
-    """The text of an operation on texts."""
-    length, brackets = sum(t.length for t in parts), sum(t.brackets for t in parts)
-    binding = _BINDING.get(operation)
-    if operation is transpose:
-        open_ = parts[0].binding < _ATOM
-        return _Text(length + 2 + 2 * open_, brackets + open_)
-    if binding is None:
-        return _Text(length + len(operation.name) + 2 * len(parts) + 4 * len(fixed), brackets)
-    for k, t in enumerate(parts):
-        flat = operation is multiply and t.operation is multiply and not parts[0].negative
-        if t.binding < (_ATOM if operation is power else min(binding, 2)) or (k and t.binding <= binding and not flat):
-            length += 2
-            brackets += 1
-        brackets += (k == 1 and flat) or (k == 0 and operation is t.operation is divide)
-    negative = operation is negate or (parts[0].negative and operation is not power)
-    brackets += negative and operation in (add, subtract)
-    return _Text(length + _SIGN[operation], brackets, binding, operation, negative)
-
-
 TRANSPOSED = Form(
     "transpose of a product", (transpose, contract), transposed_product, "transposes stand at names", "input A[m, n], B[n, k], C[m, k]; (A @ B).T @ C",
-    frozenset({contract}),
-)  # fmt: skip
-OUTER = Form(
-    "outer product in a product", (contract,), outer_outside, "one outer product", "input A[m, n], x[n], y[k]; A @ outer(x, y)",
     frozenset({contract}),
 )  # fmt: skip
 OUTSIDE = Form(
@@ -237,13 +195,17 @@ OUTSIDE = Form(
     "input A[m, n], x[n], c; A @ (c*x)",
 )  # fmt: skip
 SHORTEST = Form(
-    "shortest to write", (add, subtract, multiply, divide), shortest, "shorter, or without brackets, or in order", "grad(x^3 - 4*x^2 + 7*x, x)",
+    "shortest to write", (add, subtract, multiply, divide, negate), shortest, "shorter, or without brackets, or in order", "grad(x^3 - 4*x^2 + 7*x, x)",
 )  # fmt: skip
 PLAIN = (
     Rule("logarithm times a factor", xlogy(x, y), x * log(y), None, "the product is what is meant", "grad(x^y, y)"),
     Rule("product that is 0 where a factor is", multiply_no_nan(x, y), x * y, None, "the product is what is meant", "multiply_no_nan(x, y)"),
 )  # fmt: skip
-_MOVED = (OUTSIDE, TRANSPOSED, OUTER, JOINED_AS_WRITTEN)
+UNGUARDED = Form(
+    "guarded direction that is divided again", (multiply, divide), on_products(without_guards, hypot, hypot_of_several, norm),
+    "there is no value at the origin", "h = hypot(x, y); where(h == 0, 0, x/h)/h^2",
+)  # fmt: skip
+_MOVED = (UNGUARDED, OUTSIDE, TRANSPOSED, OUTER_AS_WRITTEN, JOINED_AS_WRITTEN)
 READING: tuple[Rewriting, ...] = (*_MOVED, *PLAIN, SHORTEST)
 
 
