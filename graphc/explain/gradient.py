@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import count
 
 from sympy import Basic, Symbol
@@ -38,7 +39,7 @@ class Gradient:
     variables: tuple[Symbol, ...]
     shown: Graph
 
-    @property
+    @cached_property
     def inlined(self) -> bool:
         return _short(self.shown)
 

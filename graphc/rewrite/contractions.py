@@ -129,7 +129,7 @@ OUTER = Form(
 )  # fmt: skip
 OUTER_AS_WRITTEN = Form(
     "outer product in a product, as written", (contract,), outer_outside(written=True), "shorter to write",
-    "input A[m, n], x[n], y[k]; B = outer(x, y); J = A @ B; output B, J", frozenset({contract}),
+    "input A[n, n], x[n], y[n]; B = outer(x, y); A @ B + B", frozenset({contract}),
 )  # fmt: skip
 JOINED = Form(
     "contractions with a common operand", (add, subtract), shared_operands(written=False), "one contraction instead of two",

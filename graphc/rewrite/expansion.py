@@ -340,32 +340,38 @@ def _without_denominators(builder: Rebuilder, value: list[Monomial], known: Know
     return _shortest((value, *_by_pythagoras(builder, value)))
 
 
+# f(x)^2 = a + b*g(x)^2
+_CIRCLES = {sin: (cos, 1, -1), cos: (sin, 1, -1), cosh: (sinh, 1, 1), sinh: (cosh, -1, 1)}
+
+
 def _by_pythagoras(builder: Rebuilder, value: list[Monomial]) -> list[list[Monomial]]:
-    """The same with cos(x)^2 for 1 - sin(x)^2 where both functions occur, the other way, and the like of cosh and sinh."""
+    """With cos(x)^2 for 1 - sin(x)^2 where both functions occur, the other way, and the like of cosh and sinh, if terms cancel."""
+    if len(value) < 2 or not ({sin, cos} <= builder.present or {sinh, cosh} <= builder.present):
+        return []
+    functions = {}
+    for atom in {a for m in value for a in m.powers}:
+        expr = builder.inside(atom)
+        if expr is not None and (operation := operation_of(expr)) in _CIRCLES:
+            functions[operation, builder.look(operands(expr)[0])] = atom
     found = []
-    for (one, other), circle in _CIRCLES.items():
-        if one in builder.present and other in builder.present:
-            for s in {a for m in value for a in m.powers}:
-                expr = builder.inside(s)
-                c = builder.find(other, operands(expr)) if expr is not None and operation_of(expr) is one else None
-                if c is not None:
-                    low = [min(m.powers.get(a, 0) for m in value) for a in (s, c)]
-                    whole = _scaled(_scaled(value, s, -low[0]), c, -low[1])
-                    parts = collect(t for m in whole for t in _squares_replaced(m, s, c, circle))
-                    found.append(_scaled(_scaled(parts, s, low[0]), c, low[1]))
+    for (operation, x), s in functions.items():
+        other, *circle = _CIRCLES[operation]
+        c = functions.get((other, x))
+        if c is not None:
+            low = [min(m.powers.get(a, 0) for m in value) for a in (s, c)]
+            whole = _scaled(_scaled(value, s, -low[0]), c, -low[1])
+            parts = collect(t for m in whole for t in _squares_replaced(m, s, c, *circle))
+            if len(parts) < len(value):
+                found.append(_scaled(_scaled(parts, s, low[0]), c, low[1]))
     return found
 
 
-# f(x)^2 = a + b*g(x)^2
-_CIRCLES = {(sin, cos): (1, -1), (cos, sin): (1, -1), (cosh, sinh): (1, 1), (sinh, cosh): (-1, 1)}
-
-
-def _squares_replaced(m: Monomial, s: Basic, c: Basic, circle: tuple[int, int]) -> list[Monomial]:
+def _squares_replaced(m: Monomial, s: Basic, c: Basic, a: int, b: int) -> list[Monomial]:
     """A term with (a + b*c^2)^k in the place of s^(2*k)."""
-    k = max(m.powers.get(s, 0), 0) // 2
-    found: list[Monomial] | None = [_times(m, Monomial(powers={s: -2 * k}))] if k else [m]
+    k = m.powers.get(s, 0) // 2
+    found: list[Monomial] | None = [_times(m, Monomial(powers={s: -2 * k}))]
     for _ in range(k):
-        found = _product(found or [m], [Monomial(Fraction(circle[0])), Monomial(Fraction(circle[1]), {c: 2})])
+        found = _product(found or [], [Monomial(Fraction(a)), Monomial(Fraction(b), {c: 2})])
     return found or [m]
 
 

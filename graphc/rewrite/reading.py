@@ -131,13 +131,19 @@ def shortest(builder: Rebuilder, root: Root) -> Made | None:
         return None
     best: Made | None = None
     least = size_of(builder, root)
-    for value in readings(builder, root):
+    for value in _different(readings(builder, root)):
+        if 4 * len(value) - 3 > least[0]:
+            continue  # each term has a sign with its spaces
         for whole in map(_number_outside, (in_order(value), plan(value).terms, _by_size(value), _over_lowest(value))):
             for candidate in (whole, *_turned_around(builder, whole)):
                 made = build(builder, Plan(candidate))
                 if isinstance(made, Root) and (size := size_of(builder, made)) < least:
                     best, least = made, size
     return best
+
+
+def _different(values: list[list[Monomial]]) -> list[list[Monomial]]:
+    return [*{tuple((m.coefficient, m.key) for m in v): v for v in values}.values()]
 
 
 def _turned_around(builder: Rebuilder, value: list[Monomial]) -> Iterator[list[Monomial]]:
