@@ -34,7 +34,7 @@ def _rational(*atoms: Basic) -> bool:
     return all(a.is_Rational for a in atoms)
 
 
-def add(b: Builder, x: Operands, _s: Any, _t: Type) -> Basic | None:
+def add(b: Builder, x: Operands, _s: Any, t: Type) -> Basic | None:
     if _rational(*x):
         return _exact(b, x[0] + x[1])
     if b.simplify:
@@ -42,9 +42,10 @@ def add(b: Builder, x: Operands, _s: Any, _t: Type) -> Basic | None:
             return x[1]
         if x[1] is S.Zero:
             return x[0]
-        from graphc.ops.written import added_rows
+        if t.shape:
+            from graphc.ops.written import added_rows
 
-        return added_rows(b, *x)
+            return added_rows(b, *x)
     return None
 
 
@@ -69,9 +70,10 @@ def multiply(b: Builder, x: Operands, _s: Any, t: Type) -> Basic | None:
             return x[0]
         if S.Zero in x and not any(a.is_infinite for a in x if not a.is_Symbol):
             return Integer(0)
-        from graphc.ops.written import scaled_rows
+        if t.shape:
+            from graphc.ops.written import scaled_rows
 
-        return scaled_rows(b, *x) or scaled_rows(b, *reversed(x))
+            return scaled_rows(b, *x) or scaled_rows(b, *reversed(x))
     return None
 
 

@@ -33,6 +33,7 @@ from graphc.rewrite.polynomial import (
     Monomial,
     Plan,
     Region,
+    Whole,
     collect,
     cost,
     operands_of,
@@ -58,6 +59,11 @@ def is_inner(builder: Rebuilder, operations: tuple[Operation, ...]) -> bool:
 def consumed_by(builder: Rebuilder, operation: Operation) -> bool:
     """True where the symbol being rebuilt is an operand of this operation, and of no other."""
     return builder.current is not None and builder.consumer.get(builder.current) is operation
+
+
+def outer_product(builder: Rebuilder, root: Root) -> Whole | None:
+    """The product that is being rebuilt, taken apart; None where it is a factor of another, or no monomial."""
+    return None if is_inner(builder, (multiply, divide)) else whole_product(builder, root)
 
 
 def ordered_product(builder: Rebuilder, root: Root) -> Made | None:
@@ -128,7 +134,7 @@ def cancelled(builder: Rebuilder, root: Root) -> Made | None:
             break
     if chosen is not None:
         return _unless_same(builder, build(builder, chosen, _shared(builder)), root)
-    if any(_shorter(builder, root, *both, _freed_for_all)[0] is not None for both in tried):
+    if builder.tries and any(_shorter(builder, root, *both, _freed_for_all)[0] is not None for both in tried):
         assert builder.current is not None
         builder.promising.add(builder.current)
     return None
@@ -290,4 +296,4 @@ CANCEL_CLOSED = Form(
 
 TRIALS = (CANCEL_ALL, CANCEL_WHOLE, CANCEL_CLOSED, SUM_ALL)
 
-__all__ = ["CANCEL", "DIRECTION", "PRODUCT", "SUM", "TRIALS", "consumed_by", "is_inner"]
+__all__ = ["CANCEL", "DIRECTION", "PRODUCT", "SUM", "TRIALS", "consumed_by", "is_inner", "outer_product"]

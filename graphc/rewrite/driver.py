@@ -23,11 +23,13 @@ from graphc.graph.operation import Operation, operation_of
 from graphc.graph.types import Type
 from graphc.ops.algebra import real
 from graphc.ops.movement import broadcast
+from graphc.rewrite.arrange import outer_product
 from graphc.rewrite.names import kept_symbols, watched_symbols
 from graphc.rewrite.rule import Made, Rebuilder, Rewriting, Root
 
 ROUNDS = 24
 MANY = 64  # uses: no rule looks at so many
+READABLE = 400  # equations beyond which nothing is tried: it takes as long as all other rules, and finds one operation in a hundred
 REACH = 1  # shared symbols between a change and what may see it, where nothing is known of what was looked at
 Index: TypeAlias = dict[Operation, tuple[Rewriting, ...]]
 
@@ -81,6 +83,7 @@ class Worklist:
         self.kept = kept_symbols(graph)
         self.builder = builder = Rebuilder(self.kept, opaque | watched_symbols(graph))
         builder.learns = bool(graph.params)
+        builder.tries = len(graph.equations) <= READABLE
         builder.reserve(s.name for s in graph.types)
         for leaf in graph.leaves():
             builder.given(leaf, graph.types[leaf])
@@ -91,6 +94,7 @@ class Worklist:
         self.twins: list[Symbol] = []
         self.changed: set[Basic] = set()
         self.touched: set[Basic] = set()
+        self._fitting: dict[Operation, tuple[Rewriting, ...]] = {}
         for equation in graph.equations:
             target = equation.target
             if builder.take_over(equation, graph.types[target]) is not target:
@@ -130,6 +134,7 @@ class Worklist:
         place = self.builder.place
         steps: list[Step] = []
         self.index, self.steps = index, steps
+        self._fitting = {}
         self.queue = [(place[s], s.name, s) for s in {*active, *self.twins}]
         self.queued = {s for _, _, s in self.queue}
         self.twins = []
@@ -186,19 +191,36 @@ class Worklist:
     def _rewritten(self, target: Symbol, root: Root) -> tuple[Rewriting | None, Made | None]:
         """The first rule that fires on an operation, and what it makes of it."""
         builder = self.builder
-        rules = self.index.get(root.operation)
-        if rules is None:
+        rules = self._rules(root.operation)
+        if not rules:
             return None, None
         type_ = builder.types[target]
         near = {operation_of(e) for a in root.operands if (e := builder.inside(a)) is not None}
+        factors: AbstractSet[Operation] | None = None
         for rule in rules:
-            if rule.near <= near:
-                result = rule.apply(builder, root)
-                if isinstance(result, Number) and type_.shape:
-                    result = Root(broadcast, (real(builder, result),), (type_.shape,))
-                if result is not None and _fits(builder, result, type_):
-                    return rule, result
+            if not rule.near <= near:
+                continue
+            if rule.among:
+                if factors is None:
+                    product = outer_product(builder, root)
+                    factors = frozenset() if product is None else product.made_by
+                if rule.among.isdisjoint(factors):
+                    continue
+            result = rule.apply(builder, root)
+            if isinstance(result, Number) and type_.shape:
+                result = Root(broadcast, (real(builder, result),), (type_.shape,))
+            if result is not None and _fits(builder, result, type_):
+                return rule, result
         return None, None
+
+    def _rules(self, operation: Operation) -> tuple[Rewriting, ...]:
+        """Rules that start at an operation and for which the graph has all operations they need."""
+        found = self._fitting.get(operation)
+        if found is None:
+            present = self.builder.present
+            found = tuple(rule for rule in self.index.get(operation, ()) if rule.needs <= present)
+            self._fitting[operation] = found
+        return found
 
     def _finish(self, equation: Equation, made: Made, rule: Rewriting | None = None) -> None:
         """Define the target anew; keep what this needs of the equations that were made for it."""
@@ -242,8 +264,9 @@ class Worklist:
                 found = users[s] = {}
             found[target] = found.get(target, 0) + 1
         operation = operation_of(equation.expr)
-        if operation is not None:
+        if operation is not None and operation not in self.builder.present:
             self.builder.present.add(operation)
+            self._fitting = {}
 
     def _remove(self, equation: Equation) -> None:
         target = equation.target

@@ -17,7 +17,7 @@ from graphc.ops.elementwise import add, divide, exp, log, log1p, multiply, negat
 from graphc.ops.error_function import erf, erfc, erfcx, log_ndtr, logerfc
 from graphc.rewrite.compare import factors, summands
 from graphc.rewrite.polynomial import Monomial
-from graphc.rewrite.products import argument, multiplied, on_products
+from graphc.rewrite.products import argument, multiplied, product_form
 from graphc.rewrite.rule import Form, Made, Rebuilder, Root, Rule
 
 x, y = variable("x"), variable("y")
@@ -163,6 +163,7 @@ ERROR_FUNCTION = (
          "1 - 0.5*(1 + erf(x))"),
     Form("logarithm of a tail", (log, log1p), logarithm, "log(0) far out, log(1) in the other tail",
          "log((1 + erf(x))/2)"),
-    Form("scaled complementary error function", (multiply, divide), on_products(scaled, exp), "inf*0 or 0/0 for x >> 0",
+    product_form(
+    "scaled complementary error function", scaled, (exp,), "inf*0 or 0/0 for x >> 0",
          "y*exp(x^2)*erfc(x)"),
 )  # fmt: skip

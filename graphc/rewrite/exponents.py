@@ -21,7 +21,7 @@ MANY = 4  # terms with exponentials, of more none is compared; logarithms of one
 
 def met_exponentials(builder: Rebuilder, root: Root) -> Made | None:
     """Terms that are multiples of each other once their exponents are multiplied out, by one exponential."""
-    if not builder.present.issuperset((exp, log)) or is_inner(builder, SUMS):
+    if is_inner(builder, SUMS):
         return None
     found = terms(builder, root, Region())
     if found is None or sum(any(is_one_of(builder, a, exp, *PRODUCTS) for a in m.powers) for m in found) < 2:
@@ -87,5 +87,5 @@ def _ratio(builder: Rebuilder, a: Monomial, b: Monomial) -> Monomial | None:
 
 MET = Form(
     "equal exponentials", SUMS, met_exponentials, "fewer exponentials, where exponents differ by logarithms",
-    "x*exp(-y^2) - exp(log(x) - y^2)",
+    "x*exp(-y^2) - exp(log(x) - y^2)", needs=frozenset((exp, log)),
 )  # fmt: skip

@@ -22,7 +22,7 @@ MOST = 4  # reciprocals in one sum
 
 def over_one_denominator(builder: Rebuilder, root: Root) -> Made | None:
     """c/x + d/(x + a) + e/(x + b) with c + d + e = 0 as one fraction."""
-    if builder.learns or divide not in builder.present or is_inner(builder, SUMS):
+    if builder.learns or is_inner(builder, SUMS):
         return None
     a, b = root.operands
     first, second = summands(builder, a), summands(builder, b, -1 if root.operation is subtract else 1)

@@ -91,7 +91,7 @@ def near_directions(builder: Rebuilder, root: Root) -> Made | None:
 
     Its product with x/h + y/k is (z/k)^2 - (z/h)^2 = (z/h)*(z/k)*((x - y)/h)*((x + y)/k).
     """
-    if builder.learns or hypot not in builder.present or consumed_by(builder, where):
+    if builder.learns or consumed_by(builder, where):
         return None
     a, b = (_direction(builder, atom) for atom in root.operands)
     if a is None or b is None:
@@ -150,5 +150,5 @@ LEG = Rule(
 )  # fmt: skip
 DIRECTIONS = Form(
     "difference of near directions", (subtract,), near_directions, "the difference of nearly equal numbers",
-    "(x + 1)/hypot(x + 1, y) - x/hypot(x, y)",
+    "(x + 1)/hypot(x + 1, y) - x/hypot(x, y)", needs=frozenset((hypot,)),
 )  # fmt: skip

@@ -17,13 +17,11 @@ from graphc.ops.elementwise import (
     asinh,
     atan,
     atanh,
-    divide,
     expm1,
     log,
     log1p,
     log2,
     log10,
-    multiply,
     multiply_no_nan,
     power,
     sin,
@@ -40,7 +38,7 @@ from graphc.rewrite.build import build, summed
 from graphc.rewrite.compare import factors, summands
 from graphc.rewrite.polynomial import PRODUCTS, Monomial, Plan, Powers, collect
 from graphc.rewrite.positive import DEEPEST, MOVES
-from graphc.rewrite.products import argument, divided, is_one_of, multiplied, on_products, powers_of_one_base
+from graphc.rewrite.products import argument, divided, is_one_of, multiplied, powers_of_one_base, product_form
 from graphc.rewrite.rule import Form, Made, Rebuilder, Root
 
 LOGARITHMS = (log, log1p, log2, log10)
@@ -155,8 +153,8 @@ def one_logarithm(builder: Rebuilder, root: Root) -> Made | None:
     return build(builder, Plan([Monomial(powers=common, extra=[Plan(parts)])]))
 
 
-ENTROPY = Form(
-    "logarithm times its argument", (multiply, divide), on_products(entropies, *LOGARITHMS, add, subtract, power), "0 times -inf at 0", "y*x^2*log(x)",
+ENTROPY = product_form(
+    "logarithm times its argument", entropies, (*LOGARITHMS, add, subtract, power), "0 times -inf at 0", "y*x^2*log(x)",
 )  # fmt: skip
 POWERS_OF_LOGARITHM = Form(
     "sum of powers of a logarithm", (add, subtract), one_logarithm, "inf - inf where the logarithm is infinite",

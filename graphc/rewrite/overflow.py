@@ -36,7 +36,7 @@ from graphc.rewrite.arrange import consumed_by, is_inner
 from graphc.rewrite.build import build, summed
 from graphc.rewrite.compare import summands
 from graphc.rewrite.polynomial import ARITHMETIC, Monomial, Plan, Powers, collect, whole_product
-from graphc.rewrite.products import apart, divided, is_one_of, multiplied, on_products
+from graphc.rewrite.products import apart, divided, is_one_of, multiplied, product_form
 from graphc.rewrite.rule import Form, Made, Match, Rebuilder, Root, Rule
 
 MOST_EXPANDED = 4  # terms of a numerator that are divided one by one; of whole powers, which take no time, half of that
@@ -386,16 +386,16 @@ INVERSES = (
     Rule("quotient by a reciprocal power", _Y / _X**_C, _inverse, None, "derivatives have poles that cancel", "y/x^(-2)"),
     Rule("quotient by a reciprocal", _Y / (1 / _X), _Y * _X, None, "derivatives have poles that cancel", "y/(1/x)"),
 )  # fmt: skip
-NEGATIVE = Form(
-    "reciprocal power in a sum below the line", (multiply, divide), on_products(without_reciprocals, add, subtract),
+NEGATIVE = product_form(
+    "reciprocal power in a sum below the line", without_reciprocals, (add, subtract),
     "inf/inf where the reciprocal overflows", "x^-3/(x^-3 - 5)^2",
 )  # fmt: skip
-BOUNDED = Form(
-    "powers over a sum of powers", (multiply, divide), on_products(bounded_powers, add, subtract, multiply, divide),
+BOUNDED = product_form(
+    "powers over a sum of powers", bounded_powers, (add, subtract, multiply, divide),
     "inf/inf where the powers overflow", "x^5/(1 + x^5)",
 )  # fmt: skip
-SUM_OVER_SUM = Form(
-    "sum of powers over a sum of powers", (multiply, divide), on_products(sum_over_sum, add, subtract, multiply, divide),
+SUM_OVER_SUM = product_form(
+    "sum of powers over a sum of powers", sum_over_sum, (add, subtract, multiply, divide),
     "inf/inf where the powers overflow", "(6*x^2 - 2)/(1 + x^2)^3",
 )  # fmt: skip
 SHARE = Form(
@@ -404,6 +404,6 @@ SHARE = Form(
 HYPOTENUSE = Form(
     "root of a number and a square", (sqrt,), hypotenuse, "the square overflows", "sqrt(1 + x^2)",
 )  # fmt: skip
-DIRECTION = Form(
-    "leg over hypotenuse", (multiply, divide), on_products(direction, hypot), "inf/inf far out", "x/hypot(x, y)",
+DIRECTION = product_form(
+    "leg over hypotenuse", direction, (hypot,), "inf/inf far out", "x/hypot(x, y)",
 )  # fmt: skip

@@ -39,29 +39,28 @@ from graphc.ops.elementwise import (
 )  # fmt: skip
 from graphc.ops.movement import stack
 from graphc.ops.reduction import sum_
-from graphc.rewrite.arrange import is_inner
+from graphc.rewrite.arrange import outer_product
 from graphc.rewrite.build import applied, build, minus, summed
 from graphc.rewrite.compare import factors, multiple, summands
-from graphc.rewrite.polynomial import Monomial, Plan, Powers, collect, operands_of, whole_product
+from graphc.rewrite.polynomial import Monomial, Plan, Powers, collect, operands_of
 from graphc.rewrite.positive import MOVES, base_of_power, positive_log, shares
 from graphc.rewrite.rule import Form, Made, Rebuilder, Root
 
 Change = Callable[[Rebuilder, Monomial], "Monomial | None"]
 
 
-def on_products(change: Change, *among: Operation) -> Callable[[Rebuilder, Root], Made | None]:
+def product_form(
+    name: str, change: Change, among: tuple[Operation, ...], why: str, example: str,
+    roots: tuple[Operation, ...] = (multiply, divide),
+) -> Form:  # fmt: skip
     """A form that changes the monomial a product is, where one of the operations `among` makes a factor."""
 
     def apply(builder: Rebuilder, root: Root) -> Made | None:
-        if is_inner(builder, (multiply, divide)):
-            return None
-        whole = whole_product(builder, root)
-        if whole is None or whole.made_by.isdisjoint(among):
-            return None
-        new = change(builder, whole.monomial)
+        whole = outer_product(builder, root)
+        new = None if whole is None else change(builder, whole.monomial)
         return None if new is None else build(builder, Plan([new]))
 
-    return apply
+    return Form(name, roots, apply, why, example, among=frozenset(among))
 
 
 def argument(builder: Rebuilder, atom: Basic, operation: Operation) -> Basic | None:
@@ -442,29 +441,29 @@ def _radicand_joined(builder: Rebuilder, powers: Powers, atom: Basic, x: Basic) 
     return joined if sum(map(abs, joined.values())) < sum(map(abs, powers.values())) else powers
 
 
-DISTRIBUTED = Form(
-    "what overflows times a sum of what vanishes", (multiply, divide), on_products(distributed, exp, sinh), "inf*0 for x >> 0",
+DISTRIBUTED = product_form(
+    "what overflows times a sum of what vanishes", distributed, (exp, sinh), "inf*0 for x >> 0",
     "exp(x)*(exp(-exp(x)) + exp(x - exp(x)))",
 )  # fmt: skip
-EXPONENTIAL = Form(
-    "exponentials in a product", (multiply, divide), on_products(tamed_exponentials, exp, expm1, add, sum_, multiply),
+EXPONENTIAL = product_form(
+    "exponentials in a product", tamed_exponentials, (exp, expm1, add, sum_, multiply),
     "inf*0 or inf/inf where one factor overflows", "y*exp(-x)/(1 + exp(-x))^2",
 )  # fmt: skip
-DOUBLE = Form(
-    "sine times cosine", (multiply, divide), on_products(double_angles, sin), "one function instead of two", "y*sin(x)*cos(x)",
+DOUBLE = product_form(
+    "sine times cosine", double_angles, (sin,), "one function instead of two", "y*sin(x)*cos(x)",
 )  # fmt: skip
-BASE = Form(
-    "powers of one base", (multiply, divide), on_products(powers_of_one_base, power), "one power, and none of a negative exponent",
+BASE = product_form(
+    "powers of one base", powers_of_one_base, (power,), "one power, and none of a negative exponent",
     "x*y*x^(z - 1)",
 )  # fmt: skip
-POSITIVE_PART = Form(
-    "positive part where it is positive", (multiply, divide), on_products(positive_part, maximum), "no choice", "y*max(x, 0)*where(x > 0, 1, 0)",
+POSITIVE_PART = product_form(
+    "positive part where it is positive", positive_part, (maximum,), "no choice", "y*max(x, 0)*where(x > 0, 1, 0)",
 )  # fmt: skip
-LENGTH = Form(
-    "length times direction", (multiply, divide, power), on_products(lengths, norm, where), "no guard where nothing is divided",
-    "input x[n]; norm(x)*where(norm(x) == 0, 0, x/norm(x))",
+LENGTH = product_form(
+    "length times direction", lengths, (norm, where), "no guard where nothing is divided",
+    "input x[n]; norm(x)*where(norm(x) == 0, 0, x/norm(x))", (multiply, divide, power),
 )  # fmt: skip
-ROOT = Form(
-    "root over its argument", (multiply, divide, power), on_products(roots, sqrt, absolute, sign), "0/0 at 0, where there is a limit",
-    "sqrt(x)^2*y",
+ROOT = product_form(
+    "root over its argument", roots, (sqrt, absolute, sign), "0/0 at 0, where there is a limit",
+    "sqrt(x)^2*y", (multiply, divide, power),
 )  # fmt: skip

@@ -16,12 +16,10 @@ from graphc.ops.elementwise import (
     add,
     cos,
     cosh,
-    divide,
     exp,
     expm1,
     log,
     log1p,
-    multiply,
     sigmoid,
     sin,
     sinh,
@@ -36,8 +34,8 @@ from graphc.ops.safe import erfrel, exprel, log1prel, logrel, sinc, sinhc, tanhc
 from graphc.rewrite.build import applied, build
 from graphc.rewrite.compare import factors, multiple, summands
 from graphc.rewrite.polynomial import Monomial, Plan, Powers, collect
-from graphc.rewrite.products import argument, multiplied, on_products, partners
-from graphc.rewrite.rule import Form, Rebuilder
+from graphc.rewrite.products import argument, multiplied, partners, product_form
+from graphc.rewrite.rule import Rebuilder
 
 _TANGENTS = ((sinh, cosh, tanh), (sin, cos, tan))
 _HYPERBOLIC = (sinh, cosh, tanh)  # these overflow: they are joined even where that makes one more
@@ -272,25 +270,25 @@ def _divisions(powers: Powers, e: int, inner: Monomial) -> int:
     return min(max(counts, default=0), abs(e))
 
 
-TANGENT = Form(
-    "sine over cosine", (multiply, divide), on_products(tangents, sinh, tanh, sin, tan, expm1), "inf/inf for |x| >> 0; one function instead of two",
+TANGENT = product_form(
+    "sine over cosine", tangents, (sinh, tanh, sin, tan, expm1), "inf/inf for |x| >> 0; one function instead of two",
     "y*sinh(x)/cosh(x)^2",
 )  # fmt: skip
 
-LIMIT = Form(
-    "function over its argument", (multiply, divide), on_products(limits, *_LIMITS, tan), "0/0 at 0, where there is a limit",
+LIMIT = product_form(
+    "function over its argument", limits, (*_LIMITS, tan), "0/0 at 0, where there is a limit",
     "sin(2*x)*y/x",
 )  # fmt: skip
 
-MEAN = Form(
-    "logarithm over what is added to 1", (multiply, divide), on_products(mean_logarithms, log), "0/0 at 1, where there is a limit",
+MEAN = product_form(
+    "logarithm over what is added to 1", mean_logarithms, (log,), "0/0 at 1, where there is a limit",
     "y*log(x)/(x - 1)",
 )  # fmt: skip
 
-RATIONALISED = Form(
-    "root less a number over its argument", (multiply, divide), on_products(rationalised, add, subtract),
+RATIONALISED = product_form(
+    "root less a number over its argument", rationalised, (add, subtract),
     "0/0 at 0, where there is a limit", "(sqrt(1 + x) - 1)/x",
 )  # fmt: skip
-SHRINKING = Form(
-    "logistic over softplus", (multiply, divide), on_products(shrinking, softplus), "0/0 for x << 0", "y*sigmoid(x)/softplus(x)",
+SHRINKING = product_form(
+    "logistic over softplus", shrinking, (softplus,), "0/0 for x << 0", "y*sigmoid(x)/softplus(x)",
 )  # fmt: skip

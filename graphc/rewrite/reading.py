@@ -30,7 +30,7 @@ from graphc.rewrite.expansion import readings
 from graphc.rewrite.length import in_order, size_of
 from graphc.rewrite.names import drop_dead
 from graphc.rewrite.polynomial import ARITHMETIC, ONE, PRODUCTS, SUMS, Monomial, Plan, Region, monomial, plan, root_of
-from graphc.rewrite.products import divided, multiplied, on_products, unguarded
+from graphc.rewrite.products import divided, multiplied, product_form, unguarded
 from graphc.rewrite.rule import Form, Made, Rebuilder, Rewriting, Root, Rule
 from graphc.rewrite.symmetry import TURNED
 from graphc.rewrite.trials import ALL
@@ -207,9 +207,9 @@ PLAIN = (
     Rule("logarithm times a factor", xlogy(x, y), x * log(y), None, "the product is what is meant", "grad(x^y, y)"),
     Rule("product that is 0 where a factor is", multiply_no_nan(x, y), x * y, None, "the product is what is meant", "multiply_no_nan(x, y)"),
 )  # fmt: skip
-UNGUARDED = Form(
-    "guarded direction that is divided again", (multiply, divide), on_products(without_guards, hypot, hypot_of_several, norm),
-    "there is no value at the origin", "h = hypot(x, y); where(h == 0, 0, x/h)/h^2",
+UNGUARDED = product_form(
+    "guarded direction that is divided again", without_guards, (hypot, hypot_of_several, norm), "there is no value at the origin",
+    "h = hypot(x, y); where(h == 0, 0, x/h)/h^2",
 )  # fmt: skip
 _MOVED = (UNGUARDED, OUTSIDE, TRANSPOSED, OUTER_AS_WRITTEN, JOINED_AS_WRITTEN)
 READING: tuple[Rewriting, ...] = (*_MOVED, *PLAIN, SHORTEST)

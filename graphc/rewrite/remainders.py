@@ -19,7 +19,6 @@ from graphc.graph.operation import Operation, Value, operation_of, variable
 from graphc.ops.elementwise import (
     absolute,
     cos,
-    divide,
     expm1,
     less,
     log1p,
@@ -36,7 +35,7 @@ from graphc.rewrite.arrange import consumed_by
 from graphc.rewrite.build import summed
 from graphc.rewrite.compare import factors, gap
 from graphc.rewrite.polynomial import Monomial, Powers
-from graphc.rewrite.products import argument, divided, multiplied, on_products
+from graphc.rewrite.products import argument, divided, multiplied, product_form
 from graphc.rewrite.rule import Form, Made, Rebuilder, Rewriting, Root, Rule
 
 HALF = Rational(1, 2)
@@ -100,7 +99,7 @@ def alone(builder: Rebuilder, root: Root) -> Made | None:
 
 def of_logarithm(builder: Rebuilder, root: Root) -> Made | None:
     """c*log1p(u) - c*u/(1 + u) = c*log1p(u)*D(log1p(u))*u/(1 + u), also where u is 1/n and the quotient 1/(n + 1)."""
-    if builder.learns or log1p not in builder.present:
+    if builder.learns:
         return None
     a, b = (factors(builder, atom) for atom in root.operands)
     for one, other, sign in ((a, b, 1), (b, a, -1)):
@@ -128,8 +127,8 @@ def _is_share(builder: Rebuilder, share: Powers, u: Basic) -> bool:
     return not (others or more) and e == k == -1 and gap(builder, s, n) == [Monomial()]
 
 
-OVER_POWERS = Form(
-    "function less its argument over powers", (multiply, divide), on_products(over_powers, subtract), "0/0 at 0, where there is a limit",
+OVER_POWERS = product_form(
+    "function less its argument over powers", over_powers, (subtract,), "0/0 at 0, where there is a limit",
     "(x - sin(x))/x^3",
 )  # fmt: skip
 ALONE = Form(
@@ -137,6 +136,7 @@ ALONE = Form(
 )  # fmt: skip
 OF_LOGARITHM = Form(
     "logarithm less its slope", (subtract,), of_logarithm, "the difference of equal numbers near 0", "log1p(x) - x/(1 + x)",
+    needs=frozenset((log1p,)),
 )  # fmt: skip
 _SECANT = HALF * sinc(HALF * x, 0) ** 2 - sinc(x, 1)  # (x - sin(x))/x^3
 

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, TypeAlias, Union
+from typing import Any, ClassVar, TypeAlias, Union
 
 from sympy import Basic, Symbol
 
@@ -31,7 +31,7 @@ class Rebuilder(Builder):
     once; `written` holds the symbols that the program's text defines, `place` orders all by definition.  `present` are
     the operations of the graph; `roots` and `products` remember what was taken apart.  `promising` are the
     symbols of regions in which terms cancel, at a gain if all that share them are rewritten.  `learns`: the program has
-    parameters.
+    parameters; `tries`: it is short enough for trials.
     """
 
     def __init__(self, kept: frozenset[Symbol], opaque: frozenset[Symbol] = frozenset()) -> None:
@@ -48,6 +48,7 @@ class Rebuilder(Builder):
         self.roots: dict[Basic, Root | None] = {}
         self.products: dict[bool, Any] = {}
         self.learns = False
+        self.tries = False
         self.promising: set[Symbol] = set()
         self.twins: list[Symbol] = []
         self._keys: dict[Symbol, Key] = {}
@@ -266,6 +267,7 @@ class Rule:
     condition: Callable[[Match], bool] | None = None
     why: str = ""
     example: str = ""
+    among: ClassVar[frozenset[Operation]] = frozenset()
 
     @property
     def roots(self) -> tuple[Operation, ...]:
@@ -279,6 +281,16 @@ class Rule:
         terms = (a for a in self.before.arguments if isinstance(a, Term))
         return frozenset(t.operation for t in terms if t.operation is not None)
 
+    @cached_property
+    def needs(self) -> frozenset[Operation]:
+        """Operations that the graph must have."""
+        found, todo = set(), [self.before]
+        while todo:
+            term = todo.pop()
+            found.add(term.operation)
+            todo += (a for a in term.arguments if isinstance(a, Term))
+        return frozenset(o for o in found if o is not None)
+
     def apply(self, builder: Rebuilder, root: Root) -> Made | None:
         """What takes the place of `root`; None where the rule does not apply."""
         for match in _matches(builder, self.before, root):
@@ -290,7 +302,10 @@ class Rule:
 
 @dataclass(frozen=True, eq=False)
 class Form:
-    """A rule that is a computation, not a pattern: a normal form of sums or products, of any length."""
+    """A rule that is a computation, not a pattern: a normal form of sums or products, of any length.
+
+    One of the operations `among` must make a factor of the product it is tried on; `near` and `needs` as of a `Rule`.
+    """
 
     name: str
     roots: tuple[Operation, ...]
@@ -298,6 +313,8 @@ class Form:
     why: str = ""
     example: str = ""
     near: frozenset[Operation] = frozenset()
+    among: frozenset[Operation] = frozenset()
+    needs: frozenset[Operation] = frozenset()
 
 
 Rewriting: TypeAlias = Union[Rule, Form]

@@ -25,7 +25,6 @@ from graphc.rewrite.stable import STABLE
 Result: TypeAlias = tuple[Graph, tuple[Step, ...]]
 
 ALL = index_of(STABLE, CANONICAL, CHEAP)
-READABLE = 400  # equations beyond which nothing is tried: it takes as long as all other rules, and finds one operation in a hundred
 _EVERYWHERE = {rule.name: (index_of((rule,)), index_of(STABLE, CANONICAL, (rule, *CHEAP))) for rule in TRIALS}
 
 
@@ -39,7 +38,7 @@ class Trials:
     def shorten(self) -> tuple[Step, ...]:
         """Trials until none is shorter; none of a program that nobody reads as a formula."""
         steps: tuple[Step, ...] = ()
-        if len(self.work.graph().equations) > READABLE:
+        if not self.work.builder.tries:
             return steps
         while (more := self._shorten_once()) is not None:
             steps += more

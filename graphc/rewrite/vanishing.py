@@ -21,7 +21,7 @@ from graphc.rewrite.compare import factors, summands
 from graphc.rewrite.logarithms import LOGARITHMS
 from graphc.rewrite.polynomial import Monomial, Plan, collect, whole_product
 from graphc.rewrite.positive import MOVES
-from graphc.rewrite.products import argument, multiplied, on_products
+from graphc.rewrite.products import argument, multiplied, product_form
 from graphc.rewrite.rule import Form, Made, Rebuilder, Root
 
 FARTHEST = 8  # between gamma functions of which one becomes a product
@@ -143,8 +143,8 @@ def _diverges(builder: Rebuilder, atom: Basic, e: int, x: Basic) -> bool:
     return e > 0 and any(m.powers.get(x, 0) < 0 for m in summands(builder, atom) or ())
 
 
-GAMMA = Form(
-    "quotient of gamma functions", (multiply, divide), on_products(gamma_quotients, gamma), "inf/inf where both are large",
+GAMMA = product_form(
+    "quotient of gamma functions", gamma_quotients, (gamma,), "inf/inf where both are large",
     "gamma(x + 2)*y/gamma(x)",
 )  # fmt: skip
 LOGGAMMA = Form(

@@ -11,14 +11,14 @@ from sympy import Integer, S
 
 from graphc.graph.graph import operands, statics
 from graphc.graph.operation import Term, operation_of, variable
-from graphc.ops.elementwise import divide, exp, log, minimum, multiply, multiply_no_nan, not_equal, where
+from graphc.ops.elementwise import exp, log, minimum, multiply_no_nan, not_equal, where
 from graphc.ops.program import stop_gradient
 from graphc.ops.reduction import largest, sum_
 from graphc.rewrite.build import applied, summed
 from graphc.rewrite.compare import factors
 from graphc.rewrite.polynomial import Monomial
-from graphc.rewrite.products import apart, argument, multiplied, on_products
-from graphc.rewrite.rule import Form, Match, Rebuilder, Rewriting, Rule, made
+from graphc.rewrite.products import apart, argument, multiplied, product_form
+from graphc.rewrite.rule import Match, Rebuilder, Rewriting, Rule, made
 
 MOST = Integer(80)  # exp(80) is a number in float32, too
 
@@ -64,7 +64,8 @@ def weighted_shares(builder: Rebuilder, m: Monomial) -> Monomial | None:
 
 
 WEIGHTED: tuple[Rewriting, ...] = (
-    Form("softmax with weights", (multiply, divide), on_products(weighted_shares, sum_),
+    product_form(
+    "softmax with weights", weighted_shares, (sum_,),
          "inf/inf where an x is large, 0/0 where all that count are small",
          "input m[n, 3], x[n, 3]; m*exp(x)/sum(m*exp(x), axis=1, keepdims=true)"),
     Rule("log of a softmax with weights", log((y * exp(x)) / _RAW), _log_of_share, None,
