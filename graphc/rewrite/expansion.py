@@ -52,6 +52,7 @@ OFTEN = 3  # a symbol that occurs more often may have like terms, though all are
 
 
 Table = dict[Basic, list[Monomial]]
+Circle = tuple[Basic, Basic, int, int]
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def expanded(builder: Rebuilder, start: Root, region: Region, reach: Reach) -> l
     roots = region.roots
     if roots is None or not region.cancels:
         return None
-    known = Known(_complements(builder, region), reach.whole)
+    known = Known(_complements(builder, region), reach.whole, _circles(builder, region))
     final = _multiplied_out(builder, start, roots, known)
     factors = (map(builder.look, r.operands) for r in (start, *roots.values()) if r.operation in (multiply, power))
     region.sums = {a: known.table[a] for atoms in factors for a in atoms if len(known.table.get(a, ())) > 1}
@@ -116,12 +117,13 @@ def readings(builder: Rebuilder, start: Root) -> list[list[Monomial]]:
     """An operation as a polynomial of sums and of all it is made of, and over common denominators; none if it is too large."""
     result: list[list[Monomial]] = []
     for reach in Reach(EXPLORED, closed=True), Reach(EXPLORED):
-        roots = _explore(builder, start, Region(), reach)
-        known = Known({}, False)
+        region = Region()
+        roots = _explore(builder, start, region, reach)
+        known = Known({}, False, _circles(builder, region))
         found = None if roots is None else _multiplied_out(builder, start, roots, known)
         if found is not None:
             below, closed = _denominators(found, known)
-            tried = (v for d in below for v in _over_one(builder, found, d, *_divisor(builder, d, closed, known), []))
+            tried = (v for d in below for v in _over_one(found, d, *_divisor(builder, d, closed, known), known, []))
             result += [found, _without_denominators(builder, found, known), *tried]
     return result
 
@@ -227,10 +229,11 @@ def _has_complement(value: list[Monomial], aliases: Table) -> bool:
 
 @dataclass
 class Known:
-    """What atoms are as polynomials: `aliases` of functions, `table` of the region's equations."""
+    """What atoms are as polynomials: `aliases` of functions, `table` of the region's equations, `circles` of functions."""
 
     aliases: Table
     whole: bool
+    circles: list[Circle] = field(default_factory=list)
     table: Table = field(default_factory=dict)
 
 
@@ -333,36 +336,43 @@ def _without_denominators(builder: Rebuilder, value: list[Monomial], known: Know
         under = [m for m in value if m.powers.get(d, 0) < 0]
         apart = [m for m in value if m.powers.get(d, 0) >= 0]
         tried = [
-            *_over_one(builder, value, d, divisor, root, others),
-            *([*apart, *v] for v in _over_one(builder, under, d, divisor, root, [])),
+            *_over_one(value, d, divisor, root, known, others),
+            *([*apart, *v] for v in _over_one(under, d, divisor, root, known, [])),
         ]
         value = _shortest((value, *tried))
-    return _shortest((value, *_by_pythagoras(builder, value)))
+    return _shortest((value, *_by_pythagoras(value, known)))
 
 
 # f(x)^2 = a + b*g(x)^2
 _CIRCLES = {sin: (cos, 1, -1), cos: (sin, 1, -1), cosh: (sinh, 1, 1), sinh: (cosh, -1, 1)}
 
 
-def _by_pythagoras(builder: Rebuilder, value: list[Monomial]) -> list[list[Monomial]]:
-    """With cos(x)^2 for 1 - sin(x)^2 where both functions occur, the other way, and the like of cosh and sinh, if terms cancel."""
-    if len(value) < 2 or not ({sin, cos} <= builder.present or {sinh, cosh} <= builder.present):
+def _circles(builder: Rebuilder, region: Region) -> list[Circle]:
+    """Leaves that are sine and cosine of one number, or the hyperbolic ones: f, g, a and b."""
+    if not ({sin, cos} <= builder.present or {sinh, cosh} <= builder.present):
         return []
     functions = {}
-    for atom in {a for m in value for a in m.powers}:
-        expr = builder.inside(atom)
+    for leaf in region.leaves:
+        expr = builder.inside(leaf)
         if expr is not None and (operation := operation_of(expr)) in _CIRCLES:
-            functions[operation, builder.look(operands(expr)[0])] = atom
+            functions[operation, builder.look(operands(expr)[0])] = leaf
+    return [
+        (f, functions[g, x], a, b)
+        for (o, x), f in functions.items()
+        for g, a, b in (_CIRCLES[o],)
+        if (g, x) in functions
+    ]
+
+
+def _by_pythagoras(value: list[Monomial], known: Known) -> list[list[Monomial]]:
+    """With cos(x)^2 for 1 - sin(x)^2, the other way, and the like of cosh and sinh, if terms cancel."""
     found = []
-    for (operation, x), s in functions.items():
-        other, *circle = _CIRCLES[operation]
-        c = functions.get((other, x))
-        if c is not None:
-            low = [min(m.powers.get(a, 0) for m in value) for a in (s, c)]
-            whole = _scaled(_scaled(value, s, -low[0]), c, -low[1])
-            parts = collect(t for m in whole for t in _squares_replaced(m, s, c, *circle))
-            if len(parts) < len(value):
-                found.append(_scaled(_scaled(parts, s, low[0]), c, low[1]))
+    for f, g, a, b in known.circles if len(value) > 1 else ():
+        low = [min(m.powers.get(s, 0) for m in value) for s in (f, g)]
+        whole = _scaled(_scaled(value, f, -low[0]), g, -low[1])
+        parts = collect(t for m in whole for t in _squares_replaced(m, f, g, a, b))
+        if len(parts) < len(value):
+            found.append(_scaled(_scaled(parts, f, low[0]), g, low[1]))
     return found
 
 
@@ -468,7 +478,7 @@ def _sum_of(builder: Rebuilder, atom: Basic, known: Known) -> list[Monomial]:
 
 
 def _over_one(
-    builder: Rebuilder, value: list[Monomial], d: Basic, divisor: list[Monomial], root: int,
+    value: list[Monomial], d: Basic, divisor: list[Monomial], root: int, known: Known,
     others: list[tuple[Basic, list[Monomial]]],
 ) -> list[list[Monomial]]:  # fmt: skip
     """Terms with different powers of 1/d over the largest, where d^root is `divisor`; also divided by other sums."""
@@ -487,7 +497,7 @@ def _over_one(
         total += [_times(p, Monomial(powers={d: left})) for p in part] if left else part
     numerator = collect(total)
     found = [numerator, *(v for o, p in others if (v := _divided(numerator, o, p)) is not None)]
-    reduced = [_scaled(v, d, least) for v in _by_pythagoras(builder, numerator)]
+    reduced = [_scaled(v, d, least) for v in _by_pythagoras(numerator, known)]
     return [*(_scaled(v, d, least) for v in found), *(_divided(v, d, divisor) or v for v in reduced if root == 1)]
 
 
