@@ -125,6 +125,7 @@ def readings(builder: Rebuilder, start: Root) -> list[list[Monomial]]:
             below, closed = _denominators(found, known)
             tried = (v for d in below for v in _over_one(found, d, *_divisor(builder, d, closed, known), known, []))
             result += [found, _without_denominators(builder, found, known), *tried]
+            result.append(_without_fractions_below(builder, found, Region(), known, longer=True))
     return result
 
 
@@ -289,8 +290,10 @@ def _inverse(builder: Rebuilder, atom: Basic, known: Known) -> list[Monomial] | 
 
 def _power(builder: Rebuilder, root: Root, base: list[Monomial], known: Known) -> list[Monomial] | None:
     n = exponent_of(root)
-    if n is None or abs(n) > 8:
+    if n is None or (abs(n) > 8 and len(base) > 1):
         return None
+    if len(base) == 1:
+        return [Monomial(base[0].coefficient ** n, {a: e * n for a, e in base[0].powers.items()})]
     if n < 0:
         inverse = _inverse(builder, root.operands[0], known)
         if inverse is None:
@@ -421,13 +424,15 @@ def _with_squares(value: list[Monomial], s: Basic, terms: list[Monomial]) -> tup
     return count, value
 
 
-def _without_fractions_below(builder: Rebuilder, value: list[Monomial], region: Region, known: Known) -> list[Monomial]:
-    """1/(1/a + 1/b) as a*b/(b + a), where the sum without fractions is shorter than that with them."""
+def _without_fractions_below(
+    builder: Rebuilder, value: list[Monomial], region: Region, known: Known, longer: bool = False
+) -> list[Monomial]:
+    """1/(1/a + 1/b) as a*b/(b + a), where the sum without fractions is shorter than that with them (or also where not)."""
     for d in dict.fromkeys(a for m in value for a, e in m.powers.items() if e < 0):
         below = known.table.get(d, [])
         common = {a: -min(m.powers.get(a, 0) for m in below) for n in below for a, e in n.powers.items() if e < 0}
         whole = plan([_times(m, Monomial(powers=common)) for m in below])
-        if len(below) < 2 or not common or cost(whole) >= cost(plan(below)):
+        if len(below) < 2 or not common or (cost(whole) >= cost(plan(below)) and not longer):
             continue
         count = len(builder.equations)
         total = applied(builder, build(builder, whole))
@@ -436,7 +441,7 @@ def _without_fractions_below(builder: Rebuilder, value: list[Monomial], region: 
             e = m.powers.get(d, 0)
             change = {d: -e, total: e, **{a: -e * n for a, n in common.items()}} if e else {}
             found.append(_times(m, Monomial(powers=change)))
-        if cost(plan(found)) <= cost(plan(value)):
+        if longer or cost(plan(found)) <= cost(plan(value)):
             value = found
             region.made += cost(whole) / max(builder.uses.get(d, 1), 1) if len(builder.equations) > count else 0
     return value

@@ -24,13 +24,13 @@ from graphc.rewrite.rule import Rebuilder, Root
 _BINDING = {add: 1, subtract: 1, divide: 2, contract: 2, negate: 2, multiply: 3, power: 5}
 _SIGN = {add: 3, subtract: 3, multiply: 1, divide: 1, contract: 3, negate: 1, power: 1}
 _ATOM = 6
-Size = tuple[int, int, int]  # characters, what could be written with less, operations
+Size = tuple[int, int, int]  # characters, what is read less easily, operations
 
 
 @dataclass(frozen=True)
 class _Text:
-    """Characters, what could be written with less (a/b/c, a/b*c, a*(b*c), -a + b), operations; how tightly it binds, the last
-    operation, whether it begins with a sign."""
+    """Characters, what is read less easily (a/b/c, a/b*c, a*(b*c), -a + b, a/(b/c + d)), operations; how tightly it binds, the
+    last operation, whether it begins with a sign, whether it is a fraction or a sum of some."""
 
     length: int
     faults: int = 0
@@ -38,6 +38,7 @@ class _Text:
     binding: int = _ATOM
     operation: Operation | None = None
     negative: bool = False
+    fraction: bool = False
 
 
 def size_of(builder: Rebuilder, root: Root) -> Size:
@@ -82,9 +83,13 @@ def _text(operation: Operation, parts: list[_Text], fixed: tuple[Any, ...]) -> _
         if t.binding < (_ATOM if operation is power else min(binding, 2)) or (k and t.binding <= binding and not flat):
             length += 2
         faults += flat if k else t.operation is divide and operation in (multiply, divide)
+        faults += k == 1 and operation is divide and t.fraction
     negative = operation is negate or (parts[0].negative and operation is not power)
     faults += negative and operation in (add, subtract)
-    return _Text(length + _SIGN[operation], faults, count, binding, operation, negative)
+    fraction = operation is divide or (
+        operation in (add, subtract, negate, multiply) and any(t.fraction for t in parts)
+    )
+    return _Text(length + _SIGN[operation], faults, count, binding, operation, negative, fraction)
 
 
 def in_order(value: list[Monomial]) -> list[Monomial]:

@@ -17,19 +17,33 @@ from graphc.graph.graph import Graph, operands, statics
 from graphc.graph.operation import operation_of, variable
 from graphc.ops.composite import hypot_of_several, norm
 from graphc.ops.contraction import canonical, contract, matrix_form, split
-from graphc.ops.elementwise import add, divide, hypot, log, multiply, multiply_no_nan, negate, subtract, xlogy
+from graphc.ops.elementwise import add, cos, divide, hypot, log, multiply, multiply_no_nan, negate, subtract, xlogy
 from graphc.ops.indexing import diagonal, diagonal_matrix
 from graphc.ops.linear_algebra import solve, solve_triangular, tril
 from graphc.ops.movement import reshape, transpose
+from graphc.ops.safe import sinc
 from graphc.rewrite.arrange import is_inner
 from graphc.rewrite.build import applied, build
 from graphc.rewrite.compare import summands
 from graphc.rewrite.contractions import JOINED_AS_WRITTEN, OUTER_AS_WRITTEN
 from graphc.rewrite.driver import Step, Worklist, index_of
 from graphc.rewrite.expansion import readings
+from graphc.rewrite.hypotenuses import squared
 from graphc.rewrite.length import in_order, size_of
 from graphc.rewrite.names import drop_dead
-from graphc.rewrite.polynomial import ARITHMETIC, ONE, PRODUCTS, SUMS, Monomial, Plan, Region, monomial, plan, root_of
+from graphc.rewrite.polynomial import (
+    ARITHMETIC,
+    ONE,
+    PRODUCTS,
+    SUMS,
+    Monomial,
+    Plan,
+    Region,
+    monomial,
+    plan,
+    root_of,
+    terms,
+)
 from graphc.rewrite.products import divided, multiplied, product_form, unguarded
 from graphc.rewrite.rule import Form, Made, Rebuilder, Rewriting, Root, Rule
 from graphc.rewrite.symmetry import TURNED
@@ -83,6 +97,27 @@ def transposed_product(builder: Rebuilder, root: Root) -> Made | None:
         inner = matrix_form(statics(expr)[0]) if expr is not None and operation_of(expr) is contract else None
         if expr is not None and inner is not None and builder.type_of(operands(expr)[inner[0]]).rank == 2:
             return Root(contract, root.operands[::-1], (canonical(b, a, result),))
+    return None
+
+
+def cosine(builder: Rebuilder, root: Root) -> Made | None:
+    """sinc(x) - x^2*sinc(x, 1) = cos(x), the recurrence of the spherical Bessel functions (Abramowitz and Stegun 1964, 10.1.19)."""
+    found = None if is_inner(builder, SUMS) else terms(builder, root, Region(), shared=True)
+    for m in found or ():
+        for atom in m.powers:
+            expr = builder.inside(atom) if m.powers[atom] == 1 else None
+            if expr is None or operation_of(expr) is not sinc or statics(expr) != (0,):
+                continue
+            (angle,) = operands(expr)
+            other, square = builder.find(sinc, (angle,), (1,)), squared(builder, angle)
+            if found is None or other is None or square is None:
+                continue
+            rest = multiplied(m.powers, (atom, -1))
+            pair = Monomial(-m.coefficient * square.coefficient, multiplied(rest, (other, 1), *square.powers.items()))
+            left = [n for n in found if n is not m and (n.coefficient, n.key) != (pair.coefficient, pair.key)]
+            if len(left) == len(found) - 2:
+                whole = builder.apply(cos, (angle,))
+                return build(builder, Plan([Monomial(m.coefficient, multiplied(rest, (whole, 1))), *left]))
     return None
 
 
@@ -211,8 +246,11 @@ UNGUARDED = product_form(
     "guarded direction that is divided again", without_guards, (hypot, hypot_of_several, norm), "there is no value at the origin",
     "h = hypot(x, y); where(h == 0, 0, x/h)/h^2",
 )  # fmt: skip
+COSINE = Form(
+    "recurrence of sinc", (add, subtract), cosine, "one function instead of two", "y*sinc(x) - y*x^2*sinc(x, 1)",
+)  # fmt: skip
 _MOVED = (UNGUARDED, OUTSIDE, TRANSPOSED, OUTER_AS_WRITTEN, JOINED_AS_WRITTEN)
-READING: tuple[Rewriting, ...] = (*_MOVED, *PLAIN, SHORTEST)
+READING: tuple[Rewriting, ...] = (*_MOVED, *PLAIN, COSINE, SHORTEST)
 
 
 def readable(graph: Graph) -> Graph:
@@ -225,7 +263,7 @@ def readable_steps(graph: Graph) -> tuple[Graph, tuple[Step, ...]]:
     work = Worklist(graph)
     moved = index_of(_MOVED)
     steps = work.run({o: (*ALL.get(o, ()), *moved.get(o, ())) for o in {*ALL, *moved}}, work.everything())
-    steps += work.run(index_of(PLAIN, (SHORTEST,)), work.everything())
+    steps += work.run(index_of(PLAIN, (COSINE, SHORTEST)), work.everything())
     return drop_dead(work.graph()), steps
 
 
