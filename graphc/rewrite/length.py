@@ -29,7 +29,7 @@ Size = tuple[int, int, int]  # characters, what is read less easily, operations
 
 @dataclass(frozen=True)
 class _Text:
-    """Characters, what is read less easily (a/b/c, a/b*c, a*(b*c), -a + b, a/(b/c + d)), operations; how tightly it binds, the
+    """Characters, what is read less easily (a/b/c, a/b*c, -(a/b), a*(b*c), -a + b, a/(b/c + d)), operations; how tightly it binds, the
     last operation, whether it begins with a sign, whether it is a fraction or a sum of some."""
 
     length: int
@@ -82,7 +82,7 @@ def _text(operation: Operation, parts: list[_Text], fixed: tuple[Any, ...]) -> _
         flat = operation is multiply and t.operation is multiply and not parts[0].negative
         if t.binding < (_ATOM if operation is power else min(binding, 2)) or (k and t.binding <= binding and not flat):
             length += 2
-        faults += flat if k else t.operation is divide and operation in (multiply, divide)
+        faults += flat if k else t.operation is divide and operation in (multiply, divide, negate)
         faults += k == 1 and operation is divide and t.fraction
     negative = operation is negate or (parts[0].negative and operation is not power)
     faults += negative and operation in (add, subtract)
