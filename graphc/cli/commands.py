@@ -120,7 +120,7 @@ def grad(
     value, variables = the_value(graph), differentiated(graph, names(wrt))
     found = simplified_gradient(graph, variables, value)
     if steps:
-        print_steps(graph, value, variables)
+        print_steps(graph, value, variables, found)
     print_derivatives(found, [f"d{value.name}/d{s.name}" for s in variables], graph, given)
 
 
@@ -167,7 +167,10 @@ def print_derivatives(found: Gradient, labels: list[str], graph: Graph, given: M
         return
     width = max(map(len, labels), default=0)
     for k, label in enumerate(labels):
-        print(f"{label:<{width}} = {formula(found.graph, outputs[k])}" + (f" = {numbers[k]}" if numbers else ""))
+        print(
+            f"{label:<{width}} = {formula(found.shown, found.shown.outputs[k])}"
+            + (f" = {numbers[k]}" if numbers else "")
+        )
 
 
 def only(part: Graph, whole: Graph, at: Mapping[str, Any]) -> dict[str, Any]:
@@ -176,17 +179,20 @@ def only(part: Graph, whole: Graph, at: Mapping[str, Any]) -> dict[str, Any]:
     return {name: v for name, v in at.items() if name in needed or name not in known}
 
 
-def print_steps(graph: Graph, value: Symbol, variables: tuple[Symbol, ...]) -> None:
+def print_steps(graph: Graph, value: Symbol, variables: tuple[Symbol, ...], found: Gradient) -> None:
     """The gradient as reverse mode leaves it, and each rule that fired, with the equation before and after."""
     from collections import defaultdict
 
     from graphc.differentiate.program import gradient
     from graphc.graph.types import Type
     from graphc.language.writer import equation_expression
-    from graphc.rewrite import simplify_steps
+    from graphc.rewrite import readable_steps, simplify_steps
 
     raw = gradient(graph, variables, value)
     simple, fired = simplify_steps(raw)
+    if found.inlined:
+        simple, more = readable_steps(simple)
+        fired += more
     types = defaultdict(Type, {**raw.types, **simple.types})  # some symbols come and go on the way
     print(raw, end="\n\n")
     for step in fired:

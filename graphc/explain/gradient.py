@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import count
 
 from sympy import Basic, Symbol
@@ -23,7 +24,7 @@ from graphc.language.formula import Text, arguments_of, spell
 from graphc.language.writer import atom_type
 from graphc.ops.readable import REPEATED, RESHAPED, reading, reads_as_part
 from graphc.ops.shape import broadcast_shapes
-from graphc.rewrite import simplify, stabilise
+from graphc.rewrite import readable, simplify, stabilise
 
 Derive = Callable[[Graph, tuple[Symbol, ...], Stabilise], Graph]
 LONGEST, SHORT = 200, 72  # characters of a formula; of arrays it is read with less ease
@@ -31,11 +32,16 @@ LONGEST, SHORT = 200, 72  # characters of a formula; of arrays it is read with l
 
 @dataclass(frozen=True)
 class Gradient:
-    """The gradient's program; its outputs are the derivatives for `variables`.  `inlined`: shown as formulas."""
+    """The gradient's program; its outputs are the derivatives for `variables`.  `inlined`: shown as formulas, those of
+    `shown`, which is the same for readers."""
 
     graph: Graph
     variables: tuple[Symbol, ...]
-    inlined: bool
+    shown: Graph
+
+    @cached_property
+    def inlined(self) -> bool:
+        return _short(self.shown)
 
 
 def simplified_gradient(graph: Graph, variables: tuple[Symbol, ...], value: Symbol) -> Gradient:
@@ -47,7 +53,7 @@ def simplified_derivatives(graph: Graph, variables: tuple[Symbol, ...], derive: 
     """The same with `jacobian` or `hessian`, whose outputs are more than one for a variable."""
     found = simplify(derive(graph, variables, stabilise))
     found = _apart(focus(found, found.outputs), expand_gradients(graph))
-    return Gradient(found, variables, _short(found))
+    return Gradient(found, variables, readable(found) if _length(found) <= 4 * LONGEST else found)
 
 
 def _apart(found: Graph, graph: Graph) -> Graph:
@@ -127,10 +133,15 @@ def _short(graph: Graph) -> bool:
     longest = SHORT if has_arrays(graph) else LONGEST
     if any(reads_as_part(operation_of(e.expr)) for e in graph.equations):
         return False
-    size: dict[Basic, int] = {}
-    for e in graph.equations:
-        size[e.target] = min(longest + 1, 1 + sum(size.get(s, len(s.name)) for s in symbols_of(e.expr)))
-    if any(size.get(s, 0) > longest for s in graph.outputs):
+    if _length(graph) > longest:
         return False
     lengths = [len(formula(graph, s)) for s in graph.outputs]
     return max(lengths, default=0) <= longest and sum(lengths) <= 3 * longest
+
+
+def _length(graph: Graph) -> int:
+    """At least how many characters the longest formula has, as far as it is not very long."""
+    size: dict[Basic, int] = {}
+    for e in graph.equations:
+        size[e.target] = min(8 * LONGEST, 1 + sum(size.get(s, len(s.name)) for s in symbols_of(e.expr)))
+    return max((size.get(s, 0) for s in graph.outputs), default=0)

@@ -20,7 +20,9 @@ from graphc.language.formula import Text
 from graphc.language.latex_writer import atom_latex, name_latex, operation_latex
 from graphc.language.writer import ATOM, atom_text, expression_text, loosest
 from graphc.ops.readable import (
+    DIAGONAL,
     DIFFERENCE,
+    LOWER,
     NEGATIVE,
     PART,
     POWER,
@@ -28,6 +30,8 @@ from graphc.ops.readable import (
     SQUARED,
     SUM,
     TOTAL,
+    TRACE,
+    UPPER,
     Reading,
     reading,
     summed_axes,
@@ -94,6 +98,14 @@ class Pen:
             flat := self._quotient(*texts) or self._quotient(*texts[::-1]) or self._flat(*texts)
         ):
             return flat
+        if operation in (SQUARED, QUOTIENT) and types[0].rank < types[1].rank and (chain := self._scaled_chain(*texts)):
+            return chain
+        if (
+            operation is TOTAL
+            and types[0].rank == 1
+            and (inner := _argument(texts[0][0], DIAGONAL.written)) is not None
+        ):
+            return f"{TRACE.written}({inner})", ATOM
         found = reading(operation, types, statics)
         return self._read(found, texts, types) if found is not None else self.written(operation, texts, types, statics)
 
@@ -113,6 +125,15 @@ class Pen:
         if number is None or not self.is_product(number[3]):
             return (f"{a[0]}*{b[0]}", PRODUCT) if self.is_product(b[0]) else None
         return (f"{number[1]}*{a[0]}{number[2]}{number[3]}", PRODUCT) if not a[0][0].isdigit() else None
+
+    def _scaled_chain(self, number: Text, product: Text) -> Text | None:
+        """2*A @ x for 2*(A @ x)."""
+        plain = number[1] >= PRODUCT and " @ " not in _outside(number[0])
+        return (
+            (f"{number[0]}*{product[0]}", PRODUCT)
+            if plain and product[1] == PRODUCT and self.is_chain(product[0])
+            else None
+        )
 
     def _read(self, found: Reading, texts: tuple[Text, ...], types: Types) -> Text:
         if found.form == "same":
@@ -140,8 +161,11 @@ class Pen:
                 self._turned(t) if turned else self.closed(t)
                 for t, turned in zip((first, second), found.turned, strict=True)
             )
-            chain = not found.turned[0] and first[1] == PRODUCT and self.is_chain(first[0])
-            text, binding = self.matrix_product(first[0] if chain else left, right)
+            chains = [not turned and t[1] == PRODUCT and self.is_chain(t[0])
+                      for t, turned in zip((first, second), found.turned, strict=True)]  # fmt: skip
+            if chains[1] and types[found.second].rank == 2:  # then no vector stands between
+                right = second[0]
+            text, binding = self.matrix_product(first[0] if chains[0] else left, right)
         return number + text, PRODUCT if number else binding
 
     def _scaled(self, a: Text, b: Text) -> Text:
@@ -164,6 +188,10 @@ class Pen:
     def _turned(self, text: Text) -> str:
         """The transpose; of a transpose, what that is of."""
         closed, sign = self.closed(text), self.turned.format("")
+        lower = _argument(text[0], LOWER.written)
+        if lower is not None and lower.endswith(sign) and loosest(lower) >= ATOM:
+            inner = lower.removesuffix(sign)
+            return f"{UPPER.written}({inner[1:-1] if _enclosed(inner) else inner})"
         return closed.removesuffix(sign) if closed.endswith(sign) else self.turned.format(closed)
 
     def matrix_product(self, a: str, b: str) -> Text:
@@ -209,6 +237,12 @@ def _outside(text: str) -> str:
         found += [c] * (depth == 0)
         depth += c in "(["
     return "".join(found)
+
+
+def _argument(text: str, name: str) -> str | None:
+    """x of name(x)."""
+    inner = text.removeprefix(name)
+    return inner[1:-1] if inner != text and inner.startswith("(") and _enclosed(inner) else None
 
 
 def _enclosed(text: str) -> bool:

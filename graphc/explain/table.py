@@ -95,7 +95,7 @@ class _Writer:
         for output, s in zip(found.graph.outputs, found.variables, strict=True):
             left = pen.derivative(Derivative(self.of.value, s))
             if found.inlined:
-                right = formula(found.graph, output, pen)
+                right = formula(found.shown, output, pen)
             else:
                 right = self._expression(hidden.get(output, output))
             number = numbers.gradients[s] if numbers is not None else ""

@@ -246,14 +246,22 @@ def matrix_form(labels: str) -> tuple[int, bool, int, bool] | None:
     None where it is not a product of two matrices, or of a matrix and a vector.
     """
     a, b, result = split(labels)
-    for first, x, second, y in ((0, a, 1, b), (1, b, 0, a)):
-        for turn_x in (False, True)[: len(x)]:
-            for turn_y in (False, True)[: len(y)]:
-                left, right = (x[::-1] if turn_x else x), (y[::-1] if turn_y else y)
-                if not (left and right) or len(left) > 2 or len(right) > 2 or left[-1] != right[0]:
-                    continue
-                if left[:-1] + right[1:] == result and left[-1] not in result:
-                    return first, turn_x, second, turn_y
+    written, swapped = _matrix_product(0, a, 1, b, result), _matrix_product(1, b, 0, a, result)
+    if written is None or (
+        swapped is not None and len(a) < len(b) and swapped[1] + swapped[3] < written[1] + written[3]
+    ):
+        return swapped  # X @ a, not a @ X.T
+    return written
+
+
+def _matrix_product(first: int, x: str, second: int, y: str, result: str) -> tuple[int, bool, int, bool] | None:
+    for turn_x in (False, True)[: len(x)]:
+        for turn_y in (False, True)[: len(y)]:
+            left, right = (x[::-1] if turn_x else x), (y[::-1] if turn_y else y)
+            if not (left and right) or len(left) > 2 or len(right) > 2 or left[-1] != right[0]:
+                continue
+            if left[:-1] + right[1:] == result and left[-1] not in result:
+                return first, turn_x, second, turn_y
     return None
 
 

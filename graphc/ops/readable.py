@@ -13,6 +13,8 @@ from graphc.graph.operation import Operation
 from graphc.graph.types import Size, Type
 from graphc.ops.contraction import contract, matrix_form, split
 from graphc.ops.elementwise import add, divide, multiply, negate, power, subtract
+from graphc.ops.indexing import diagonal
+from graphc.ops.linear_algebra import trace, tril, triu
 from graphc.ops.movement import broadcast, embed, reshape, slice_, transpose
 from graphc.ops.program import as_real
 from graphc.ops.reduction import sum_
@@ -20,6 +22,7 @@ from graphc.ops.reduction import sum_
 SUM, DIFFERENCE, NEGATIVE, QUOTIENT = add, subtract, negate, divide
 SQUARED, POWER, TOTAL, PART = multiply, power, sum_, slice_
 REPEATED, RESHAPED = broadcast, reshape
+DIAGONAL, TRACE, LOWER, UPPER = diagonal, trace, tril, triu
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from graphc.rewrite.means import MEAN
 from graphc.rewrite.names import drop_dead, kept_symbols
 from graphc.rewrite.order import order_products
 from graphc.rewrite.overflow import BOUNDED, DIRECTION, HYPOTENUSE, SHARE, SUM_OVER_SUM
+from graphc.rewrite.reading import READING, readable, readable_steps
 from graphc.rewrite.reciprocals import share_reciprocals
 from graphc.rewrite.rule import Form, Rewriting, Rule
 from graphc.rewrite.squares import factor_squares
@@ -79,6 +80,6 @@ def tidy(graph: Graph, since: Graph | None = None) -> Graph:
 
 
 __all__ = [
-    "CANONICAL", "CHEAP", "COMPUTED", "PRECISE", "STABLE", "TRIALS", "Form", "Rule", "Step", "drop_dead", "kept_symbols", "needed",
-    "order_products", "rewrite_steps", "simplify", "simplify_steps", "stabilise", "stabilise_steps", "tidy",
+    "CANONICAL", "CHEAP", "COMPUTED", "PRECISE", "READING", "STABLE", "TRIALS", "Form", "Rule", "Step", "drop_dead", "kept_symbols", "needed",
+    "order_products", "readable", "readable_steps", "rewrite_steps", "simplify", "simplify_steps", "stabilise", "stabilise_steps", "tidy",
 ]  # fmt: skip

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 
-from sympy import Basic, Symbol
+from sympy import Basic, Integer, Symbol
 
 from graphc.graph.operation import Operation, operation_of
 from graphc.ops.composite import hypot_of_several, norm
@@ -75,6 +75,8 @@ def ordered_product(builder: Rebuilder, root: Root) -> Made | None:
         if whole is None:
             return None
         found, region = whole.monomial, whole.region
+        if not found.coefficient:
+            return Integer(0)
         saved = freed(builder, root, region, found.powers.keys()) - cost(Plan([found]))
         sign = found.coefficient == -1  # signs are free: they end in a difference, or in the next product's coefficient
         if saved > 0 or (saved + sign >= 0 and not deep and not _as_written(builder, region)):

@@ -10,11 +10,21 @@ from sympy import Basic, Symbol
 
 from graphc.graph.graph import operands
 from graphc.graph.operation import operation_of, variable
-from graphc.ops.elementwise import absolute, add, divide, logical_not, negate, subtract, where
+from graphc.ops.elementwise import (
+    absolute,
+    add,
+    divide,
+    logical_not,
+    negate,
+    subtract,
+    where,
+)
 from graphc.rewrite.arrange import PRODUCT
 from graphc.rewrite.build import summed
 from graphc.rewrite.compare import summands
 from graphc.rewrite.polynomial import Monomial, fraction
+from graphc.rewrite.products import POSITIVE_PART
+from graphc.rewrite.reductions import REDUCED
 from graphc.rewrite.rule import Form, Made, Match, Rebuilder, Rewriting, Root, Rule
 from graphc.rewrite.structure import STRUCTURE
 
@@ -106,4 +116,4 @@ KNOWN = Form(
     "where(c > 0, x*where(c > 0, y, z), 1)", frozenset(),
 )  # fmt: skip
 
-CANONICAL: tuple[Rewriting, ...] = (*_SIGNS, QUOTIENT, *_CHOICES, KNOWN, *STRUCTURE, PRODUCT)
+CANONICAL: tuple[Rewriting, ...] = (*_SIGNS, QUOTIENT, *_CHOICES, KNOWN, POSITIVE_PART, *STRUCTURE, *REDUCED, PRODUCT)

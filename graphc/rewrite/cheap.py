@@ -11,6 +11,7 @@ from sympy import Integer
 from graphc.graph.operation import variable
 from graphc.ops.elementwise import cos, cosh, sin, sinh
 from graphc.rewrite.arrange import CANCEL, SUM
+from graphc.rewrite.contractions import JOINED, OUTER
 from graphc.rewrite.exponents import MET
 from graphc.rewrite.products import BASE, DOUBLE
 from graphc.rewrite.rule import Rewriting, Rule
@@ -24,4 +25,4 @@ _IDENTITIES = (
          "known exactly", "cosh(x)^2 - sinh(x)^2 + x"),
 )  # fmt: skip
 
-CHEAP: tuple[Rewriting, ...] = (*_IDENTITIES, DOUBLE, BASE, MET, CANCEL, SUM)
+CHEAP: tuple[Rewriting, ...] = (*_IDENTITIES, DOUBLE, BASE, MET, OUTER, JOINED, CANCEL, SUM)

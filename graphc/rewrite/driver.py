@@ -15,12 +15,14 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from sympy import Basic, Symbol
+from sympy import Basic, Number, Symbol
 
 from graphc.errors import GraphcError
 from graphc.graph.graph import Equation, Graph, Origin, operands, statics, symbols_of
 from graphc.graph.operation import Operation, operation_of
 from graphc.graph.types import Type
+from graphc.ops.algebra import real
+from graphc.ops.movement import broadcast
 from graphc.rewrite.arrange import outer_product
 from graphc.rewrite.names import kept_symbols, watched_symbols
 from graphc.rewrite.rule import Made, Rebuilder, Rewriting, Root
@@ -205,6 +207,8 @@ class Worklist:
                 if rule.among.isdisjoint(factors):
                     continue
             result = rule.apply(builder, root)
+            if isinstance(result, Number) and type_.shape:
+                result = Root(broadcast, (real(builder, result),), (type_.shape,))
             if result is not None and _fits(builder, result, type_):
                 return rule, result
         return None, None

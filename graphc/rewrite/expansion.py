@@ -16,7 +16,21 @@ from sympy import Basic, Symbol
 
 from graphc.graph.graph import operands
 from graphc.graph.operation import operation_of
-from graphc.ops.elementwise import add, divide, exp, multiply, negate, power, sigmoid, sqrt, subtract
+from graphc.ops.elementwise import (
+    add,
+    cos,
+    cosh,
+    divide,
+    exp,
+    multiply,
+    negate,
+    power,
+    sigmoid,
+    sin,
+    sinh,
+    sqrt,
+    subtract,
+)
 from graphc.rewrite.build import applied, build
 from graphc.rewrite.polynomial import (
     ONE,
@@ -38,6 +52,7 @@ OFTEN = 3  # a symbol that occurs more often may have like terms, though all are
 
 
 Table = dict[Basic, list[Monomial]]
+Circle = tuple[Basic, Basic, int, int]
 
 
 @dataclass(frozen=True)
@@ -66,7 +81,7 @@ def expanded(builder: Rebuilder, start: Root, region: Region, reach: Reach) -> l
     roots = region.roots
     if roots is None or not region.cancels:
         return None
-    known = Known(_complements(builder, region), reach.whole)
+    known = Known(_complements(builder, region), reach.whole, _circles(builder, region))
     final = _multiplied_out(builder, start, roots, known)
     factors = (map(builder.look, r.operands) for r in (start, *roots.values()) if r.operation in (multiply, power))
     region.sums = {a: known.table[a] for atoms in factors for a in atoms if len(known.table.get(a, ())) > 1}
@@ -96,6 +111,22 @@ def multiplied_out(builder: Rebuilder, atom: Basic) -> list[Monomial] | None:
     roots = _explore(builder, start, Region(), Reach(EXPLORED))
     found = None if roots is None else _multiplied_out(builder, start, roots, Known({}, False))
     return None if found is None else collect(_without_roots(builder, m) for m in found)
+
+
+def readings(builder: Rebuilder, start: Root) -> list[list[Monomial]]:
+    """An operation as a polynomial of sums and of all it is made of, and over common denominators; none if it is too large."""
+    result: list[list[Monomial]] = []
+    for reach in Reach(EXPLORED, closed=True), Reach(EXPLORED):
+        region = Region()
+        roots = _explore(builder, start, region, reach)
+        known = Known({}, False, _circles(builder, region))
+        found = None if roots is None else _multiplied_out(builder, start, roots, known)
+        if found is not None:
+            below, closed = _denominators(found, known)
+            tried = (v for d in below for v in _over_one(found, d, *_divisor(builder, d, closed, known), known, []))
+            result += [found, _without_denominators(builder, found, known), *tried]
+            result.append(_without_fractions_below(builder, found, Region(), known, longer=True))
+    return result
 
 
 def _without_roots(builder: Rebuilder, m: Monomial) -> Monomial:
@@ -199,10 +230,11 @@ def _has_complement(value: list[Monomial], aliases: Table) -> bool:
 
 @dataclass
 class Known:
-    """What atoms are as polynomials: `aliases` of functions, `table` of the region's equations."""
+    """What atoms are as polynomials: `aliases` of functions, `table` of the region's equations, `circles` of functions."""
 
     aliases: Table
     whole: bool
+    circles: list[Circle] = field(default_factory=list)
     table: Table = field(default_factory=dict)
 
 
@@ -258,8 +290,10 @@ def _inverse(builder: Rebuilder, atom: Basic, known: Known) -> list[Monomial] | 
 
 def _power(builder: Rebuilder, root: Root, base: list[Monomial], known: Known) -> list[Monomial] | None:
     n = exponent_of(root)
-    if n is None or abs(n) > 8:
+    if n is None or (abs(n) > 8 and len(base) > 1):
         return None
+    if len(base) == 1:
+        return [Monomial(base[0].coefficient ** n, {a: e * n for a, e in base[0].powers.items()})]
     if n < 0:
         inverse = _inverse(builder, root.operands[0], known)
         if inverse is None:
@@ -296,22 +330,74 @@ def _negative(m: Monomial) -> Monomial:
 def _without_denominators(builder: Rebuilder, value: list[Monomial], known: Known) -> list[Monomial]:
     """Terms with 1/D, where D is a sum, are divided by what D was multiplied out to, if that leaves no rest; else
     terms are brought to one power of 1/D, or of 1/sqrt(D), if terms cancel then or can be divided."""
-    below = dict.fromkeys(a for m in value for a, e in m.powers.items() if e < 0)
-    closed = {d: divisor for d in below if len(divisor := known.table.get(d) or known.aliases.get(d) or []) > 1}
+    below, closed = _denominators(value, known)
     for d, divisor in closed.items():
         value = _divided(value, d, divisor) or value
     for d in below:
-        u, root = (d, 1) if d in closed else (_radicand(builder, d), 2)
-        divisor = [] if u is None else closed.get(u) or known.table.get(u) or _sum_of(builder, u, known)
+        divisor, root = _divisor(builder, d, closed, known)
         others = [(o, closed[o]) for o in closed if o != d]
         under = [m for m in value if m.powers.get(d, 0) < 0]
         apart = [m for m in value if m.powers.get(d, 0) >= 0]
         tried = [
-            *_over_one(value, d, divisor, root, others),
-            *([*apart, *v] for v in _over_one(under, d, divisor, root, [])),
+            *_over_one(value, d, divisor, root, known, others),
+            *([*apart, *v] for v in _over_one(under, d, divisor, root, known, [])),
         ]
         value = _shortest((value, *tried))
-    return value
+    return _shortest((value, *_by_pythagoras(value, known)))
+
+
+# f(x)^2 = a + b*g(x)^2
+_CIRCLES = {sin: (cos, 1, -1), cos: (sin, 1, -1), cosh: (sinh, 1, 1), sinh: (cosh, -1, 1)}
+
+
+def _circles(builder: Rebuilder, region: Region) -> list[Circle]:
+    """Leaves that are sine and cosine of one number, or the hyperbolic ones: f, g, a and b."""
+    if not ({sin, cos} <= builder.present or {sinh, cosh} <= builder.present):
+        return []
+    functions = {}
+    for leaf in region.leaves:
+        expr = builder.inside(leaf)
+        if expr is not None and (operation := operation_of(expr)) in _CIRCLES:
+            functions[operation, builder.look(operands(expr)[0])] = leaf
+    return [
+        (f, functions[g, x], a, b)
+        for (o, x), f in functions.items()
+        for g, a, b in (_CIRCLES[o],)
+        if (g, x) in functions
+    ]
+
+
+def _by_pythagoras(value: list[Monomial], known: Known) -> list[list[Monomial]]:
+    """With cos(x)^2 for 1 - sin(x)^2, the other way, and the like of cosh and sinh, if terms cancel."""
+    found = []
+    for f, g, a, b in known.circles if len(value) > 1 else ():
+        low = [min(m.powers.get(s, 0) for m in value) for s in (f, g)]
+        whole = _scaled(_scaled(value, f, -low[0]), g, -low[1])
+        parts = collect(t for m in whole for t in _squares_replaced(m, f, g, a, b))
+        if len(parts) < len(value):
+            found.append(_scaled(_scaled(parts, f, low[0]), g, low[1]))
+    return found
+
+
+def _squares_replaced(m: Monomial, s: Basic, c: Basic, a: int, b: int) -> list[Monomial]:
+    """A term with (a + b*c^2)^k in the place of s^(2*k)."""
+    k = m.powers.get(s, 0) // 2
+    found: list[Monomial] | None = [_times(m, Monomial(powers={s: -2 * k}))]
+    for _ in range(k):
+        found = _product(found or [], [Monomial(Fraction(a)), Monomial(Fraction(b), {c: 2})])
+    return found or [m]
+
+
+def _denominators(value: list[Monomial], known: Known) -> tuple[list[Basic], Table]:
+    """What is divided by, and what those of it that are sums in the region were multiplied out to."""
+    below = [*dict.fromkeys(a for m in value for a, e in m.powers.items() if e < 0)]
+    return below, {d: v for d in below if len(v := known.table.get(d) or known.aliases.get(d) or []) > 1}
+
+
+def _divisor(builder: Rebuilder, d: Basic, closed: Table, known: Known) -> tuple[list[Monomial], int]:
+    """A sum that is divided by, or what it is the root of, multiplied out; 1 or 2."""
+    u, root = (d, 1) if d in closed else (_radicand(builder, d), 2)
+    return [] if u is None else closed.get(u) or known.table.get(u) or _sum_of(builder, u, known), root
 
 
 def with_products(value: list[Monomial], sums: dict[Basic, list[Monomial]]) -> list[Monomial]:
@@ -338,13 +424,15 @@ def _with_squares(value: list[Monomial], s: Basic, terms: list[Monomial]) -> tup
     return count, value
 
 
-def _without_fractions_below(builder: Rebuilder, value: list[Monomial], region: Region, known: Known) -> list[Monomial]:
-    """1/(1/a + 1/b) as a*b/(b + a), where the sum without fractions is shorter than that with them."""
+def _without_fractions_below(
+    builder: Rebuilder, value: list[Monomial], region: Region, known: Known, longer: bool = False
+) -> list[Monomial]:
+    """1/(1/a + 1/b) as a*b/(b + a), where the sum without fractions is shorter than that with them (or also where not)."""
     for d in dict.fromkeys(a for m in value for a, e in m.powers.items() if e < 0):
         below = known.table.get(d, [])
         common = {a: -min(m.powers.get(a, 0) for m in below) for n in below for a, e in n.powers.items() if e < 0}
         whole = plan([_times(m, Monomial(powers=common)) for m in below])
-        if len(below) < 2 or not common or cost(whole) >= cost(plan(below)):
+        if len(below) < 2 or not common or (cost(whole) >= cost(plan(below)) and not longer):
             continue
         count = len(builder.equations)
         total = applied(builder, build(builder, whole))
@@ -353,7 +441,7 @@ def _without_fractions_below(builder: Rebuilder, value: list[Monomial], region: 
             e = m.powers.get(d, 0)
             change = {d: -e, total: e, **{a: -e * n for a, n in common.items()}} if e else {}
             found.append(_times(m, Monomial(powers=change)))
-        if cost(plan(found)) <= cost(plan(value)):
+        if longer or cost(plan(found)) <= cost(plan(value)):
             value = found
             region.made += cost(whole) / max(builder.uses.get(d, 1), 1) if len(builder.equations) > count else 0
     return value
@@ -395,8 +483,9 @@ def _sum_of(builder: Rebuilder, atom: Basic, known: Known) -> list[Monomial]:
 
 
 def _over_one(
-    value: list[Monomial], d: Basic, divisor: list[Monomial], root: int, others: list[tuple[Basic, list[Monomial]]]
-) -> list[list[Monomial]]:
+    value: list[Monomial], d: Basic, divisor: list[Monomial], root: int, known: Known,
+    others: list[tuple[Basic, list[Monomial]]],
+) -> list[list[Monomial]]:  # fmt: skip
     """Terms with different powers of 1/d over the largest, where d^root is `divisor`; also divided by other sums."""
     least = min((m.powers.get(d, 0) for m in value), default=0)
     if not divisor or least >= 0 or len({m.powers.get(d, 0) for m in value}) < 2:
@@ -413,7 +502,8 @@ def _over_one(
         total += [_times(p, Monomial(powers={d: left})) for p in part] if left else part
     numerator = collect(total)
     found = [numerator, *(v for o, p in others if (v := _divided(numerator, o, p)) is not None)]
-    return [[_times(m, Monomial(powers={d: least})) for m in v] for v in found]
+    reduced = [_scaled(v, d, least) for v in _by_pythagoras(numerator, known)]
+    return [*(_scaled(v, d, least) for v in found), *(_divided(v, d, divisor) or v for v in reduced if root == 1)]
 
 
 def _divided(value: list[Monomial], d: Basic, divisor: list[Monomial]) -> list[Monomial] | None:

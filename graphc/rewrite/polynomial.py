@@ -13,12 +13,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
+from math import gcd
 
 from sympy import Basic, Symbol
 
-from graphc.graph.graph import operands
+from graphc.graph.graph import operands, statics
 from graphc.graph.operation import Operation, operation_of
+from graphc.graph.types import Dim
 from graphc.ops.elementwise import add, divide, multiply, negate, power, subtract
+from graphc.ops.program import size_
 from graphc.rewrite.rule import Rebuilder, Root
 
 PRODUCTS = (multiply, divide, negate, power)
@@ -200,7 +203,7 @@ def _inner_product(builder: Rebuilder, atom: Basic, e: int, region: Region, deep
     atom = builder.look(atom)
     looked_through = _scales(root) or (deep and root.operation is divide and any(map(_is_number, root.operands)))
     if atom in builder.kept or not (
-        looked_through or ((shared or builder.lonely(atom)) and (abs(e) == 1 or root.operation is power))
+        looked_through or ((shared or builder.lonely(atom)) and (abs(e) == 1 or root.operation in (power, multiply)))
     ):
         return None
     region.visits[atom] = region.visits.get(atom, 0) + 1
@@ -213,6 +216,9 @@ def multiply_in(builder: Rebuilder, result: Monomial, atom: Basic, e: int, regio
     if value is None:
         if not isinstance(atom, Symbol) and atom.is_infinite:
             return False  # inf - inf and 0*inf are no polynomials
+        if size_ in builder.present:
+            atom, content = _without_content(builder, atom)
+            result.coefficient *= content**e
         region.leaf(atom)
         result.powers[atom] = result.powers.get(atom, 0) + e
         if result.powers[atom] == 0:
@@ -223,6 +229,15 @@ def multiply_in(builder: Rebuilder, result: Monomial, atom: Basic, e: int, regio
     if value != 1:
         result.coefficient *= value if e == 1 else value**e
     return max(abs(result.coefficient.numerator), result.coefficient.denominator) < LARGEST
+
+
+def _without_content(builder: Rebuilder, atom: Basic) -> tuple[Basic, Fraction]:
+    """m and 2 of the size 2*m."""
+    expr = builder.inside(atom)
+    size = statics(expr)[0] if expr is not None and operation_of(expr) is size_ else None
+    if not isinstance(size, Dim) or (content := gcd(*(c for _, c in size.terms))) == 1:
+        return atom, ONE
+    return builder.apply(size_, (), (size // content,)), Fraction(content)
 
 
 def terms(builder: Rebuilder, start: Root, region: Region, shared: bool = False) -> list[Monomial] | None:

@@ -13,15 +13,18 @@ from sympy import Basic, Rational, Symbol
 
 from graphc.graph.graph import operands, statics
 from graphc.graph.operation import Operation, operation_of
-from graphc.ops.composite import softmax
+from graphc.ops.composite import norm, softmax
 from graphc.ops.elementwise import (
     absolute,
     add,
     cos,
     cosh,
     divide,
+    equal,
     exp,
     expm1,
+    greater,
+    maximum,
     multiply,
     power,
     sigmoid,
@@ -40,7 +43,7 @@ from graphc.ops.shape import reduced
 from graphc.rewrite.arrange import outer_product
 from graphc.rewrite.build import applied, build, minus, summed
 from graphc.rewrite.compare import factors, multiple, summands
-from graphc.rewrite.polynomial import Monomial, Plan, Powers, collect
+from graphc.rewrite.polynomial import Monomial, Plan, Powers, collect, operands_of
 from graphc.rewrite.positive import MOVES, base_of_power, positive_log, shares
 from graphc.rewrite.rule import Form, Made, Rebuilder, Root
 
@@ -370,7 +373,7 @@ def powers_of_one_base(builder: Rebuilder, m: Monomial) -> Monomial | None:
 
 
 def roots(builder: Rebuilder, m: Monomial) -> Monomial | None:
-    """sqrt(x)^2 = x, x/sqrt(x) = sqrt(x), |x|^2 = x^2, x/|x| = sign(x), sign(x)/|x| = 1/x."""
+    """sqrt(x)^2 = x, x/sqrt(x) = sqrt(x), |x|^2 = x^2, x/|x| = sign(x), sign(x)/|x| = 1/x, x*sign(x) = |x| where that is there."""
     powers = m.powers
     for atom in m.powers:
         e = powers.get(atom, 0)
@@ -386,6 +389,8 @@ def roots(builder: Rebuilder, m: Monomial) -> Monomial | None:
             powers = _radicand_joined(builder, powers, atom, x)
         x = argument(builder, atom, sign)
         length = builder.apply(absolute, (x,)) if x is not None and absolute in builder.present else atom
+        if x is not None and length != atom and e == 1 and powers.get(x, 0) > 0:
+            powers, e = multiplied(powers, (atom, -1), (x, -1), (length, 1)), 0
         both = min(e, -powers.get(length, 0))
         if x is not None and both > 0:
             powers = multiplied(powers, (atom, -both), (length, both), (x, -both))
@@ -398,6 +403,54 @@ def roots(builder: Rebuilder, m: Monomial) -> Monomial | None:
                 s = 1 if e > 0 else -1
                 powers = multiplied(powers, (atom, -s), (x, s), (builder.apply(sign, (x,)), -s)) if s < 0 else powers
     return Monomial(m.coefficient, powers, m.extra) if powers != m.powers else None
+
+
+def lengths(builder: Rebuilder, m: Monomial) -> Monomial | None:
+    """A length times its direction, norm(x)*where(norm(x) == 0, 0, x/norm(x)), is the vector; norm(x)^2 = sum(x^2)."""
+    for atom, e in m.powers.items():
+        expr = builder.inside(atom)
+        operation = None if expr is None else operation_of(expr)
+        if operation is where and e == 1:
+            for length in [a for a, n in m.powers.items() if n > 0]:
+                if (inner := unguarded(builder, atom, length)) is not None:
+                    powers = multiplied(m.powers, (atom, -1), *inner.powers.items())
+                    return Monomial(m.coefficient * inner.coefficient, powers, m.extra)
+        elif expr is not None and operation is norm and e > 0 and e % 2 == 0:
+            square = sum_(builder.value(operands(expr)[0]) ** 2, *statics(expr))
+            return Monomial(m.coefficient, multiplied(m.powers, (atom, -e), (square.atom, e // 2)), m.extra)
+    return None
+
+
+def unguarded(builder: Rebuilder, atom: Basic, length: Basic) -> Monomial | None:
+    """x/h of where(h == 0, 0, x/h)."""
+    expr = builder.inside(atom)
+    if expr is None or operation_of(expr) is not where:
+        return None
+    condition, first, second = map(builder.look, operands(expr))
+    test = builder.inside(condition)
+    if first != 0 or test is None or operation_of(test) is not equal:
+        return None
+    inner = factors(builder, second) if [*map(builder.look, operands(test))] == [length, 0] else None
+    return inner if inner is not None and inner.powers.get(length) == -1 else None
+
+
+def positive_part(builder: Rebuilder, m: Monomial) -> Monomial | None:
+    """max(x, 0)*where(x > 0, 1, 0) = max(x, 0)."""
+    for atom, e in m.powers.items():
+        expr = builder.inside(atom) if e > 0 else None
+        if expr is None or operation_of(expr) is not where:
+            continue
+        condition, *branches = map(builder.look, operands(expr))
+        test = builder.inside(condition) if branches == [1, 0] else None
+        if test is None or operation_of(test) is not greater:
+            continue
+        ends = {*map(builder.look, operands(test))}
+        if builder.look(operands(test)[1]) == 0 and any(
+            n > 0 and is_one_of(builder, a, maximum) and {*map(builder.look, operands_of(builder, a))} == ends
+            for a, n in m.powers.items()
+        ):
+            return Monomial(m.coefficient, multiplied(m.powers, (atom, -e)), m.extra)
+    return None
 
 
 def _radicand_joined(builder: Rebuilder, powers: Powers, atom: Basic, x: Basic) -> Powers:
@@ -429,6 +482,13 @@ DOUBLE = product_form(
 BASE = product_form(
     "powers of one base", powers_of_one_base, (power,), "one power, and none of a negative exponent",
     "x*y*x^(z - 1)",
+)  # fmt: skip
+POSITIVE_PART = product_form(
+    "positive part where it is positive", positive_part, (maximum,), "no choice", "y*max(x, 0)*where(x > 0, 1, 0)",
+)  # fmt: skip
+LENGTH = product_form(
+    "length times direction", lengths, (norm, where), "no guard where nothing is divided",
+    "input x[n]; norm(x)*where(norm(x) == 0, 0, x/norm(x))", (multiply, divide, power),
 )  # fmt: skip
 ROOT = product_form(
     "root over its argument", roots, (sqrt, absolute, sign), "0/0 at 0, where there is a limit",

@@ -19,7 +19,7 @@ from graphc.graph.builder import Builder, Key
 from graphc.graph.graph import Equation, Origin, symbols_of
 from graphc.graph.graph import operands as operands_of
 from graphc.graph.graph import statics as statics_of
-from graphc.graph.operation import Operation, Term, Value, number, operation_of
+from graphc.graph.operation import Operation, Term, Value, node, number, operation_of
 from graphc.graph.types import Type
 
 
@@ -208,6 +208,12 @@ class Rebuilder(Builder):
         if atom in self._aliases:
             atom = self._look_through(atom)
         return None if atom in self.opaque else self._definitions.get(atom)
+
+    def find(self, operation: Operation, operands: tuple[Basic, ...], statics: tuple[Any, ...] = ()) -> Symbol | None:
+        """The symbol that has an operation already, defined before what is being rebuilt."""
+        type_, statics = operation.infer(tuple(map(self.type_of, operands)), statics, self.require)
+        found = self._consed.get(self._key(node(operation, operands, statics), type_))
+        return found if found is not None and self.place[found] < self._here else None
 
     def lonely(self, atom: Basic) -> bool:
         """True where an atom is an intermediate value that nobody named and one equation alone uses."""

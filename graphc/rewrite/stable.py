@@ -60,7 +60,7 @@ from graphc.rewrite.logarithms import ENTROPY, LOG_OF_POWERS
 from graphc.rewrite.overflow import INVERSES, NEGATIVE
 from graphc.rewrite.parts import PARTS
 from graphc.rewrite.positive import LOG, LOG1P, LONGER, log_of_the_others
-from graphc.rewrite.products import DISTRIBUTED, EXPONENTIAL, ROOT
+from graphc.rewrite.products import DISTRIBUTED, EXPONENTIAL, LENGTH, ROOT
 from graphc.rewrite.quotients import LIMIT, MEAN, RATIONALISED, SHRINKING, TANGENT
 from graphc.rewrite.remainders import LATE as REMAINDERS_LATE
 from graphc.rewrite.remainders import REMAINDERS
@@ -340,6 +340,7 @@ STABLE: tuple[Rewriting, ...] = (
     LOG1P,
     MIXTURE,
     LONGER,
+    LENGTH,
     ROOT,
     *_ROOTS,
     SEVERAL,

@@ -15,7 +15,19 @@ from graphc.differentiate.program import expand_gradients
 from graphc.graph.graph import Graph
 from graphc.language.reader import parse
 from graphc.language.writer import inline_text
-from graphc.rewrite import CANONICAL, CHEAP, COMPUTED, PRECISE, STABLE, TRIALS, Form, Rule, rewrite_steps, stabilise
+from graphc.rewrite import (
+    CANONICAL,
+    CHEAP,
+    COMPUTED,
+    PRECISE,
+    READING,
+    STABLE,
+    TRIALS,
+    Form,
+    Rule,
+    rewrite_steps,
+    stabilise,
+)
 from graphc.run.evaluate import evaluate, evaluate_exactly
 from tests.checks import leaf_values, same_again
 from tests.exact import evaluate_arrays
@@ -27,6 +39,7 @@ SETS: dict[str, tuple[Rule | Form, ...]] = {
     "precise": PRECISE,
     "computed": COMPUTED,
     "trials": TRIALS,
+    "reading": READING,
 }
 RULES = [pytest.param(rule, id=f"{name}: {rule.name}") for name, rules in SETS.items() for rule in rules]
 GOLDEN = Path(__file__).parent / "golden"
