@@ -24,10 +24,10 @@ from graphc.graph.types import Type
 from graphc.ops.algebra import (
     accumulate,
     along,
-    branch_condition,
     mask_intersection,
     mask_union,
     select,
+    taken,
     unbroadcast,
 )
 
@@ -152,7 +152,8 @@ class _Reverse:
         cotangent = self.result.adjoint[equation.target]
         builder.origin = Origin("adjoint", (equation.target,))
         if operation is None:
-            self._contribute(equation, 0, atoms[0], cotangent, Integer(1), cotangent)  # an alias
+            mask = self.masks[equation.target]
+            self._contribute(equation, 0, atoms[0], cotangent, Integer(1), cotangent, mask)  # an alias
             self._arrived(atoms[0])
             return
         if not operation.differentiable:
@@ -182,34 +183,34 @@ class _Reverse:
             if local is None or local == 0:
                 continue
             term = (builder.value(cotangent) * builder.value(local)).atom
-            if mask is not None:
+            if mask is not None and not local.is_Number:
                 term = select(builder, mask, term)
-            self._contribute(equation, k, atom, cotangent, local, term)
+            self._contribute(equation, k, atom, cotangent, local, term, mask)
 
     def _by_terms(self, equation: Equation, terms: tuple[Value | None, ...]) -> None:
-        mask = self._mask(equation)
+        builder, mask = self.builder, self._mask(equation)
         for k, (atom, term) in enumerate(zip(operands(equation.expr), terms, strict=True)):
             if atom in self.active and term is not None:
-                shown = term.atom
-                if mask is not None and self.builder.type_of(mask).shape in ((), term.shape):
-                    shown = select(self.builder, mask, shown)
-                self._contribute(equation, k, atom, self.result.adjoint[equation.target], None, shown)
+                shown, own = term.atom, mask_intersection(builder, mask, taken(builder, term.atom))
+                if mask is not None and builder.type_of(mask).shape in ((), term.shape):
+                    shown = select(builder, mask, shown)
+                self._contribute(equation, k, atom, self.result.adjoint[equation.target], None, shown, own)
 
     def _contribute(
-        self, equation: Equation, k: int, atom: Basic, cotangent: Basic, factor: Basic | None, term: Basic
-    ) -> None:
+        self, equation: Equation, k: int, atom: Basic, cotangent: Basic, factor: Basic | None, term: Basic,
+        mask: Basic | None,
+    ) -> None:  # fmt: skip
         if not isinstance(atom, Symbol):
             return
         builder = self.builder
         self.result.contributions.append(Contribution(atom, equation, k, cotangent, factor, term))
-        own = self._branch_mask(equation, k) or self._mask(equation)
         full = _broadcast_shape(builder, equation, term)
         if full is not None:
             term = full
         shaped = unbroadcast(builder, term, builder.types[atom].shape)
-        if own is not None and builder.type_of(own).shape not in ((), builder.types[atom].shape):
-            own = None
-        self.terms.setdefault(atom, []).append((shaped, own))
+        if mask is not None and builder.type_of(mask).shape not in ((), builder.types[atom].shape):
+            mask = None
+        self.terms.setdefault(atom, []).append((shaped, mask))
 
     def _mask(self, equation: Equation) -> Basic | None:
         """Where the target's adjoint can be anything but 0, element by element.
@@ -219,13 +220,6 @@ class _Reverse:
         operation, mask = operation_of(equation.expr), self.masks[equation.target]
         alike = mask is not None and self.builder.type_of(mask).rank == 0
         return mask if operation is None or operation.elementwise or alike else None
-
-    def _branch_mask(self, equation: Equation, k: int) -> Basic | None:
-        """Where the operand of a choice is taken: elsewhere its cotangent is 0 and stays 0, whatever it meets."""
-        condition = branch_condition(self.builder, equation.expr, k)
-        if condition is None:
-            return None
-        return mask_intersection(self.builder, self.masks[equation.target], condition)
 
 
 def local_factor(found: object) -> Basic | None:

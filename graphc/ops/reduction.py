@@ -98,9 +98,9 @@ def _sum_pullback(at: Linearization) -> tuple[Value]:
 def _extremum_pullback(at: Linearization) -> tuple[Value]:
     """The cotangent, shared equally among the winners."""
     (x,), axes = at.operands, at.statics[0]
-    winners = where(equal(x, kept(at.result, x, axes)), 1, 0)
-    count = sum_(winners, axes, True)
-    return (winners * (kept(at.cotangent, x, axes) / count),)
+    wins = equal(x, kept(at.result, x, axes))
+    count = sum_(where(wins, 1, 0), axes, True)
+    return (where(wins, kept(at.cotangent, x, axes) / count, 0),)
 
 
 def _product_pullback(at: Linearization) -> tuple[Value]:

@@ -124,8 +124,8 @@ def _is_share(builder: Rebuilder, share: Powers, u: Basic) -> bool:
     for s, e in share.items():
         if e == -1 and multiplied(share, (s, 1)) == inner.powers:
             return gap(builder, s, Integer(1)) == [inner]
-    ((s, e), *others), ((n, k), *more) = share.items(), inner.powers.items()
-    return not (others or more) and e == k == -1 and gap(builder, s, n) == [Monomial()]
+    reciprocals = [*share.values()] == [*inner.powers.values()] == [-1]
+    return reciprocals and gap(builder, *share, *inner.powers) == [Monomial()]
 
 
 OVER_POWERS = Form(

@@ -50,9 +50,8 @@ def computed_again(text: str) -> str:
         lines.append(program)
         for at, _ in points:
             wanted = " ".join(map(_digits, derivatives(program, next(iter(at)), at)))
-            lines.append(
-                f"    {', '.join(f'{k}={v:g}' if abs(v) != 0.300000001 else f'{k}={v}' for k, v in at.items())} -> {wanted}"
-            )
+            place = ", ".join(f"{k}={v:g}" if float(f"{v:g}") == v else f"{k}={v}" for k, v in at.items())
+            lines.append(f"    {place} -> {wanted}")
     return "\n".join(lines) + "\n"
 
 
