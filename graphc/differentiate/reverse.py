@@ -11,7 +11,7 @@ The rule (Griewank and Walther 2008, section 3.2): for v = f(u, ...), u_bar += v
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from sympy import Basic, Integer, Symbol
@@ -81,6 +81,7 @@ class _Reverse:
         self.builder = builder
         self.definitions = {e.target: e for e in equations}
         self.active = _active(equations, wrt)
+        self.constants = constants(equations, wrt)
         self.result = Adjoints()
         roots = [s for s in cotangents if s in self.active]
         self.terms: dict[Symbol, list[tuple[Basic, Basic | None]]] = {s: [(cotangents[s], None)] for s in roots}
@@ -164,9 +165,9 @@ class _Reverse:
             self._by_factors(equation, operation.partials(result, *values), cotangent)
         else:
             assert operation.pullback is not None
-            active = tuple(a in self.active for a in atoms)
+            varies = tuple(isinstance(a, Symbol) and a not in self.constants for a in atoms)
             at = Linearization(
-                result, values, builder.value(_shaped(builder, cotangent, result)), statics(equation.expr), active
+                result, values, builder.value(_shaped(builder, cotangent, result)), statics(equation.expr), varies
             )
             self._by_terms(equation, operation.pullback(at))
         for atom in atoms:
@@ -227,6 +228,15 @@ def local_factor(found: object) -> Basic | None:
     factor = found.atom if isinstance(found, Value) else Integer(found) if isinstance(found, int) else found
     assert factor is None or isinstance(factor, Basic)
     return factor
+
+
+def constants(equations: tuple[Equation, ...], wrt: Collection[Basic]) -> set[Basic]:
+    """Symbols that depend on nothing that is given, nor on what is differentiated for."""
+    found: set[Basic] = set()
+    for equation in equations:
+        if equation.target not in wrt and found.issuperset(symbols_of(equation.expr)):
+            found.add(equation.target)
+    return found
 
 
 def _active(equations: tuple[Equation, ...], wrt: tuple[Symbol, ...]) -> set[Basic]:

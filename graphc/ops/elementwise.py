@@ -223,16 +223,13 @@ where: Operation = Operation(
 def _extremum_pullback(wins: Operation) -> Callable[[Linearization], tuple[Any, ...]]:
     """All for the winner; at a tie half each, but nothing where the other operand depends on no input."""
 
-    def share(g: Value, mine: Value, other: Value, other_active: bool) -> Any:
-        at_tie = where(equal(mine, other), g / 2, 0) if other_active else 0
+    def share(g: Value, mine: Value, other: Value, other_varies: bool) -> Any:
+        at_tie = where(equal(mine, other), g / 2, 0) if other_varies else 0
         return where(wins(mine, other), g, at_tie)
 
     def pullback(at: Linearization) -> tuple[Any, ...]:
-        (a, b), (active_a, active_b) = at.operands, at.active
-        return (
-            share(at.cotangent, a, b, active_b) if active_a else None,
-            share(at.cotangent, b, a, active_a) if active_b else None,
-        )
+        (a, b), (a_varies, b_varies) = at.operands, at.varies
+        return share(at.cotangent, a, b, b_varies), share(at.cotangent, b, a, a_varies)
 
     return pullback
 
