@@ -6,7 +6,7 @@ Always holds: both sides are equal wherever the left one is finite; no other set
 
 from __future__ import annotations
 
-from sympy import Integer, Rational, S
+from sympy import Integer, Rational, S, Symbol
 
 from graphc.graph.operation import Term, operation_of, variable
 from graphc.ops.composite import log_softmax, logsumexp, norm, softmax
@@ -101,10 +101,10 @@ def _compound(match: Match) -> bool:
     return a is not None and b is not None and any(e * b.powers.get(s, 0) < 0 for s, e in a.powers.items())
 
 
-def _whole_exponent(match: Match) -> bool:
-    """c is a whole number other than 0 and 1."""
+def _other_exponent(match: Match) -> bool:
+    """c is no number, or another than 0 and 1."""
     atom = match.atom("c")
-    return bool(atom.is_Integer and atom not in (0, 1))
+    return isinstance(atom, Symbol) or bool(atom.is_Rational and atom not in (0, 1))
 
 
 def _even_exponent(match: Match) -> bool:
@@ -139,8 +139,10 @@ def _no_signs(match: Match) -> bool:
 
 
 def _log_of_power(match: Match) -> Term:
-    n = match.atom("c")
-    return n * log(x if n % 2 else absolute(x))  # type: ignore[no-any-return]
+    n, base = match.atom("c"), match.atom("x")
+    if isinstance(n, Symbol) and isinstance(base, Symbol):
+        return multiply_no_nan(c, log(absolute(x)))  # type: ignore[no-any-return]  # 0^0 is 1
+    return c * log(absolute(x) if isinstance(n, Symbol) or not n % 2 else x)  # type: ignore[no-any-return]
 
 
 _INVERSES = (
@@ -328,7 +330,7 @@ _LOGARITHMS = (
     Rule("inverse hyperbolic cosine", log(x + sqrt(x**2 - 1)), acosh(x), None,
          "x^2 overflows, 1 + x rounds to 1 for small x", "log(x + sqrt(x^2 - 1))"),
     Rule("log of gamma", log(gamma(x)), loggamma(x), None, "gamma(x) overflows", "log(gamma(x))"),
-    Rule("log of a power", log(x**c), _log_of_power, _whole_exponent, "x^2 overflows", "log(x^2)"),
+    Rule("log of a power", log(x**c), _log_of_power, _other_exponent, "x^2 overflows", "log(x^2)"),
     Rule("log of expm1", log(expm1(x)), x + log1mexp(-x), None, "expm1(x) overflows", "log(expm1(x))"),
     Rule("log of a difference of exponentials", log(exp(x) - exp(y)), x + log1mexp(y - x), None,
          "exp(x) overflows or vanishes", "log(exp(x) - exp(y))"),
