@@ -16,7 +16,7 @@ from typing import Any
 
 from sympy import Basic, Symbol
 
-from graphc.differentiate.reverse import local_factor, no_derivative, pull_back
+from graphc.differentiate.reverse import constants, local_factor, no_derivative, pull_back
 from graphc.graph.builder import Builder
 from graphc.graph.graph import Equation, Origin, operands, statics
 from graphc.graph.operation import Linearization, Operation, operation_of
@@ -26,7 +26,7 @@ from graphc.ops.algebra import accumulate, along
 
 def push_forward(builder: Builder, equations: tuple[Equation, ...], tangents: Mapping[Symbol, Basic]) -> Tangents:
     """Add the tangents' equations to the builder."""
-    found = Tangents(builder, dict(tangents))
+    found = Tangents(builder, dict(tangents), constants(equations, tangents.keys()))
     for equation in equations:
         if equation.target not in tangents:
             found.visit(equation)
@@ -35,10 +35,12 @@ def push_forward(builder: Builder, equations: tuple[Equation, ...], tangents: Ma
 
 @dataclass
 class Tangents:
-    """What forward mode found so far; `broken`: what depends on the varied through an equation without derivative."""
+    """What forward mode found so far; `broken`: what depends on the varied through an equation without derivative;
+    `constants`: what depends on nothing."""
 
     builder: Builder
     tangent: dict[Basic, Basic]
+    constants: set[Basic]
     broken: dict[Basic, Equation] = field(default_factory=dict)
 
     def get(self, s: Symbol) -> Basic | None:
@@ -103,7 +105,7 @@ class Tangents:
             tuple(builder.value(a) for a in atoms),
             builder.value(cotangent),
             statics(equation.expr),
-            tuple(a in self.tangent or a in self.broken for a in atoms),
+            tuple(isinstance(a, Symbol) and a not in self.constants for a in atoms),
         )
         terms = pullback(at)
         made = tuple(builder.equations[start:])

@@ -11,7 +11,7 @@ The rule (Griewank and Walther 2008, section 3.2): for v = f(u, ...), u_bar += v
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from sympy import Basic, Integer, Symbol
@@ -24,10 +24,10 @@ from graphc.graph.types import Type
 from graphc.ops.algebra import (
     accumulate,
     along,
-    branch_condition,
     mask_intersection,
     mask_union,
     select,
+    taken,
     unbroadcast,
 )
 
@@ -81,6 +81,7 @@ class _Reverse:
         self.builder = builder
         self.definitions = {e.target: e for e in equations}
         self.active = _active(equations, wrt)
+        self.constants = constants(equations, wrt)
         self.result = Adjoints()
         roots = [s for s in cotangents if s in self.active]
         self.terms: dict[Symbol, list[tuple[Basic, Basic | None]]] = {s: [(cotangents[s], None)] for s in roots}
@@ -152,7 +153,8 @@ class _Reverse:
         cotangent = self.result.adjoint[equation.target]
         builder.origin = Origin("adjoint", (equation.target,))
         if operation is None:
-            self._contribute(equation, 0, atoms[0], cotangent, Integer(1), cotangent)  # an alias
+            mask = self.masks[equation.target]
+            self._contribute(equation, 0, atoms[0], cotangent, Integer(1), cotangent, mask)  # an alias
             self._arrived(atoms[0])
             return
         if not operation.differentiable:
@@ -163,9 +165,9 @@ class _Reverse:
             self._by_factors(equation, operation.partials(result, *values), cotangent)
         else:
             assert operation.pullback is not None
-            active = tuple(a in self.active for a in atoms)
+            varies = tuple(isinstance(a, Symbol) and a not in self.constants for a in atoms)
             at = Linearization(
-                result, values, builder.value(_shaped(builder, cotangent, result)), statics(equation.expr), active
+                result, values, builder.value(_shaped(builder, cotangent, result)), statics(equation.expr), varies
             )
             self._by_terms(equation, operation.pullback(at))
         for atom in atoms:
@@ -182,34 +184,34 @@ class _Reverse:
             if local is None or local == 0:
                 continue
             term = (builder.value(cotangent) * builder.value(local)).atom
-            if mask is not None:
+            if mask is not None and not local.is_Number:
                 term = select(builder, mask, term)
-            self._contribute(equation, k, atom, cotangent, local, term)
+            self._contribute(equation, k, atom, cotangent, local, term, mask)
 
     def _by_terms(self, equation: Equation, terms: tuple[Value | None, ...]) -> None:
-        mask = self._mask(equation)
+        builder, mask = self.builder, self._mask(equation)
         for k, (atom, term) in enumerate(zip(operands(equation.expr), terms, strict=True)):
             if atom in self.active and term is not None:
-                shown = term.atom
-                if mask is not None and self.builder.type_of(mask).shape in ((), term.shape):
-                    shown = select(self.builder, mask, shown)
-                self._contribute(equation, k, atom, self.result.adjoint[equation.target], None, shown)
+                shown, own = term.atom, mask_intersection(builder, mask, taken(builder, term.atom))
+                if mask is not None and builder.type_of(mask).shape in ((), term.shape):
+                    shown = select(builder, mask, shown)
+                self._contribute(equation, k, atom, self.result.adjoint[equation.target], None, shown, own)
 
     def _contribute(
-        self, equation: Equation, k: int, atom: Basic, cotangent: Basic, factor: Basic | None, term: Basic
-    ) -> None:
+        self, equation: Equation, k: int, atom: Basic, cotangent: Basic, factor: Basic | None, term: Basic,
+        mask: Basic | None,
+    ) -> None:  # fmt: skip
         if not isinstance(atom, Symbol):
             return
         builder = self.builder
         self.result.contributions.append(Contribution(atom, equation, k, cotangent, factor, term))
-        own = self._branch_mask(equation, k) or self._mask(equation)
         full = _broadcast_shape(builder, equation, term)
         if full is not None:
             term = full
         shaped = unbroadcast(builder, term, builder.types[atom].shape)
-        if own is not None and builder.type_of(own).shape not in ((), builder.types[atom].shape):
-            own = None
-        self.terms.setdefault(atom, []).append((shaped, own))
+        if mask is not None and builder.type_of(mask).shape not in ((), builder.types[atom].shape):
+            mask = None
+        self.terms.setdefault(atom, []).append((shaped, mask))
 
     def _mask(self, equation: Equation) -> Basic | None:
         """Where the target's adjoint can be anything but 0, element by element.
@@ -220,19 +222,21 @@ class _Reverse:
         alike = mask is not None and self.builder.type_of(mask).rank == 0
         return mask if operation is None or operation.elementwise or alike else None
 
-    def _branch_mask(self, equation: Equation, k: int) -> Basic | None:
-        """Where the operand of a choice is taken: elsewhere its cotangent is 0 and stays 0, whatever it meets."""
-        condition = branch_condition(self.builder, equation.expr, k)
-        if condition is None:
-            return None
-        return mask_intersection(self.builder, self.masks[equation.target], condition)
-
 
 def local_factor(found: object) -> Basic | None:
     """What a record's `partials` gives for an operand, as an atom; None where there is no derivative."""
     factor = found.atom if isinstance(found, Value) else Integer(found) if isinstance(found, int) else found
     assert factor is None or isinstance(factor, Basic)
     return factor
+
+
+def constants(equations: tuple[Equation, ...], wrt: Collection[Basic]) -> set[Basic]:
+    """Symbols that depend on nothing that is given, nor on what is differentiated for."""
+    found: set[Basic] = set()
+    for equation in equations:
+        if equation.target not in wrt and found.issuperset(symbols_of(equation.expr)):
+            found.add(equation.target)
+    return found
 
 
 def _active(equations: tuple[Equation, ...], wrt: tuple[Symbol, ...]) -> set[Basic]:

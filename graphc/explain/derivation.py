@@ -14,13 +14,13 @@ from typing import Any
 from sympy import Basic, Integer, Symbol
 
 from graphc.differentiate.program import expand_gradients, the_value
-from graphc.differentiate.reverse import Adjoints, Contribution, reverse
+from graphc.differentiate.reverse import Adjoints, Contribution, constants, reverse
 from graphc.errors import GraphcError
 from graphc.explain.gradient import Gradient, simplified_gradient
 from graphc.explain.numbers import Numbers, number_text, numbers_at
 from graphc.explain.pen import Derivative
 from graphc.graph.builder import Builder, symbol
-from graphc.graph.graph import Equation, Graph, focus, operands, statics, symbols_of
+from graphc.graph.graph import Equation, Graph, focus, operands, statics
 from graphc.graph.operation import Linearization, operation_of
 from graphc.graph.types import Type
 from graphc.language.names import plain_name
@@ -128,7 +128,7 @@ class _Replay:
         self.builder = builder
         self.value = value
         self.cotangents: dict[Symbol, Derivative] = {}
-        self.active = _active(graph, variables)
+        self.constants = constants(graph.equations, variables)
         self.terms: dict[Symbol, tuple[Any, ...]] = {}
 
     def step(self, c: Contribution) -> Step:
@@ -154,7 +154,7 @@ class _Replay:
                 tuple(builder.value(a) for a in atoms),
                 builder.value(self._cotangent(equation.target)),
                 statics(equation.expr),
-                tuple(a in self.active for a in atoms),
+                tuple(isinstance(a, Symbol) and a not in self.constants for a in atoms),
             )
             self.terms[equation.target] = tuple(operation.pullback(at))
         return self.terms[equation.target]
@@ -166,15 +166,6 @@ class _Replay:
         self.builder.types[s] = Type(self.builder.types[owner].shape, "real")
         self.cotangents[s] = Derivative(self.value, owner)
         return s
-
-
-def _active(graph: Graph, variables: tuple[Symbol, ...]) -> set[Basic]:
-    """Symbols that depend on what is differentiated for."""
-    active: set[Basic] = set(variables)
-    for e in graph.equations:
-        if any(s in active for s in symbols_of(e.expr)):
-            active.add(e.target)
-    return active
 
 
 def _with_numbers(

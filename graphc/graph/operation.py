@@ -45,14 +45,14 @@ class Parameter:
 class Linearization:
     """Where an operation is differentiated: result, operands, cotangent of the result, static arguments.
 
-    `active` says for each operand whether it depends on what is differentiated for; the kinks' table needs it.
+    `varies` says for each operand whether it depends on an input or a parameter; the kinks' table needs it.
     """
 
     result: Value
     operands: tuple[Value, ...]
     cotangent: Value
     statics: tuple[Any, ...]
-    active: tuple[bool, ...]
+    varies: tuple[bool, ...]
 
 
 @dataclass(frozen=True)

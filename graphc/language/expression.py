@@ -84,9 +84,9 @@ class ExpressionReader:
         opened = self._open()
         if opened is not None:
             sign = {"index": "[", "array": "[", "fence": "|"}.get(opened.kind, "(")
-            raise self.parser.source.error(
-                opened.start, f"this {sign} is never closed", hint="close it on the same statement"
-            )
+            source = self.parser.source
+            place = source.text.index(sign, opened.start)  # a call starts with its name
+            raise source.error(place, f"this {sign} is never closed", hint="close it on the same statement")
         if expecting:
             where = tokens[self.parser.at]
             found = "the statement ends" if where.kind in ("newline", "end") else f"found {where.text!r}"

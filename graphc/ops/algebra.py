@@ -74,17 +74,23 @@ def mask_union(builder: Builder, a: Basic | None, b: Basic | None) -> Basic | No
     return a if a == b else builder.apply(logical_or, (a, b))
 
 
-def mask_intersection(builder: Builder, a: Basic | None, b: Basic) -> Basic:
+def mask_intersection(builder: Builder, a: Basic | None, b: Basic | None) -> Basic | None:
     """Where both hold; None stands for everywhere."""
-    return b if a is None or a == b else builder.apply(logical_and, (a, b))
+    if a is None or b is None or a == b:
+        return b if a is None else a
+    return builder.apply(logical_and, (a, b))
 
 
-def branch_condition(builder: Builder, expr: Basic, operand: int) -> Basic | None:
-    """Where an operand is taken: the condition of a choice for its first branch, its negation for the second."""
-    if operation_of(expr) is not where or operand == 0:
+def taken(builder: Builder, term: Basic) -> Basic | None:
+    """Where what a choice gives to an operand can be anything but 0; None for everywhere, and for what is no choice."""
+    expr = builder.definition(term)
+    if expr is None or operation_of(expr) is not where:
         return None
-    condition: Basic = expr.args[0]
-    return condition if operand == 1 else builder.apply(logical_not, (condition,))
+    condition, a, b = operands(expr)
+    if a == 0:
+        return builder.apply(logical_not, (condition,))
+    other = taken(builder, b)
+    return condition if b == 0 else None if other is None else mask_union(builder, condition, other)
 
 
 def surely_read(expr: Basic) -> tuple[Basic, ...]:

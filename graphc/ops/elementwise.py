@@ -221,20 +221,17 @@ where: Operation = Operation(
 
 
 def _extremum_pullback(wins: Operation) -> Callable[[Linearization], tuple[Any, ...]]:
-    """1 for the winner; at a tie 1/2 each, but nothing where the other operand depends on no input."""
+    """All for the winner; at a tie half each, but nothing where the other operand depends on no input."""
 
-    def factor(mine: Value, other: Value, other_active: bool) -> Any:
-        at_tie = where(equal(mine, other), sympy.Rational(1, 2), 0) if other_active else 0
-        return where(wins(mine, other), 1, at_tie)
+    def share(g: Value, mine: Value, other: Value, other_varies: bool) -> Any:
+        at_tie = where(equal(mine, other), g / 2, 0) if other_varies else 0
+        return where(wins(mine, other), g, at_tie)
 
-    def partials(at: Linearization) -> tuple[Any, ...]:
-        (a, b), (active_a, active_b) = at.operands, at.active
-        return (
-            at.cotangent * factor(a, b, active_b) if active_a else None,
-            at.cotangent * factor(b, a, active_a) if active_b else None,
-        )
+    def pullback(at: Linearization) -> tuple[Any, ...]:
+        (a, b), (a_varies, b_varies) = at.operands, at.varies
+        return share(at.cotangent, a, b, b_varies), share(at.cotangent, b, a, a_varies)
 
-    return partials
+    return pullback
 
 
 maximum: Operation = elementwise(

@@ -98,9 +98,9 @@ def _sum_pullback(at: Linearization) -> tuple[Value]:
 def _extremum_pullback(at: Linearization) -> tuple[Value]:
     """The cotangent, shared equally among the winners."""
     (x,), axes = at.operands, at.statics[0]
-    winners = where(equal(x, kept(at.result, x, axes)), 1, 0)
-    count = sum_(winners, axes, True)
-    return (winners * (kept(at.cotangent, x, axes) / count),)
+    wins = equal(x, kept(at.result, x, axes))
+    count = sum_(where(wins, 1, 0), axes, True)
+    return (where(wins, kept(at.cotangent, x, axes) / count, 0),)
 
 
 def _product_pullback(at: Linearization) -> tuple[Value]:
@@ -166,13 +166,15 @@ def _sum_fold(builder: Builder, atoms: tuple[Basic, ...], statics: tuple[Any, ..
     rows = rows_of(builder, atoms[0]) if definition is not None and statics[0] == (0,) else None
     if rows is not None and sum(a.is_Symbol for a in rows) <= 1:
         return builder.apply(reshape, (_total(builder, rows),), (type_.shape,))
-    if definition is None or operation_of(definition) is not transpose:
-        return found
-    (order,), (axes, keepdims) = statics_of(definition), statics
-    rest = [order[k] for k in range(len(order)) if keepdims or k not in axes]
-    if rest != sorted(rest):
-        return None
-    return builder.apply(sum_, operands(definition), (tuple(sorted(order[k] for k in axes)), keepdims))
+    (x,), (axes, keepdims) = atoms, statics
+    while definition is not None and operation_of(definition) is transpose:
+        (order,) = statics_of(definition)
+        rest = [order[k] for k in range(len(order)) if keepdims or k not in axes]
+        if rest != sorted(rest):
+            break
+        (x,), axes = operands(definition), tuple(sorted(order[k] for k in axes))
+        definition = builder.definition(builder.resolve(x))
+    return found if x is atoms[0] else builder.apply(sum_, (x,), (axes, keepdims))
 
 
 def _total(builder: Builder, atoms: tuple[Basic, ...]) -> Basic:

@@ -6,23 +6,15 @@ Always holds: no rule adds an operation; a sum's terms keep their written order.
 
 from __future__ import annotations
 
-from sympy import Basic, Symbol
+from sympy import Basic, Integer, Symbol
 
 from graphc.graph.graph import operands
 from graphc.graph.operation import operation_of, variable
-from graphc.ops.elementwise import (
-    absolute,
-    add,
-    divide,
-    logical_not,
-    negate,
-    subtract,
-    where,
-)
-from graphc.rewrite.arrange import PRODUCT
-from graphc.rewrite.build import summed
+from graphc.ops.elementwise import absolute, add, divide, logical_not, negate, subtract, where
+from graphc.rewrite.arrange import PRODUCT, is_inner
+from graphc.rewrite.build import build, summed
 from graphc.rewrite.compare import summands
-from graphc.rewrite.polynomial import Monomial, fraction
+from graphc.rewrite.polynomial import SUMS, Monomial, Plan, fraction
 from graphc.rewrite.products import POSITIVE_PART
 from graphc.rewrite.reductions import REDUCED
 from graphc.rewrite.rule import Form, Made, Match, Rebuilder, Rewriting, Root, Rule
@@ -81,6 +73,37 @@ def _known(builder: Rebuilder, m: Monomial, condition: Basic, k: int) -> Monomia
     return result
 
 
+def merged_choices(builder: Rebuilder, root: Root) -> Made | None:
+    """where(c, 0, x) + u + where(c, 0, y) = where(c, 0, x + y) + u: what cancels is then in one sum."""
+    if where not in builder.present or is_inner(builder, SUMS):
+        return None
+    sign = -1 if root.operation is subtract else 1
+    sides = [summands(builder, atom, s) for atom, s in zip(root.operands, (1, sign), strict=True)]
+    terms = [m for side in sides for m in side or ()]
+    found: dict[tuple[Basic, int], list[Monomial]] = {}
+    for m in terms if None not in sides else ():
+        key = _one_branch(builder, m)
+        if key is not None:
+            found.setdefault(key, []).append(m)
+    for (condition, k), same in found.items():
+        if len(same) > 1:
+            inner = [Monomial(m.coefficient, {operands(builder.inside(a))[k]: 1}) for m in same for a in m.powers]
+            branches = (Integer(0), summed(builder, inner))[:: 2 * k - 3]
+            one = Monomial(powers={builder.apply(where, (condition, *branches)): 1})
+            return build(builder, Plan([one if m is same[0] else m for m in terms if m is same[0] or m not in same]))
+    return None
+
+
+def _one_branch(builder: Rebuilder, m: Monomial) -> tuple[Basic, int] | None:
+    """c and 2 of a multiple of where(c, 0, x), c and 1 of where(c, x, 0)."""
+    ((atom, e),) = m.powers.items() if len(m.powers) == 1 else ((None, 0),)
+    expr = builder.inside(atom) if atom is not None and e == 1 else None
+    if expr is None or operation_of(expr) is not where:
+        return None
+    condition, *branches = map(builder.look, operands(expr))
+    return (condition, 2 - branches.index(0)) if branches.count(0) == 1 else None
+
+
 _SIGNS = (
     Rule("double negation", negate(-x), x, None, "two signs are none", "-(-x)"),
     Rule("plus a negative", x + (-y), x - y, None, "one operation less", "x + -y"),
@@ -98,16 +121,16 @@ _CHOICES = (
          "the condition holds there", "where(c > 0, where(c > 0, x, y), z)"),
     Rule("choice by the opposite", where(logical_not(c), x, y), where(c, y, x), None,
          "one operation less", "where(not c > 0, x, y)"),
-    *(Rule(f"choices by one condition{k}", before, after, None, "one choice instead of two", text) for before, after, k, text in (
-        (where(c, 0, x) + where(c, 0, y), where(c, 0, x + y), "", "where(c > 0, 0, x) + where(c > 0, 0, y)"),
-        (where(c, x, 0) + where(c, y, 0), where(c, x + y, 0), " otherwise", "where(c > 0, x, 0) + where(c > 0, y, 0)"),
-    )),
     Rule("choices that fill each other", where(c, x, 0) + where(c, 0, y), where(c, x, y), None,
          "one choice instead of two", "where(c > 0, x, 0) + where(c > 0, 0, y)"),
     Rule("choice within the other choice", where(c, x, where(c, y, z)), where(c, x, z), None,
          "the condition fails there", "where(c > 0, x, where(c > 0, y, z))"),
 )  # fmt: skip
 
+CHOICES = Form(
+    "choices by one condition", (add, subtract), merged_choices, "one choice instead of two, and what cancels in one sum",
+    "z + where(c > 0, 0, x) - where(c > 0, 0, y)", frozenset(),
+)  # fmt: skip
 QUOTIENT = Form(
     "plus a negative quotient", (add,), plus_negative_quotient, "the rules of differences see it", "x + -1/y", frozenset((divide,)),
 )  # fmt: skip
@@ -116,4 +139,14 @@ KNOWN = Form(
     "where(c > 0, x*where(c > 0, y, z), 1)", frozenset(),
 )  # fmt: skip
 
-CANONICAL: tuple[Rewriting, ...] = (*_SIGNS, QUOTIENT, *_CHOICES, KNOWN, POSITIVE_PART, *STRUCTURE, *REDUCED, PRODUCT)
+CANONICAL: tuple[Rewriting, ...] = (
+    *_SIGNS,
+    QUOTIENT,
+    *_CHOICES,
+    CHOICES,
+    KNOWN,
+    POSITIVE_PART,
+    *STRUCTURE,
+    *REDUCED,
+    PRODUCT,
+)

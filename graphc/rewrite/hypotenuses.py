@@ -13,7 +13,7 @@ from graphc.graph.operation import operation_of, variable
 from graphc.ops.composite import hypot_of_several
 from graphc.ops.elementwise import equal, hypot, less, sqrt, subtract, where
 from graphc.rewrite.arrange import consumed_by
-from graphc.rewrite.build import build, summed
+from graphc.rewrite.build import applied, build, summed
 from graphc.rewrite.compare import factors, gap, summands
 from graphc.rewrite.polynomial import Monomial, Plan
 from graphc.rewrite.positive import longer
@@ -42,12 +42,13 @@ def of_several(builder: Rebuilder, root: Root) -> Made | None:
 
 
 def pythagoras(builder: Rebuilder, root: Root) -> Made | None:
-    """c - c*(x/hypot(x, y))^2 = c*(y/hypot(x, y))^2."""
+    """c - c*(x/hypot(x, y))^2 = c*(y/hypot(x, y))^2; c at the origin, where x/hypot(x, y) is chosen to be 0 there."""
     a, b = (factors(builder, atom) for atom in root.operands)
     if a is None or b is None or not a.coefficient or not b.coefficient:
         return None
     for one, other, sign in ((a, b, 1), (b, a, -1)):
-        share = ratio(other, one)
+        guarded = ratio(other, one)
+        share = _unguarded(builder, guarded)
         for length, e in share.powers.items() if share.coefficient == 1 else ():
             squares = [squared(builder, x) for x in legs(builder, length)] if e == -2 else []
             for square in squares:
@@ -56,7 +57,11 @@ def pythagoras(builder: Rebuilder, root: Root) -> Made | None:
                 rest = [m for m in squares if m is not square]
                 if None not in rest:
                     scale = Monomial(sign * one.coefficient, multiplied(one.powers, (length, -2)))
-                    return build(builder, Plan([_times_sum(scale, [m for m in rest if m is not None])]))
+                    found = build(builder, Plan([_times_sum(scale, [m for m in rest if m is not None])]))
+                    if share.powers == guarded.powers:
+                        return found
+                    whole = summed(builder, [Monomial(sign * one.coefficient, one.powers)])
+                    return Root(where, (equal(builder.value(length), 0).atom, whole, applied(builder, found)))
     return None
 
 
@@ -70,6 +75,27 @@ def _times_sum(m: Monomial, terms: list[Monomial]) -> Monomial:
 def ratio(a: Monomial, b: Monomial) -> Monomial:
     """a/b."""
     return Monomial(a.coefficient / b.coefficient, divided(a.powers, b.powers))
+
+
+def _unguarded(builder: Rebuilder, m: Monomial) -> Monomial:
+    """A product in which where(h == 0, 0, x/h) of a hypotenuse h is x/h."""
+    result = Monomial(m.coefficient, m.powers)
+    for factor, e in m.powers.items() if where in builder.present else ():
+        expr = builder.inside(factor)
+        if expr is None or operation_of(expr) is not where:
+            continue
+        condition, a, b = operands(expr)
+        inner = factors(builder, b) if builder.look(a) == 0 else None
+        if inner is not None and inner.coefficient == 1 and _vanishing(builder, condition) in inner.powers:
+            result.powers = multiplied(result.powers, (factor, -e), *((x, n * e) for x, n in inner.powers.items()))
+    return result
+
+
+def _vanishing(builder: Rebuilder, condition: Basic) -> Basic | None:
+    """h of the condition h == 0 of a hypotenuse."""
+    expr = builder.inside(condition)
+    h = builder.look(operands(expr)[0]) if expr is not None and operation_of(expr) is equal else None
+    return h if h is not None and legs(builder, h) and builder.look(operands(expr)[1]) == 0 else None
 
 
 def squared(builder: Rebuilder, atom: Basic) -> Monomial | None:
@@ -115,14 +141,7 @@ def _direction(builder: Rebuilder, atom: Basic) -> tuple[Monomial, Basic, Basic]
     whole = factors(builder, atom)
     if whole is None:
         return None
-    powers = whole.powers
-    for factor, e in whole.powers.items():
-        expr = builder.inside(factor) if e == 1 else None
-        if expr is not None and operation_of(expr) is where and builder.look(operands(expr)[1]) == 0:
-            inner = factors(builder, operands(expr)[2])
-            if inner is None or inner.coefficient != 1:
-                return None
-            powers = multiplied(powers, (factor, -1), *inner.powers.items())
+    powers = _unguarded(builder, whole).powers
     for h, e in powers.items():
         ends = legs(builder, h) if e == -1 else ()
         for x in ends if len(ends) == 2 else ():

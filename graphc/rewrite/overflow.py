@@ -35,6 +35,7 @@ from graphc.ops.elementwise import (
 from graphc.rewrite.arrange import consumed_by, is_inner
 from graphc.rewrite.build import build, summed
 from graphc.rewrite.compare import summands
+from graphc.rewrite.hypotenuses import HYPOTENUSES, legs
 from graphc.rewrite.polynomial import ARITHMETIC, Monomial, Plan, Powers, collect, whole_product
 from graphc.rewrite.products import apart, divided, is_one_of, multiplied, product_form
 from graphc.rewrite.rule import Form, Made, Match, Rebuilder, Root, Rule
@@ -320,20 +321,29 @@ def _of_power(t: Term, exponent: Exponent) -> Fraction | None:
 
 
 def share_of_a_sum(builder: Rebuilder, root: Root) -> Made | None:
-    """x/(k + x)^2 as (x/(k + x))/(k + x): the square overflows where the quotient does not."""
+    """x/(k + x)^2 as (x/(k + x))/(k + x): the square overflows where the quotient does not; hypot(k, x)^2, too."""
     whole = None if builder.learns or is_inner(builder, (multiply, divide)) else whole_product(builder, root)
     if whole is None:
         return None
-    m = whole.monomial
+    m = whole.monomial if builder.present.isdisjoint(HYPOTENUSES) else apart(builder, whole.monomial)
     for total, e in m.powers.items():
-        terms = summands(builder, total) if e == -2 and is_one_of(builder, total, add, subtract) else None
-        found = [a for t in terms or () for a in t.powers if t.powers == {a: 1} and m.powers.get(a, 0) > 0]
-        if found:
-            share = builder.apply(divide, (found[0], total))
-            powers = multiplied(m.powers, (total, 1), (found[0], -1), (share, 1))
+        powers = m.powers
+        for part in _parts(builder, total) if e <= -2 else ():
+            n = min(powers.get(part, 0), -powers.get(total, 0))
+            if n > 0:
+                share = builder.apply(divide, (part, total))
+                powers = multiplied(powers, (total, n), (part, -n), (share, n))
+        if powers is not m.powers:
             made = build(builder, Plan([Monomial(m.coefficient, powers, m.extra)]))
             return None if isinstance(made, Root) and made.operands == root.operands else made
     return None
+
+
+def _parts(builder: Rebuilder, total: Basic) -> list[Basic]:
+    """The terms of a sum that are single factors; the legs of a hypotenuse."""
+    if is_one_of(builder, total, add, subtract):
+        return [a for t in summands(builder, total) or () for a in t.powers if t.powers == {a: 1}]
+    return [a for a in legs(builder, total) if isinstance(a, Symbol)]
 
 
 # --- roots of squares ----------------------------------------------------------------------------------------------

@@ -74,6 +74,7 @@ SPELLING = [
     ("x ^ ^ y", 5, "found '^'", "x**2"),
     ("²", 1, "superscript without a base", ""),
     ("(x", 1, "never closed", ""),
+    ("1 + sin (x", 9, "this ( is never closed", "close it"),
     ("x)", 2, "unexpected ')'", "no bracket is open"),
     ("(x]", 3, "unexpected ']'", "order"),
     ("|x", 1, "this | is never closed", ""),

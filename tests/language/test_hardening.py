@@ -13,6 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+import graphc
 from graphc.differentiate.program import expand_gradients, gradient
 from graphc.errors import GraphcError, ParseError
 from graphc.graph.graph import Graph
@@ -62,6 +63,11 @@ def test_deep_and_long_programs_are_read_and_printed(text: str, equations: int |
     graph = validate(parse(text))
     assert equations is None or len(graph.equations) == equations
     assert parse(str(graph)) == graph
+
+
+def test_the_gradient_of_many_transposes() -> None:
+    found = graphc.simplify(graphc.grad("input x[2, 2]; sum(x" + ".T" * DEPTH + ")"))
+    assert len(found.equations) <= 2
 
 
 @pytest.mark.parametrize(

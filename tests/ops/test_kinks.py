@@ -139,6 +139,18 @@ def test_arrays_at_kinks(text: str, x: list[float], want: list[float]) -> None:
     assert np.allclose(gradients["x"], want, rtol=1e-15)
 
 
+@pytest.mark.parametrize("text", [
+    "input a, b; J = {}(a, b); grad(J, a)", "input a, b; J = {}(a, b); jvp(J, a, 1)", "param a = 2; input b; J = {}(a, b); grad(J, a)",
+    "input a, b; c = b + 0; J = {}(c, a); jacobian(J, a)", "input a, b; J = {}(a, b)^2/4; hessian(J, a)*2",
+])  # fmt: skip
+@pytest.mark.parametrize("function", ["max", "min"])
+def test_a_tie_is_shared_whatever_is_asked_for(text: str, function: str) -> None:
+    graph = expand_gradients(read(text.format(function)))
+    for lowered in (graph, tidy(expand(simplify(graph)))):
+        (found,) = evaluate(lowered, {s: np.asarray(2.0) for s in lowered.leaves()}, lowered.outputs).values()
+        assert found == (0.25 if "hessian" in text else 0.5)
+
+
 BRANCHES = [  # an expression that is bad at x <= 0 (or where said), its derivative where it is taken
     ("sqrt(x)", 0.0), ("sqrt(x)", -1.0), ("log(x)", 0.0), ("log(x)", -2.0), ("1/x", 0.0), ("asin(x - 1)", -3.0),
     ("asin(x + 1)", 0.0), ("acos(x + 1)", 0.0), ("x^0.3", 0.0), ("x^0.3", -1.0), ("x^(-2)", 0.0), ("x^x", -1.0),

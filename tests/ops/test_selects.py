@@ -92,6 +92,26 @@ def test_an_untaken_branch_of_an_array(call: str) -> None:
         assert np.all(found == 3), text
 
 
+@pytest.mark.parametrize(("text", "x"), [
+    *((f.format("relu(x)"), -1) for f in ("sqrt({0})", "exp(sqrt({0}))", "{0}^0.5", "cbrt({0})", "{0}*log({0})", "sqrt(sqrt({0}) + {0}^2)")),
+    ("sqrt(max(x, 0))", -1), ("sqrt(-min(x, 0))", 1), ("acos(clip(x, -1, 1))", 2), ("atanh(min(x, 1))", 2),
+    ("max(log(x), 0.5)", 0), ("min(1/x, 2)", 0), ("clip(log(x), -3, 3)", 0), ("max(sqrt(x), 1)", 0), ("min(sqrt(x), -1)", 0),
+    ("max(min(sinh(x)*sinh(x), 1), 0)", 1000),
+])  # fmt: skip
+def test_what_is_not_the_largest(text: str, x: float) -> None:
+    for graph in derivatives(text):
+        for dtype in (np.float64, np.float32):
+            assert numbers(graph, x, dtype) == [0.0], (text, graph)
+
+
+def test_elements_that_are_not_the_largest() -> None:
+    for text in ("max(sqrt(x))", "-min(-sqrt(x))", "sum(sqrt(relu(x)))", "sum(max(sqrt(x), 0.5))"):
+        graph = parse(f"input x[3]; {text}")
+        for derived in (expand(gradient(graph, graph.inputs)), tidy(expand(gradient_graph(graph)))):
+            (found,) = evaluate(derived, {s: np.array([1.0, 0.0, 0.0]) for s in graph.inputs}, derived.outputs).values()
+            assert np.all(found == [0.5, 0, 0]), text
+
+
 def test_most_operations_have_bad_points() -> None:
     assert sum(bool(bad_points(call)) for call in CALLS) > 40
 
