@@ -106,9 +106,12 @@ def derive(
 
 
 def differentiated(graph: Graph, wrt: Iterable[str | Symbol] | str | None) -> tuple[Symbol, ...]:
-    """What to differentiate for: what is named, else the parameters, else the real inputs."""
+    """What to differentiate for: what is named, else the parameters, else the real inputs; GraphcError for none."""
     if wrt is None:
-        return graph.params or tuple(s for s in graph.inputs if graph.types[s].kind == "real")
+        chosen = graph.params or tuple(s for s in graph.inputs if graph.types[s].kind == "real")
+        if not chosen:
+            raise GraphcError("the program has no parameters or real inputs to differentiate for", hint="input x; x^2")
+        return chosen
     named = [wrt] if isinstance(wrt, (str, Symbol)) or not hasattr(wrt, "__iter__") else list(wrt)
     known = {s.name: s for s in graph.leaves()}
     found = []

@@ -114,6 +114,9 @@ def test_wrt() -> None:
     assert list(formulas(derive(graph, ["z", "x"]))) == ["dv2/dz", "dv2/dx"]
     with pytest.raises(GraphcError, match="q is no input"):
         derive(graph, "q")
+    for text in ("1", "input k: int; k^2"):
+        with pytest.raises(GraphcError, match="no parameters or real inputs"):
+            derive(parse(text))
 
 
 def test_variable_that_the_value_does_not_depend_on() -> None:
