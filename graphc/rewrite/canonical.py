@@ -15,7 +15,6 @@ from graphc.rewrite.arrange import PRODUCT, is_inner
 from graphc.rewrite.build import build, summed
 from graphc.rewrite.compare import summands
 from graphc.rewrite.polynomial import SUMS, Monomial, Plan, fraction
-from graphc.rewrite.products import POSITIVE_PART
 from graphc.rewrite.reductions import REDUCED
 from graphc.rewrite.rule import Form, Made, Match, Rebuilder, Rewriting, Root, Rule
 from graphc.rewrite.structure import STRUCTURE
@@ -145,7 +144,6 @@ CANONICAL: tuple[Rewriting, ...] = (
     *_CHOICES,
     CHOICES,
     KNOWN,
-    POSITIVE_PART,
     *STRUCTURE,
     *REDUCED,
     PRODUCT,

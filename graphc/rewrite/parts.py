@@ -11,7 +11,7 @@ from sympy import Basic, S
 
 from graphc.graph.graph import operands, statics
 from graphc.graph.operation import Operation, operation_of
-from graphc.ops.elementwise import add, multiply, subtract
+from graphc.ops.elementwise import add, multiply, subtract, where
 from graphc.ops.indexing import diagonal, diagonal_matrix, gather, scatter
 from graphc.ops.linear_algebra import tril
 from graphc.ops.movement import embed, slice_, stack
@@ -27,7 +27,7 @@ MOST = 8  # terms of a sum, one within the other
 
 def product_of_parts(builder: Rebuilder, m: Monomial) -> Monomial | None:
     """embed(g)*y = embed(g*y[...]), scatter(g, k)/y = scatter(g/y[k], k), tril(g)*y = tril(g*y), [g, 0]/y = [g/y[0], 0];
-    of a sum of such arrays term by term."""
+    of a sum of such arrays, or of a choice between one and 0, by what it is made of."""
     if builder.as_written or m.extra:
         return None
     for atom, e in m.powers.items():
@@ -49,6 +49,8 @@ def _has_parts(builder: Rebuilder, atom: Basic, most: int) -> bool:
         return False
     if operation in (add, subtract):
         return all(_has_parts(builder, a, most - 1) for a in operands(expr))
+    if operation is where:
+        return S.Zero in operands(expr)[1:] and any(_has_parts(builder, a, most - 1) for a in operands(expr)[1:])
     return operation in PARTIAL or S.Zero in (rows_of(builder, atom) or ())
 
 
@@ -59,6 +61,10 @@ def _product(builder: Rebuilder, atom: Basic, other: Basic) -> Made:
     assert operation is not None
     if operation in (add, subtract):
         return Root(operation, tuple(applied(builder, _product(builder, a, other)) for a in operands(expr)))
+    if operation is where:
+        condition, *branches = operands(expr)
+        made = (b if b == 0 else applied(builder, _product(builder, b, other)) for b in branches)
+        return Root(where, (condition, *made))
     if operation is stack:
         shape = builder.type_of(other).shape
         rest = tuple(("range", 0, d, 1) for d in shape[1:])
@@ -85,7 +91,7 @@ def _part(builder: Rebuilder, other: Basic, expr: Basic) -> Basic:
 
 
 PARTS = product_form(
-    "product with a part", product_of_parts, (*PARTIAL, stack, add, subtract), "0 times infinity in what was not taken",
+    "product with a part", product_of_parts, (*PARTIAL, stack, where, add, subtract), "0 times infinity in what was not taken",
     "input x[n]; J = sum(log(x)[1:]); g = grad(J, x); output g",
 )  # fmt: skip
 

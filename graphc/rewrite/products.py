@@ -23,8 +23,6 @@ from graphc.ops.elementwise import (
     equal,
     exp,
     expm1,
-    greater,
-    maximum,
     multiply,
     power,
     sigmoid,
@@ -43,7 +41,7 @@ from graphc.ops.shape import reduced
 from graphc.rewrite.arrange import outer_product
 from graphc.rewrite.build import applied, build, minus, summed
 from graphc.rewrite.compare import factors, multiple, summands
-from graphc.rewrite.polynomial import Monomial, Plan, Powers, collect, operands_of
+from graphc.rewrite.polynomial import Monomial, Plan, Powers, collect
 from graphc.rewrite.positive import MOVES, base_of_power, positive_log, shares
 from graphc.rewrite.rule import Form, Made, Rebuilder, Root
 
@@ -434,25 +432,6 @@ def unguarded(builder: Rebuilder, atom: Basic, length: Basic) -> Monomial | None
     return inner if inner is not None and inner.powers.get(length) == -1 else None
 
 
-def positive_part(builder: Rebuilder, m: Monomial) -> Monomial | None:
-    """max(x, 0)*where(x > 0, 1, 0) = max(x, 0)."""
-    for atom, e in m.powers.items():
-        expr = builder.inside(atom) if e > 0 else None
-        if expr is None or operation_of(expr) is not where:
-            continue
-        condition, *branches = map(builder.look, operands(expr))
-        test = builder.inside(condition) if branches == [1, 0] else None
-        if test is None or operation_of(test) is not greater:
-            continue
-        ends = {*map(builder.look, operands(test))}
-        if builder.look(operands(test)[1]) == 0 and any(
-            n > 0 and is_one_of(builder, a, maximum) and {*map(builder.look, operands_of(builder, a))} == ends
-            for a, n in m.powers.items()
-        ):
-            return Monomial(m.coefficient, multiplied(m.powers, (atom, -e)), m.extra)
-    return None
-
-
 def _radicand_joined(builder: Rebuilder, powers: Powers, atom: Basic, x: Basic) -> Powers:
     """a*b/sqrt(a*b/c) = c*sqrt(a*b/c), where that makes the product shorter."""
     inner, e = factors(builder, x), powers.get(atom, 0)
@@ -482,9 +461,6 @@ DOUBLE = product_form(
 BASE = product_form(
     "powers of one base", powers_of_one_base, (power,), "one power, and none of a negative exponent",
     "x*y*x^(z - 1)",
-)  # fmt: skip
-POSITIVE_PART = product_form(
-    "positive part where it is positive", positive_part, (maximum,), "no choice", "y*max(x, 0)*where(x > 0, 1, 0)",
 )  # fmt: skip
 LENGTH = product_form(
     "length times direction", lengths, (norm, where), "no guard where nothing is divided",

@@ -17,7 +17,21 @@ from graphc.graph.graph import Graph, operands, statics
 from graphc.graph.operation import operation_of, variable
 from graphc.ops.composite import hypot_of_several, norm
 from graphc.ops.contraction import canonical, contract, matrix_form, split
-from graphc.ops.elementwise import add, cos, divide, hypot, log, multiply, multiply_no_nan, negate, subtract, xlogy
+from graphc.ops.elementwise import (
+    add,
+    cos,
+    divide,
+    greater,
+    hypot,
+    log,
+    maximum,
+    multiply,
+    multiply_no_nan,
+    negate,
+    subtract,
+    where,
+    xlogy,
+)
 from graphc.ops.indexing import diagonal, diagonal_matrix
 from graphc.ops.linear_algebra import solve, solve_triangular, tril
 from graphc.ops.movement import reshape, transpose
@@ -153,6 +167,18 @@ def _opened(builder: Rebuilder, m: Monomial, h: Basic) -> Monomial:
     return result
 
 
+def positive_part(builder: Rebuilder, root: Root) -> Made | None:
+    """where(x > 0, y*max(0, x), 0) = y*max(0, x)."""
+    condition, inner, other = map(builder.look, root.operands)
+    test, found = builder.inside(condition), monomial(builder, inner, Region(), shared=True)
+    if test is None or operation_of(test) is not greater or found is None or other != 0:
+        return None
+    ends = [*map(builder.look, operands(test))]
+    made = (builder.inside(a) for a, e in found.powers.items() if e > 0)
+    parts = [{*map(builder.look, operands(e))} for e in made if e is not None and operation_of(e) is maximum]
+    return inner if ends[1] == 0 and {*ends} in parts else None
+
+
 def _swapped(expr: Basic) -> tuple[tuple[Basic, ...], tuple[str]]:
     """Operands and labels of the transpose of a contraction."""
     (x, y), (a, b, result) = operands(expr), split(statics(expr)[0])
@@ -246,11 +272,14 @@ UNGUARDED = product_form(
     "guarded direction that is divided again", without_guards, (hypot, hypot_of_several, norm), "there is no value at the origin",
     "h = hypot(x, y); where(h == 0, 0, x/h)/h^2",
 )  # fmt: skip
+POSITIVE = Form(
+    "positive part where it is positive", (where,), positive_part, "it is 0 elsewhere", "where(x > 0, y*max(x, 0), 0)",
+)  # fmt: skip
 COSINE = Form(
     "recurrence of sinc", (add, subtract), cosine, "one function instead of two", "y*sinc(x) - y*x^2*sinc(x, 1)",
 )  # fmt: skip
 _MOVED = (UNGUARDED, OUTSIDE, TRANSPOSED, OUTER_AS_WRITTEN, JOINED_AS_WRITTEN)
-READING: tuple[Rewriting, ...] = (*_MOVED, *PLAIN, COSINE, SHORTEST)
+READING: tuple[Rewriting, ...] = (*_MOVED, *PLAIN, POSITIVE, COSINE, SHORTEST)
 
 
 def readable(graph: Graph) -> Graph:
@@ -263,7 +292,7 @@ def readable_steps(graph: Graph) -> tuple[Graph, tuple[Step, ...]]:
     work = Worklist(graph)
     moved = index_of(_MOVED)
     steps = work.run({o: (*ALL.get(o, ()), *moved.get(o, ())) for o in {*ALL, *moved}}, work.everything())
-    steps += work.run(index_of(PLAIN, (COSINE, SHORTEST)), work.everything())
+    steps += work.run(index_of(PLAIN, (POSITIVE, COSINE, SHORTEST)), work.everything())
     return drop_dead(work.graph()), steps
 
 

@@ -18,7 +18,7 @@ from graphc.ops import SIZE
 from graphc.ops.contraction import contract, contracted, split
 from graphc.ops.elementwise import add, divide, multiply, negate, subtract, where
 from graphc.ops.indexing import diagonal, diagonal_matrix, eye, scatter
-from graphc.ops.movement import broadcast, reshape
+from graphc.ops.movement import broadcast, embed, reshape
 from graphc.ops.reduction import sum_
 from graphc.ops.shape import reduced
 from graphc.rewrite.build import applied, build
@@ -148,12 +148,13 @@ def sum_of_choice(builder: Rebuilder, root: Root) -> Made | None:
 
 
 def sum_with_identity(builder: Rebuilder, root: Root) -> Made | None:
-    """The sum of eye(n)*x is that of x's diagonal; of what is scattered that of what it was."""
+    """The sum of eye(n)*x is that of x's diagonal; of what is scattered or embedded that of what it was."""
     (atom,), (axes, keepdims) = root.operands, root.statics
     type_ = builder.type_of(atom)
     if keepdims or axes != tuple(range(type_.rank)):
         return None
-    if (expr := defined_by(builder, atom, scatter)) is not None:
+    expr = defined_by(builder, atom, scatter) or defined_by(builder, atom, embed)
+    if expr is not None:
         value = operands(expr)[0]
         return (
             value
