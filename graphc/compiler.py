@@ -43,7 +43,7 @@ from graphc.differentiate.program import (
     the_value,
 )
 from graphc.errors import DataError, DerivativeError, ParseError, ShapeError
-from graphc.graph.graph import Equation, Graph, Origin, focus, operands, prune, statics
+from graphc.graph.graph import Equation, Graph, Origin, atom_type, focus, operands, prune, statics
 from graphc.graph.operation import operation_of
 from graphc.graph.types import Dim, Size, Type, shape_text, sizes_of, surely_at_most
 from graphc.language.expand import expand
@@ -297,7 +297,7 @@ def _checks(graph: Graph) -> tuple[Check, ...]:
     for equation in graph.equations:
         operation = operation_of(equation.expr)
         if operation is not None:
-            types = tuple(_atom_type(graph, a) for a in operands(equation.expr) if a is not equation.expr)
+            types = tuple(atom_type(a, graph.types) for a in operands(equation.expr) if a is not equation.expr)
             operation.infer(types, statics(equation.expr), note(equation.origin))
     for equation, value, first, last in _constant_places(graph):
         for a, b in ((first, value), (value, last)):
@@ -305,7 +305,7 @@ def _checks(graph: Graph) -> tuple[Check, ...]:
                 line, column, text = _where(equation.origin)
                 x = operands(equation.expr)[0]
                 raise ShapeError(
-                    f"index {value} is outside of {first} to {last}; operands: {x} {shape_text(_atom_type(graph, x).shape)}",
+                    f"index {value} is outside of {first} to {last}; operands: {x} {shape_text(atom_type(x, graph.types).shape)}",
                     line=line, column=column, source_line=text, hint="the first element is x[0], the last x[-1]",
                 )  # fmt: skip
             note(equation.origin)(a, b, "<=")
@@ -325,7 +325,7 @@ def _ranges(step: Graph, results: Iterable[Symbol], batch: str | None = None) ->
         if operation is None or operation.indices is None:
             continue
         atoms = operands(equation.expr)
-        k, first, last = operation.indices(tuple(_atom_type(step, a) for a in atoms), statics(equation.expr))
+        k, first, last = operation.indices(tuple(atom_type(a, step.types) for a in atoms), statics(equation.expr))
         source, part, sign, offset = _source(definitions, atoms[k])
         if source in step.inputs and batch not in sizes_of(last) | sizes_of(offset):
             found.append(Range(source.name, part, sign, offset, first, last, *_where(equation.origin)))
@@ -363,7 +363,7 @@ def _constant_places(graph: Graph) -> Iterator[tuple[Equation, int, Size, Size]]
         if operation is None or operation.indices is None:
             continue
         atoms = operands(equation.expr)
-        k, first, last = operation.indices(tuple(_atom_type(graph, a) for a in atoms), statics(equation.expr))
+        k, first, last = operation.indices(tuple(atom_type(a, graph.types) for a in atoms), statics(equation.expr))
         for value in _constant_values(graph, atoms[k]):
             yield equation, value, first, last
 
@@ -384,10 +384,6 @@ def _where(origin: Origin) -> tuple[int | None, int | None, str | None]:
     """Line, column and text of what an equation was read from."""
     span = origin.at or origin.span
     return (span.line, span.column, span.source_line) if span else (None, None, None)
-
-
-def _atom_type(graph: Graph, atom: Basic) -> Type:
-    return graph.types[atom] if isinstance(atom, Symbol) else Type((), "int" if atom.is_Integer else "real")
 
 
 # --- training --------------------------------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ from graphc.codegen.schedule import (
     lowering_of,
     reshaped,
 )
-from graphc.graph.graph import Equation, operands, sizes_in, statics
+from graphc.graph.graph import Equation, atom_type, operands, sizes_in, statics
 from graphc.graph.operation import operation_of
 from graphc.graph.types import Size, product, sizes_of
 from graphc.ops.lowering import Access, Contract, Measure, Reduce, Scalar, Scatter
@@ -168,9 +168,7 @@ class LoopWriter:
         return self.row_names.get(root) if isinstance(root, Symbol) else None
 
     def _kind(self, atom: Basic) -> str:
-        if isinstance(atom, Symbol):
-            return self.types[atom].kind
-        return "int" if atom.is_Integer else "real"
+        return atom_type(atom, self.types).kind
 
     def _fresh(self, stem: str) -> str:
         self.names += 1

@@ -18,7 +18,7 @@ from graphc.codegen.loops import Body, LoopWriter
 from graphc.codegen.module import DTYPES, ModuleWriter
 from graphc.codegen.schedule import Kernel, Phase, lowering_of, unscheduled
 from graphc.codegen.sections import cost_of_point
-from graphc.graph.graph import Equation, Graph, operands, statics
+from graphc.graph.graph import Equation, Graph, atom_type, operands, statics
 from graphc.graph.types import Type, size_named
 from graphc.ops.lowering import Scalar
 
@@ -107,7 +107,7 @@ class StripWriter:
         lowering, types = lowering_of(equation), self.graph.types
         special = isinstance(lowering, Scalar) and lowering.special is not None
         shown = tuple(
-            (symbols.index(r), types[r].kind) if isinstance(r, Symbol) else r if special else r.is_Integer
+            (symbols.index(r), types[r].kind) if isinstance(r, Symbol) else r if special else atom_type(r, types).kind
             for r in roots
         )
         form = (equation.expr.func, statics(equation.expr), shown, types[equation.target].kind)

@@ -17,11 +17,10 @@ from sympy import Basic, Symbol
 from graphc.differentiate.program import Stabilise, expand_gradients, gradient
 from graphc.explain.pen import Pen
 from graphc.graph.builder import symbol
-from graphc.graph.graph import Equation, Graph, focus, statics, symbols_of
+from graphc.graph.graph import Equation, Graph, atom_type, focus, statics, symbols_of
 from graphc.graph.operation import operation_of
 from graphc.graph.types import Size, Type
 from graphc.language.formula import Text, arguments_of, spell
-from graphc.language.writer import atom_type
 from graphc.ops.readable import REPEATED, RESHAPED, reading, reads_as_part
 from graphc.ops.shape import broadcast_shapes
 from graphc.rewrite import readable, simplify, stabilise

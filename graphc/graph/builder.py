@@ -13,11 +13,9 @@ from typing import Any, TypeAlias
 from sympy import Basic, Number, Symbol
 
 from graphc.errors import GraphcError, ShapeError
-from graphc.graph.graph import Equation, Graph, Origin
+from graphc.graph.graph import Equation, Graph, Origin, atom_type
 from graphc.graph.operation import Operation, Value, node, operation_of
 from graphc.graph.types import MOST_AXES, Size, Type, shape_text, sizes_of, surely_at_most, surely_different
-
-WHOLE, REAL = Type((), "int"), Type()  # of numbers
 
 Key: TypeAlias = tuple[Hashable, ...]  # head, arguments, shape and kind
 
@@ -121,10 +119,8 @@ class Builder:
                 self._reserved |= sizes_of(d)
 
     def type_of(self, atom: Basic) -> Type:
-        """Type of a symbol or number; a number is a scalar, int where it is an integer."""
-        if isinstance(atom, Symbol):
-            return self.types[atom]
-        return WHOLE if atom.is_Integer else REAL
+        """Type of a symbol or number; a number is a scalar, int where it is an integer of 64 bits."""
+        return atom_type(atom, self.types)
 
     def definition(self, atom: Basic) -> Basic | None:
         """The right-hand side of a symbol, None for what is given."""

@@ -158,6 +158,16 @@ class Graph:
     __hash__ = None  # type: ignore[assignment]
 
 
+def atom_type(atom: Basic, types: Mapping[Symbol, Type]) -> Type:
+    """Type of a symbol or number; a number is a scalar, int where it is an integer of 64 bits."""
+    if isinstance(atom, Symbol):
+        return types[atom]
+    return _WHOLE if atom.is_Integer and -(2**63) <= atom.p < 2**63 else _REAL
+
+
+_WHOLE, _REAL = Type((), "int"), Type()
+
+
 def operands(expr: Basic) -> tuple[Basic, ...]:
     """Operands of one operation: symbols and numbers, without its static arguments; the atom itself for an atom."""
     args: tuple[Basic, ...] = expr.args

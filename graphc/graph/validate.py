@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sympy import Basic, Symbol
 
-from graphc.graph.graph import Graph, operands, statics, symbols_of
+from graphc.graph.graph import Graph, atom_type, operands, statics, symbols_of
 from graphc.graph.operation import operation_of
 from graphc.graph.types import Size, Type
 
@@ -39,16 +39,10 @@ def _inferred(graph: Graph, expr: Basic) -> Type:
     operation = operation_of(expr)
     atoms = operands(expr)
     if operation is None:
-        return _type(graph, atoms[0])
-    types = tuple(_type(graph, a) for a in atoms if a is not expr)
+        return atom_type(atoms[0], graph.types)
+    types = tuple(atom_type(a, graph.types) for a in atoms if a is not expr)
     return operation.infer(types, statics(expr), _trust)[0]
 
 
 def _trust(a: Size, b: Size, relation: str = "==") -> None:
     """Dimensions were compared when the graph was built."""
-
-
-def _type(graph: Graph, atom: Basic) -> Type:
-    if isinstance(atom, Symbol):
-        return graph.types[atom]
-    return Type((), "int" if atom.is_Integer else "real")

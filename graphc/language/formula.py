@@ -11,10 +11,9 @@ from typing import Any
 
 from sympy import Basic, Symbol
 
-from graphc.graph.graph import operands, statics
+from graphc.graph.graph import atom_type, operands, statics
 from graphc.graph.operation import Operation, operation_of
 from graphc.graph.types import Type
-from graphc.language.writer import atom_type
 
 Text = tuple[str, int]  # a text and how tightly it binds
 SpellAtom = Callable[[Basic], Text]

@@ -12,7 +12,7 @@ from typing import Any
 
 from sympy import Basic, S, Symbol
 
-from graphc.graph.graph import Data, Equation, Graph, operands, statics
+from graphc.graph.graph import Data, Equation, Graph, atom_type, operands, statics
 from graphc.graph.operation import Operation, operation_of
 from graphc.graph.types import Dim, Size, Type, is_name, sizes_of
 
@@ -166,13 +166,6 @@ def _escaped(expr: Basic, types: Mapping[Symbol, Type], taken: set[str]) -> str:
         renamed = Basic.__new__(type(expr), *(named.get(a, a) for a in expr.args))
         return equation_expression(renamed, {**types, **{s: Type() for s in named.values()}})
     return text
-
-
-def atom_type(atom: Basic, types: Mapping[Symbol, Type]) -> Type:
-    """Type of a symbol or number."""
-    if isinstance(atom, Symbol):
-        return types[atom]
-    return Type((), "int" if atom.is_Integer else "real")
 
 
 def inline_text(graph: Graph, target: Basic, limit: int = 100_000) -> str:

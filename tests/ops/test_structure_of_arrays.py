@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from checks import check_gradient, leaf_values, read
 
+import graphc
 from graphc.graph.graph import Graph
 from graphc.graph.operation import operation_of
 from graphc.ops import OPERATIONS
@@ -195,3 +196,16 @@ def test_single_precision_stays_single() -> None:
         values, sizes = leaf_values(graph, dtype=np.float32)
         for s, result in evaluate(graph, values, [e.target for e in graph.equations], sizes, np.float32).items():
             assert result.dtype == {"real": np.float32, "int": np.int64, "bool": np.bool_}[graph.types[s].kind]
+
+
+@pytest.mark.parametrize(
+    ("text", "at", "want"),
+    [
+        ("input x[3]; a = [1, 10, 1e200]; sum(x/a)", {"x": [1.0, 2.0, 3e200]}, 4.2),
+        ("input k: int; k*1e30", {"k": 3}, 3e30),
+        ("input k: int; where(k > 0, 1e25, 2)", {"k": 1}, 1e25),
+        ("input k: int; k - 2^63", {"k": 1}, -(2.0**63)),
+    ],
+)
+def test_numbers_of_more_than_64_bits_are_real(text: str, at: dict[str, Any], want: float) -> None:
+    np.testing.assert_allclose(graphc.compile(text)(**at), want, rtol=1e-15)
