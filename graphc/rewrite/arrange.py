@@ -12,6 +12,7 @@ from collections.abc import Set as AbstractSet
 
 from sympy import Basic, Integer, Symbol
 
+from graphc.graph.graph import operands
 from graphc.graph.operation import Operation, operation_of
 from graphc.ops.composite import hypot_of_several, norm
 from graphc.ops.elementwise import (
@@ -46,6 +47,8 @@ from graphc.rewrite.rule import Form, Made, Rebuilder, Root
 # In the order tried: around sums that are factors, where digits are kept; then through them.
 CLOSED, NEAR, FAR = Reach(3, closed=True), Reach(1), Reach(3)
 WHOLE = Reach(3, often=3, whole=True)
+
+DEEPEST = 4  # sums and products between a direction and the choice it stands in
 
 # --- forms ---------------------------------------------------------------------------------------------------------
 
@@ -108,7 +111,9 @@ def collected_for_all(builder: Rebuilder, root: Root) -> Made | None:
         return None
     region = Region()
     found = terms(builder, root, region, shared=True)
-    best, _ = _shorter(builder, root, region, found and collect(found), _freed_for_all, equal=True)
+    if found is None or (len(found) < 2 and root.operation is negate):
+        return None
+    best, _ = _shorter(builder, root, region, collect(found), _freed_for_all, equal=True)
     return None if best is None else _unless_same(builder, build(builder, best), root)
 
 
@@ -193,9 +198,14 @@ def _freed_for_all(builder: Rebuilder, root: Root, region: Region, used: Abstrac
 
 
 def _unless_same(builder: Rebuilder, result: Made, root: Root) -> Made | None:
-    if not isinstance(result, Root) or result.operation is not root.operation:
-        return result
-    return None if [*map(builder.look, result.operands)] == [*map(builder.look, root.operands)] else result
+    if isinstance(result, Root):
+        same = result.operation is root.operation
+        atoms = result.operands
+    else:
+        expr = builder.definition(result)
+        same = expr is not None and operation_of(expr) is root.operation
+        atoms = () if expr is None else operands(expr)
+    return None if same and [*map(builder.look, atoms)] == [*map(builder.look, root.operands)] else result
 
 
 def _as_written(builder: Rebuilder, region: Region) -> bool:
@@ -242,8 +252,26 @@ def guarded_direction(builder: Rebuilder, root: Root) -> Made | None:
     for length, e in found.powers.items():
         for x in _measured(builder, length) if e == -1 else ():
             if found.powers.get(x, 0) > 0:
-                return _guarded(builder, found, x, length)
+                chosen = builder.current is not None and _is_chosen(builder, builder.current, length, DEEPEST)
+                return None if chosen else _guarded(builder, found, x, length)
     return None
+
+
+def _is_chosen(builder: Rebuilder, s: Symbol, length: Basic, depth: int) -> bool:
+    """True where a symbol is only used, in sums and products, in choices by `length == 0`."""
+    if s in builder.kept or depth == 0:
+        return False
+    for user in builder.users.get(s, ()):
+        expr = builder.inside(user)
+        operation = None if expr is None else operation_of(expr)
+        test = builder.inside(operands_of(builder, user)[0]) if operation is where else None
+        if test is not None and operation_of(test) is equal:
+            a, zero = map(builder.look, operands(test))
+            if (a, zero) == (builder.look(length), 0):
+                continue
+        if operation not in ARITHMETIC or not _is_chosen(builder, user, length, depth - 1):
+            return False
+    return bool(builder.users.get(s))
 
 
 def _measured(builder: Rebuilder, length: Basic) -> tuple[Basic, ...]:

@@ -88,7 +88,7 @@ class Worklist:
         for leaf in graph.leaves():
             builder.given(leaf, graph.types[leaf])
         self.equations: dict[Symbol, Equation] = {}
-        self.users: dict[Basic, dict[Symbol, int]] = {}
+        self.users = builder.users
         self.seen: dict[Symbol, set[Basic]] = {} if before is None else dict(before.seen)
         self.image: dict[Basic, Basic] = {}
         self.twins: list[Symbol] = []

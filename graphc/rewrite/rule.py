@@ -28,7 +28,7 @@ class Rebuilder(Builder):
 
     `current` is the symbol that is being rebuilt (`as_written`: from the program's text), `seen` what was looked at
     for it.  `opaque` symbols have no definition for the rules.  `consumer` is the operation that uses a symbol used
-    once; `written` holds the symbols that the program's text defines, `place` orders all by definition.  `present` are
+    once, `users` are the symbols whose equations use one; `written` holds the symbols that the program's text defines, `place` orders all by definition.  `present` are
     the operations of the graph; `roots` and `products` remember what was taken apart.  `promising` are the
     symbols of regions in which terms cancel, at a gain if all that share them are rewritten.  `learns`: the program has
     parameters; `tries`: it is short enough for trials.
@@ -39,6 +39,7 @@ class Rebuilder(Builder):
         self.kept, self.opaque = kept, opaque
         self.uses: dict[Basic, int] = {}
         self.consumer: dict[Basic, Operation | None] = {}
+        self.users: dict[Basic, dict[Symbol, int]] = {}
         self.written: set[Symbol] = set()
         self.place: dict[Basic, float] = {}
         self.current: Symbol | None = None
@@ -107,7 +108,8 @@ class Rebuilder(Builder):
         if operation.fold is not None and operation.fold(self, operands_of(expr), statics_of(expr), type_) is not None:
             return False
         key = self._key(expr, type_)
-        if self._known(key) is not None:
+        known = self._known(key)
+        if known is not None and all(known is not e.target for e in self.equations):  # what no rule made in vain
             return False
         self._remember(key, target)
         self._discard(self.equations)

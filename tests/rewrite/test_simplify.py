@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from sympy import Basic
 
 import graphc
 from graphc.compiler import gradient_graph
-from graphc.differentiate.program import gradient
+from graphc.differentiate.program import gradient, hessian
 from graphc.graph.builder import symbol
 from graphc.graph.graph import Graph, focus, operands
 from graphc.graph.operation import operation_of
@@ -18,7 +19,7 @@ from graphc.graph.validate import validate
 from graphc.language.reader import parse
 from graphc.language.writer import inline_text
 from graphc.ops.elementwise import subtract
-from graphc.rewrite import driver, simplify, simplify_steps, stabilise
+from graphc.rewrite import CANONICAL, CHEAP, STABLE, driver, simplify, simplify_steps, stabilise
 from graphc.rewrite.trials import ALL
 from graphc.run.evaluate import evaluate
 from tests.checks import leaf_values, same_again
@@ -341,3 +342,24 @@ def test_long_chains_pass() -> None:
     simplify(gradient(parse(chain), (symbol("x"),)))
     total = " + ".join(f"sin({k}*x)" for k in range(1, 2000))
     simplify(parse(total))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["asin(n*sin(t))", "sqrt(x^2 + y^2 + z^2)", "log(hypot(x, y))*hypot(x, z)", "q/sqrt((x - a)^2 + (y - b)^2)", "(u + v)/(1 + u*v/c^2)"],
+)  # fmt: skip
+def test_no_two_rules_undo_each_other(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rounds end by themselves, before their bound."""
+    rounds, once = [], driver.Worklist.round
+
+    def counted(self: driver.Worklist, index: driver.Index, active: Any) -> Any:
+        found = once(self, index, active)
+        rounds.append(found)
+        return found
+
+    monkeypatch.setattr(driver.Worklist, "round", counted)
+    graph = parse(text)
+    for derivative in (gradient(graph, graph.inputs), hessian(graph, graph.inputs)):
+        rounds.clear()
+        driver.rewrite_steps(derivative, STABLE, CANONICAL, CHEAP)
+        assert len(rounds) < driver.ROUNDS
