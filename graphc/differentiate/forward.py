@@ -16,7 +16,7 @@ from typing import Any
 
 from sympy import Basic, Symbol
 
-from graphc.differentiate.reverse import constants, local_factor, no_derivative, pull_back
+from graphc.differentiate.reverse import constants, local_factor, no_derivative, pull_back, varying
 from graphc.graph.builder import Builder
 from graphc.graph.graph import Equation, Origin, operands, statics
 from graphc.graph.operation import Linearization, Operation, operation_of
@@ -105,7 +105,7 @@ class Tangents:
             tuple(builder.value(a) for a in atoms),
             builder.value(cotangent),
             statics(equation.expr),
-            tuple(isinstance(a, Symbol) and a not in self.constants for a in atoms),
+            varying(atoms, self.constants),
         )
         terms = pullback(at)
         made = tuple(builder.equations[start:])

@@ -11,7 +11,7 @@ The rule (Griewank and Walther 2008, section 3.2): for v = f(u, ...), u_bar += v
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from sympy import Basic, Integer, Symbol
@@ -165,7 +165,7 @@ class _Reverse:
             self._by_factors(equation, operation.partials(result, *values), cotangent)
         else:
             assert operation.pullback is not None
-            varies = tuple(isinstance(a, Symbol) and a not in self.constants for a in atoms)
+            varies = varying(atoms, self.constants)
             at = Linearization(
                 result, values, builder.value(_shaped(builder, cotangent, result)), statics(equation.expr), varies
             )
@@ -228,6 +228,11 @@ def local_factor(found: object) -> Basic | None:
     factor = found.atom if isinstance(found, Value) else Integer(found) if isinstance(found, int) else found
     assert factor is None or isinstance(factor, Basic)
     return factor
+
+
+def varying(atoms: Iterable[Basic], constants: Collection[Basic]) -> tuple[bool, ...]:
+    """Which operands depend on an input or a parameter."""
+    return tuple(isinstance(a, Symbol) and a not in constants for a in atoms)
 
 
 def constants(equations: tuple[Equation, ...], wrt: Collection[Basic]) -> set[Basic]:

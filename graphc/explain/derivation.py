@@ -14,7 +14,7 @@ from typing import Any
 from sympy import Basic, Integer, Symbol
 
 from graphc.differentiate.program import expand_gradients, the_value
-from graphc.differentiate.reverse import Adjoints, Contribution, constants, reverse
+from graphc.differentiate.reverse import Adjoints, Contribution, constants, reverse, varying
 from graphc.errors import GraphcError
 from graphc.explain.gradient import Gradient, simplified_gradient
 from graphc.explain.numbers import Numbers, number_text, numbers_at
@@ -157,7 +157,7 @@ class _Replay:
                 tuple(builder.value(a) for a in atoms),
                 builder.value(self._cotangent(equation.target)),
                 statics(equation.expr),
-                tuple(isinstance(a, Symbol) and a not in self.constants for a in atoms),
+                varying(atoms, self.constants),
             )
             self.terms[equation.target] = tuple(operation.pullback(at))
         return self.terms[equation.target]

@@ -257,6 +257,12 @@ def guarded_direction(builder: Rebuilder, root: Root) -> Made | None:
     return None
 
 
+def vanishing(builder: Rebuilder, condition: Basic) -> Basic | None:
+    """h of the condition h == 0."""
+    found = _defined_by(builder, condition, equal)
+    return builder.look(found[0]) if found and builder.look(found[1]) == 0 else None
+
+
 def _is_chosen(builder: Rebuilder, s: Symbol, length: Basic, depth: int) -> bool:
     """True where a symbol is only used, in sums and products, in choices by `length == 0`."""
     if s in builder.kept or depth == 0:
@@ -264,11 +270,8 @@ def _is_chosen(builder: Rebuilder, s: Symbol, length: Basic, depth: int) -> bool
     for user in builder.users.get(s, ()):
         expr = builder.inside(user)
         operation = None if expr is None else operation_of(expr)
-        test = builder.inside(operands_of(builder, user)[0]) if operation is where else None
-        if test is not None and operation_of(test) is equal:
-            a, zero = map(builder.look, operands(test))
-            if (a, zero) == (builder.look(length), 0):
-                continue
+        if operation is where and vanishing(builder, operands_of(builder, user)[0]) == builder.look(length):
+            continue
         if operation not in ARITHMETIC or not _is_chosen(builder, user, length, depth - 1):
             return False
     return bool(builder.users.get(s))
@@ -325,4 +328,4 @@ CANCEL_CLOSED = Form(
 
 TRIALS = (CANCEL_ALL, CANCEL_WHOLE, CANCEL_CLOSED, SUM_ALL)
 
-__all__ = ["CANCEL", "DIRECTION", "PRODUCT", "SUM", "TRIALS", "consumed_by", "is_inner", "outer_product"]
+__all__ = ["CANCEL", "DIRECTION", "PRODUCT", "SUM", "TRIALS", "consumed_by", "is_inner", "outer_product", "vanishing"]

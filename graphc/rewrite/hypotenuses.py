@@ -12,7 +12,7 @@ from graphc.graph.graph import operands
 from graphc.graph.operation import operation_of, variable
 from graphc.ops.composite import hypot_of_several
 from graphc.ops.elementwise import equal, hypot, less, sqrt, subtract, where
-from graphc.rewrite.arrange import consumed_by
+from graphc.rewrite.arrange import consumed_by, vanishing
 from graphc.rewrite.build import applied, build, summed
 from graphc.rewrite.compare import factors, gap, summands
 from graphc.rewrite.polynomial import Monomial, Plan
@@ -86,16 +86,12 @@ def _unguarded(builder: Rebuilder, m: Monomial) -> Monomial:
             continue
         condition, a, b = operands(expr)
         inner = factors(builder, b) if builder.look(a) == 0 else None
-        if inner is not None and inner.coefficient == 1 and _vanishing(builder, condition) in inner.powers:
+        length = vanishing(builder, condition)
+        if inner is None or length is None or inner.coefficient != 1:
+            continue
+        if legs(builder, length) and length in inner.powers:
             result.powers = multiplied(result.powers, (factor, -e), *((x, n * e) for x, n in inner.powers.items()))
     return result
-
-
-def _vanishing(builder: Rebuilder, condition: Basic) -> Basic | None:
-    """h of the condition h == 0 of a hypotenuse."""
-    expr = builder.inside(condition)
-    h = builder.look(operands(expr)[0]) if expr is not None and operation_of(expr) is equal else None
-    return h if h is not None and legs(builder, h) and builder.look(operands(expr)[1]) == 0 else None
 
 
 def squared(builder: Rebuilder, atom: Basic) -> Monomial | None:

@@ -20,7 +20,6 @@ from graphc.ops.elementwise import (
     cos,
     cosh,
     divide,
-    equal,
     exp,
     expm1,
     multiply,
@@ -38,7 +37,7 @@ from graphc.ops.elementwise import (
 from graphc.ops.movement import reshape, stack
 from graphc.ops.reduction import sum_
 from graphc.ops.shape import reduced
-from graphc.rewrite.arrange import outer_product
+from graphc.rewrite.arrange import outer_product, vanishing
 from graphc.rewrite.build import applied, build, minus, summed
 from graphc.rewrite.compare import factors, multiple, summands
 from graphc.rewrite.polynomial import Monomial, Plan, Powers, collect
@@ -425,10 +424,7 @@ def unguarded(builder: Rebuilder, atom: Basic, length: Basic) -> Monomial | None
     if expr is None or operation_of(expr) is not where:
         return None
     condition, first, second = map(builder.look, operands(expr))
-    test = builder.inside(condition)
-    if first != 0 or test is None or operation_of(test) is not equal:
-        return None
-    inner = factors(builder, second) if [*map(builder.look, operands(test))] == [length, 0] else None
+    inner = factors(builder, second) if first == 0 and vanishing(builder, condition) == length else None
     return inner if inner is not None and inner.powers.get(length) == -1 else None
 
 

@@ -291,7 +291,7 @@ TANGENT = product_form(
 )  # fmt: skip
 
 LIMIT = product_form(
-    "function over its argument", limits, (*_VANISHING,), "0/0 at 0, where there is a limit",
+    "function over its argument", limits, _VANISHING, "0/0 at 0, where there is a limit",
     "sin(2*x)*y/x",
 )  # fmt: skip
 

@@ -58,7 +58,7 @@ from graphc.rewrite.polynomial import (
     root_of,
     terms,
 )
-from graphc.rewrite.products import divided, multiplied, product_form, unguarded
+from graphc.rewrite.products import divided, is_one_of, multiplied, product_form, unguarded
 from graphc.rewrite.rule import Form, Made, Rebuilder, Rewriting, Root, Rule
 from graphc.rewrite.symmetry import TURNED
 from graphc.rewrite.trials import ALL
@@ -143,16 +143,11 @@ def without_guards(builder: Rebuilder, m: Monomial) -> Monomial | None:
             if inner is not None:
                 powers = multiplied(m.powers, (atom, -k), *((a, n * k) for a, n in inner.powers.items()))
                 return Monomial(m.coefficient * inner.coefficient**k, powers, m.extra)
-            found = summands(builder, atom) if k == 1 and _is_sum(builder, atom) else None
+            found = summands(builder, atom) if k == 1 and is_one_of(builder, atom, add, subtract) else None
             opened = [_opened(builder, t, h) for t in found or ()]
             if opened != (found or []):
                 return Monomial(m.coefficient, multiplied(m.powers, (atom, -1)), [*m.extra, Plan(opened)])
     return None
-
-
-def _is_sum(builder: Rebuilder, atom: Basic) -> bool:
-    root = root_of(builder, atom)
-    return root is not None and root.operation in (add, subtract)
 
 
 def _opened(builder: Rebuilder, m: Monomial, h: Basic) -> Monomial:

@@ -147,20 +147,23 @@ def sum_of_choice(builder: Rebuilder, root: Root) -> Made | None:
     return Root(where, (condition, *(a if a == 0 else builder.apply(sum_, (a,), root.statics) for a in branches)))
 
 
+def sum_of_a_part(builder: Rebuilder, root: Root) -> Made | None:
+    """The sum of what is scattered or embedded among zeros is that of what it was."""
+    (atom,), (axes, keepdims) = root.operands, root.statics
+    expr = defined_by(builder, atom, scatter) or defined_by(builder, atom, embed)
+    if expr is None or keepdims or axes != tuple(range(builder.type_of(atom).rank)):
+        return None
+    value = operands(expr)[0]
+    rank = builder.type_of(value).rank
+    return Root(sum_, (value,), (tuple(range(rank)), False)) if rank else value
+
+
 def sum_with_identity(builder: Rebuilder, root: Root) -> Made | None:
-    """The sum of eye(n)*x is that of x's diagonal; of what is scattered or embedded that of what it was."""
+    """The sum of eye(n)*x is that of x's diagonal."""
     (atom,), (axes, keepdims) = root.operands, root.statics
     type_ = builder.type_of(atom)
     if keepdims or axes != tuple(range(type_.rank)):
         return None
-    expr = defined_by(builder, atom, scatter) or defined_by(builder, atom, embed)
-    if expr is not None:
-        value = operands(expr)[0]
-        return (
-            value
-            if is_scalar(builder, value)
-            else Root(sum_, (value,), (tuple(range(builder.type_of(value).rank)), False))
-        )
     m = factors(builder, atom) if eye in builder.present and type_.rank == 2 else None
     ones = (
         [a for a, e in m.powers.items() if e > 0 and defined_by(builder, a, eye) is not None] if m is not None else []
@@ -253,6 +256,8 @@ REDUCED: tuple[Form, ...] = (
          "input A[n, 3], B[3, m], c[m]; sum((A @ B)*c)"),
     Form("number out of a sum", (sum_,), factor_out_of_sum, "one product, not one an element", "input c, d[3], t[n, 3]; sum(c*d*t, axis=0)"),
     Form("sum of a choice", (sum_,), sum_of_choice, "the sum is chosen, not each element", f"{_N}; sum(where(c > 0, x, 0))", frozenset({where})),
+    Form("sum of a part", (sum_,), sum_of_a_part, "nothing but 0 is added besides",
+         f'{_N}; sum(embed(c*x, shape=(n + 1,), bounds=(("range", 1, n, 1),)))'),
     Form("sum with an identity matrix", (sum_,), sum_with_identity, "nothing but 0 is added besides", "input A[n, n]; sum(A*eye(n))"),
 )  # fmt: skip
 

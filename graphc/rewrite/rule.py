@@ -28,8 +28,8 @@ class Rebuilder(Builder):
 
     `current` is the symbol that is being rebuilt (`as_written`: from the program's text), `seen` what was looked at
     for it.  `opaque` symbols have no definition for the rules.  `consumer` is the operation that uses a symbol used
-    once, `users` are the symbols whose equations use one; `written` holds the symbols that the program's text defines, `place` orders all by definition.  `present` are
-    the operations of the graph; `roots` and `products` remember what was taken apart.  `promising` are the
+    once, `users` are the symbols whose equations use one; `written` holds the symbols that the program's text defines,
+    `place` orders all by definition.  `present` are the operations of the graph; `roots` and `products` remember what was taken apart.  `promising` are the
     symbols of regions in which terms cancel, at a gain if all that share them are rewritten.  `learns`: the program has
     parameters; `tries`: it is short enough for trials.
     """

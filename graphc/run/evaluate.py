@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from sympy import Basic, Symbol
 
-from graphc.graph.graph import Graph, needed, operands, statics
+from graphc.graph.graph import Graph, atom_type, needed, operands, statics
 from graphc.graph.operation import operation_of
 from graphc.graph.types import Dim, size_value
 
@@ -66,8 +66,7 @@ def _apply(expr: Basic, table: Mapping[Basic, Any], sizes: Mapping[str, int], dt
 def _operand(atom: Basic, table: Mapping[Basic, Any], dtype: Any) -> Any:
     if isinstance(atom, Symbol):
         return table[atom]
-    whole = atom.is_Integer and abs(int(atom)) < 1 << 63
-    return np.asarray(constant_value(atom), np.int64 if whole else dtype)
+    return np.asarray(constant_value(atom), np.int64 if atom_type(atom, {}).kind == "int" else dtype)
 
 
 def evaluate_exactly(
