@@ -15,7 +15,7 @@ from graphc.graph.types import Dim, Quotient, Size
 
 # Results of points from the one size in bytes, and all together below the other, lie in one block, which the C library's
 # allocator keeps for the next call (up to its largest threshold of 32 MB): several blocks it would give back to the
-# system, and each call would pay for fresh pages (three times the time of a call).
+# system, and each call would pay for fresh pages (three times the time of a call).  Larger ones: `run.results`.
 SMALL, LARGE = 1 << 15, 1 << 25
 # Columns of a product up to which all its panels take a row of the first matrix at once (`codegen.tiles`): so many of
 # the second matrix leave room in the second cache.

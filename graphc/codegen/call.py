@@ -2,8 +2,8 @@
 
 In: the function over arrays of points, in an LLVM module.  Out: `call_points`, a function of Python's fast protocol.
 Always holds: it answers only where all arguments are numbers, or arrays of one shape and the program's type that are too
-few points to share with other threads, all by name or all by position; everything else, and every error, it leaves to the
-Python function in its context.
+few points to share with other threads and whose results are not `LARGE`, all by name or all by position; everything else,
+and every error, it leaves to the Python function in its context.
 """
 
 from __future__ import annotations
@@ -211,9 +211,9 @@ class _Writer:
         rank, shape, count = self._checked(values)
         enough = self._word(self._item(self.context, _ENOUGH), _NUMBER, _DOUBLE)
         self._unless(builder.fcmp_ordered("<", builder.sitofp(count, _DOUBLE), enough))
+        self._unless(builder.icmp_signed("<", count, _LONG(LARGE // (width * self.results))))
         large = builder.icmp_signed(">", count, _LONG(SMALL // width))
-        one_block = builder.and_(large, builder.icmp_signed("<", count, _LONG(LARGE // (width * self.results))))
-        with builder.if_else(one_block) as (together, apart):
+        with builder.if_else(large) as (together, apart):
             with together:
                 rows, first = self._rows(rank, shape, count), builder.block
             with apart:

@@ -19,7 +19,7 @@ from graphc.codegen.vectors import LONG, alignment, fetch, first_lanes, load, pl
 
 # Bytes ahead that are asked for: what processors foresee by themselves ends with each page, and where many arrays begin
 # new pages at once, waiting for all of them is an eighth of the time of Planck's law over 100,000 points.
-AHEAD = 1024
+AHEAD = 384
 
 
 @dataclass(frozen=True)

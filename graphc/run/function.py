@@ -7,7 +7,6 @@ nothing is compiled before it is called, and the first few single points are ans
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -16,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from graphc.codegen.artifact import LARGE, SMALL, Artifact, Entry, Leaf
+from graphc.codegen.artifact import Artifact, Entry, Leaf
 from graphc.errors import DataError, DerivativeError
 from graphc.graph.types import Type, shape_text, size_value, sizes_of
 from graphc.language.names import by_plain_name
 from graphc.run.initial import initial_values
+from graphc.run.results import new_arrays
 
 if TYPE_CHECKING:
     from graphc.graph.graph import Graph
@@ -372,7 +372,7 @@ class Function:
         flat = [np.ascontiguousarray(v if v.shape == shape else np.broadcast_to(v, shape)) for v in values]
         types = array_types(self._dtype)
         outputs = [types[kind] for kind in self.artifact.output_kinds] if entry != "backward" else []
-        results = _new_arrays(shape, outputs + [self._dtype for _ in self._gradients if entry != "forward"])
+        results = new_arrays(shape, outputs + [self._dtype for _ in self._gradients if entry != "forward"])
         self.jit.points(f"{entry}_points", flat[0].size if flat else 1, *flat, *results)
         self._hasten(entry)
         return _grouped(entry, results)
@@ -405,14 +405,6 @@ def _grouped(entry: str, results: list[Any]) -> Any:
     if entry == "value_and_grad":
         return found[0], tuple(found[1:])
     return found[0] if entry == "forward" and len(found) == 1 else tuple(found)
-
-
-def _new_arrays(shape: tuple[int, ...], types: list[Any]) -> list[Any]:
-    """Arrays of one shape, in one block where that is worth it."""
-    size = types[0].itemsize * math.prod(shape)
-    if SMALL < size < LARGE / len(types) and len(set(types)) == 1:
-        return list(np.empty((len(types), *shape), types[0]))
-    return [np.empty(shape, dtype) for dtype in types]
 
 
 def array_types(dtype: Any) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from .timing import ROOT
 
 DOCUMENT = ROOT / "docs" / "performance.md"
 PACKAGES = {"sklearn": "scikit-learn"}
+NATIVE = "gcc_native"
 
 HEAD = """# Performance
 
@@ -56,8 +57,8 @@ The groups are `elementwise`, `point`, `training`, `start`, `compile` and `memor
   graphc answers its first calls without compiling; over arrays it compiles.
 - Each peer is written as its experts would: `tests/benchmarks/peers/`.  JAX trains in one jitted `lax.scan`; PyTorch has
   `torch.compile` over arrays and fused optimizers in training; Numba and NumPy have derivatives by hand; `gcc` compiles
-  derivatives by hand with `-O3 -ffast-math -march=native` (sine beside cosine kept apart, so that both are vectorised), in
-  training a loop of constant sizes with SciPy's BLAS.
+  derivatives by hand with `-O3 -ffast-math` (sine beside cosine kept apart, so that both are vectorised), in training a
+  loop of constant sizes with SciPy's BLAS; `gcc_native` is the same with `-march=native`.
 """
 
 
@@ -78,13 +79,18 @@ def markdown(table: Table) -> str:
         "| " + " | ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) + " |" for row in (head, *body)
     ]
     lines.insert(1, "|" + "|".join("-" * (w + 1) + (":" if k else "-") for k, w in enumerate(widths)) + "|")
-    known = [r for r in ratios if r is not None]
-    notes = list(table.notes)
-    if known:
-        notes.append(
-            f"{table.against} / graphc: worst {min(known):.2f}, geometric mean {exp(sum(map(log, known)) / len(known)):.2f}"
-        )
+    notes = [*table.notes, *_summary(f"{table.against} / graphc", ratios)]
+    if table.against and NATIVE in names:
+        others = [{n: t for n, t in times.items() if n != NATIVE} for _, times in table.rows]
+        notes += _summary(f"{table.against} / graphc, without {NATIVE}", [table.ratio(times) for times in others])
     return "\n".join([f"### {table.title}, {table.unit}", "", *lines, "", *(f"- {n}" for n in notes)]).rstrip() + "\n"
+
+
+def _summary(label: str, ratios: Sequence[float | None]) -> list[str]:
+    known = [r for r in ratios if r is not None]
+    if not known:
+        return []
+    return [f"{label}: worst {min(known):.2f}, geometric mean {exp(sum(map(log, known)) / len(known)):.2f}"]
 
 
 def _number(value: float) -> str:
@@ -100,8 +106,8 @@ def machine(names: Sequence[str], cores: int) -> str:
 
 
 def _version(name: str) -> str:
-    if name == "gcc":
-        return peers.load("gcc").version()
+    if name.startswith("gcc"):
+        return str(peers.load(name).version())
     try:
         return version(PACKAGES.get(name, name))
     except PackageNotFoundError:

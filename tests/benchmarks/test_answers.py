@@ -37,7 +37,7 @@ def test_point(name, formula):
     assert differs(flat(module.point(formula, numbers)()), flat(reference), 1e-11) is None
 
 
-@pytest.mark.parametrize("name", ["graphc", "casadi", "sympy", "gcc"])
+@pytest.mark.parametrize("name", ["graphc", "casadi", "sympy", "gcc", "gcc_native"])
 def test_elementwise(name):
     formula = ELEMENTWISE[0]
     points = formula.points(50, "float64")
@@ -48,7 +48,7 @@ def test_elementwise(name):
 
 
 @pytest.mark.parametrize("net", TINY, ids=lambda n: n.name)
-@pytest.mark.parametrize("name", ["graphc", "numpy", "gcc", "sklearn"])
+@pytest.mark.parametrize("name", ["graphc", "numpy", "gcc", "gcc_native", "sklearn"])
 def test_training(name, net):
     assert net_checker(net, 3)(learned(peer(name).training(net)(net.order(3)))) is None
 
@@ -83,6 +83,13 @@ def test_ratio_is_of_the_best_peer():
     text = markdown(table)
     assert "| a | 1      | 4   | 2     | 2.00               |" in text
     assert "worst 2.00, geometric mean 4.00" in text
+
+
+def test_the_compiler_for_this_processor_is_counted_apart():
+    rows = [("a", {"graphc": 1e-6, "gcc": 4e-6, "gcc_native": 2e-6})]
+    text = markdown(Table("Calls", "us", 1e-6, rows=rows))
+    assert "best peer / graphc: worst 2.00, geometric mean 2.00" in text
+    assert "best peer / graphc, without gcc_native: worst 4.00, geometric mean 4.00" in text
 
 
 def test_groups_run_in_processes_of_their_own():

@@ -20,7 +20,7 @@ import importlib.util
 import shutil
 from types import ModuleType
 
-NAMES = ("graphc", "jax", "torch", "pytensor", "sklearn", "casadi", "sympy", "numba", "numpy", "gcc")
+NAMES = ("graphc", "jax", "torch", "pytensor", "sklearn", "casadi", "sympy", "numba", "numpy", "gcc", "gcc_native")
 
 
 def load(name: str) -> ModuleType:
@@ -30,5 +30,5 @@ def load(name: str) -> ModuleType:
 
 def installed() -> list[str]:
     """Peers that can be run here."""
-    found = [n for n in NAMES if n == "gcc" or importlib.util.find_spec(n) is not None]
-    return [n for n in found if n != "gcc" or (shutil.which("gcc") and importlib.util.find_spec("sympy"))]
+    compiler = shutil.which("gcc") and importlib.util.find_spec("sympy")
+    return [n for n in NAMES if (compiler if n.startswith("gcc") else importlib.util.find_spec(n))]

@@ -1,4 +1,4 @@
-"""C compiled by gcc -O3 -ffast-math -march=native: derivatives by hand in a loop over points; training loops by hand.
+"""C compiled by gcc -O3 -ffast-math: derivatives by hand in a loop over points; training loops by hand.
 
 Called through ctypes.  The training loop knows its sizes when it is compiled and takes large products from the BLAS
 that SciPy carries.
@@ -21,7 +21,7 @@ from sympy.printing.c import C99CodePrinter
 
 from ..cases import Formula, Net
 
-FLAGS = ("-O3", "-ffast-math", "-march=native", "-fPIC", "-c")
+FLAGS = ("-O3", "-ffast-math", "-fPIC", "-c")
 # Sine and cosine of one argument become one call of sincos, which gcc does not vectorise, unless it is told not to.
 TRIGONOMETRIC = ("-fdisable-tree-sincos",)
 
@@ -30,12 +30,12 @@ def version() -> str:
     return subprocess.run(["gcc", "-dumpfullversion"], capture_output=True, text=True, check=True).stdout.strip()
 
 
-def _library(source: str) -> ctypes.CDLL:
+def _library(source: str, processor: tuple[str, ...]) -> ctypes.CDLL:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "code.c"
         file.write_text(source)
         compiled, binary = Path(folder) / "code.o", Path(folder) / "code.so"
-        flags = FLAGS + TRIGONOMETRIC if "sin" in source and "cos" in source else FLAGS
+        flags = (*FLAGS, *processor, *(TRIGONOMETRIC if "sin" in source and "cos" in source else ()))
         # Linked without -ffast-math, which would make the whole process flush subnormal numbers to 0.
         for command in (
             ["gcc", *flags, str(file), "-o", str(compiled)],
@@ -74,10 +74,10 @@ void pointwise({arguments}) {{
 """
 
 
-def elementwise(formula: Formula, points: dict[str, Any]) -> Callable[[], Any]:
+def elementwise(formula: Formula, points: dict[str, Any], processor: tuple[str, ...] = ()) -> Callable[[], Any]:
     names, arrays = list(points), list(points.values())
     count, dtype = arrays[0].size, arrays[0].dtype
-    function = _library(_pointwise(formula, dtype.name)).pointwise
+    function = _library(_pointwise(formula, dtype.name), processor).pointwise
     function.argtypes = [ctypes.c_long] + [ctypes.c_void_p] * (2 * len(names) + 1)
     function.restype = None
 
@@ -241,9 +241,9 @@ def _gemm() -> int:
     return pointer(capsule, name(capsule))
 
 
-def training(net: Net) -> Callable[[Any], Any]:
+def training(net: Net, processor: tuple[str, ...] = ()) -> Callable[[Any], Any]:
     x, t = net.numbers()
-    function = _library(_training_source(net)).train
+    function = _library(_training_source(net), processor).train
     address = ctypes.c_void_p(_gemm())
 
     def call(order: Any) -> Any:
