@@ -372,7 +372,8 @@ class Function:
         flat = [np.ascontiguousarray(v if v.shape == shape else np.broadcast_to(v, shape)) for v in values]
         types = array_types(self._dtype)
         outputs = [types[kind] for kind in self.artifact.output_kinds] if entry != "backward" else []
-        results = new_arrays(shape, outputs + [self._dtype for _ in self._gradients if entry != "forward"])
+        outputs += [self._dtype for _ in self._gradients if entry != "forward"]
+        results = new_arrays([(shape, dtype) for dtype in outputs])
         self.jit.points(f"{entry}_points", flat[0].size if flat else 1, *flat, *results)
         self._hasten(entry)
         return _grouped(entry, results)
@@ -388,7 +389,7 @@ class Function:
         if self.artifact.ranges:
             self._check_ranges(arrays, sizes)
         run, types = self.artifact.entry(f"{entry}_run"), array_types(self._dtype)
-        results = [np.empty(tuple(size_value(d, sizes) for d in shape), types[kind]) for kind, shape in run.results]
+        results = new_arrays([(tuple(size_value(d, sizes) for d in shape), types[kind]) for kind, shape in run.results])
         given = map(np.ascontiguousarray, values)
         self.jit.native(run.name)(*(sizes[n] for n in run.sizes), *given, *results)
         return _grouped(entry, results)

@@ -10,27 +10,29 @@ from graphc.run.results import LARGEST_KEPT, new_arrays
 
 REAL = np.dtype("float64")
 COUNT = LARGE // 16 + 1  # two results of so many points are large
+TWO = [((COUNT,), REAL), ((COUNT,), REAL)]
 
 
 def test_large_results_take_the_memory_of_dropped_ones() -> None:
-    held = new_arrays((COUNT,), [REAL, REAL])
-    other = new_arrays((COUNT,), [REAL, REAL])
+    held = new_arrays(TWO)
+    other = new_arrays(TWO)
     assert not any(np.shares_memory(a, b) for a in held for b in other)
     place = other[0].ctypes.data
     del other
-    assert new_arrays((COUNT,), [REAL, REAL])[0].ctypes.data == place
+    assert new_arrays(TWO)[0].ctypes.data == place
     one = held[1]  # one of its arrays is enough to keep a block
     del held
-    assert not any(np.shares_memory(one, a) for _ in range(3) for a in new_arrays((COUNT,), [REAL, REAL]))
+    assert not any(np.shares_memory(one, a) for _ in range(3) for a in new_arrays(TWO))
 
 
 def test_shapes_and_types() -> None:
-    for shape in [(3,), (2, COUNT // 2 + 1), (LARGEST_KEPT // 16 + 1,)]:
-        for types in ([REAL, REAL], [REAL, np.dtype(np.int64)]):
-            results = new_arrays(shape, types)
-            assert [r.dtype for r in results] == types
-            assert all(r.shape == shape and r.flags.c_contiguous and r.flags.writeable for r in results)
-            assert not np.shares_memory(*results)
+    for shape in [(), (3,), (0, 5), (5, 999), (2, COUNT // 2 + 1), (LARGEST_KEPT // 16 + 1,)]:
+        for other in [((7, 501), np.dtype(bool)), ((), REAL), ((COUNT,), np.dtype(np.int64))]:
+            wanted = [(shape, REAL), other, ((2, 3), np.dtype("float32"))]
+            results = new_arrays(wanted)
+            assert [(r.shape, r.dtype) for r in results] == wanted
+            assert all(r.flags.c_contiguous and r.flags.aligned and r.flags.writeable for r in results)
+            assert not any(np.shares_memory(a, b) for k, a in enumerate(results) for b in results[:k])
 
 
 def test_results_that_are_held_stay_as_they_are() -> None:
