@@ -77,7 +77,7 @@ def entry(function: Callable[..., Any]) -> Any:
 
 
 def vector(function: Callable[..., Any]) -> Any:
-    """The intrinsic that puts a function of one or two numbers of one float type into the caller's code."""
+    """The intrinsic that puts a function of one to three numbers of one float type into the caller's code."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return function(*(Traced(builder, value, has_fused_product()) for value in arguments)).value
@@ -88,7 +88,10 @@ def vector(function: Callable[..., Any]) -> Any:
     def two(typing: Any, x: Any, y: Any) -> Any:
         return (x(x, x), generate) if isinstance(x, types.Float) and x == y else None
 
-    return intrinsic((one, two)[len(inspect.signature(function).parameters) - 1])
+    def three(typing: Any, x: Any, y: Any, z: Any) -> Any:
+        return (x(x, x, x), generate) if isinstance(x, types.Float) and x == y == z else None
+
+    return intrinsic((one, two, three)[len(inspect.signature(function).parameters) - 1])
 
 
 def _library(name: str, count: int) -> Callable[..., Traced]:
@@ -127,7 +130,12 @@ def _sigmoid(x: Traced) -> Traced:
     return (x < 0.0).select(e, 1.0) / (1.0 + e)
 
 
-ONE_BY_ONE.update(softplus=_softplus, sigmoid=_sigmoid)
+def _hypot3(x: Traced, y: Traced, z: Traced) -> Traced:
+    """sqrt(x^2 + y^2 + z^2)."""
+    return ONE_BY_ONE["hypot"](ONE_BY_ONE["hypot"](x, y), z)
+
+
+ONE_BY_ONE.update(softplus=_softplus, sigmoid=_sigmoid, hypot3=_hypot3)
 
 
 def traced(results: int) -> Callable[[Callable[..., Any]], Any]:

@@ -14,7 +14,8 @@ from typing import Any
 from graphc.errors import ParseError
 from graphc.graph.operation import Linearization, Operation, Parameter, Require, Value
 from graphc.graph.types import Type
-from graphc.ops.elementwise import add, equal, exp, greater, head, hypot, log1p, where
+from graphc.ops.elementwise import add, equal, exp, greater, head, log1p, where
+from graphc.ops.lowering import Scalar
 from graphc.ops.reduction import AXES, axes_text, infer_reduction, kept, show_axes, sum_
 from graphc.ops.shape import Inferred, axes_tuple
 from graphc.ops.shape import elementwise as shaped
@@ -209,10 +210,19 @@ def _hypot_reference(*xs: Any) -> Any:
     return reduce(numpy.hypot, xs)
 
 
+def _hypot_code(atoms: tuple[Any, ...], statics: tuple[Any, ...]) -> str:
+    """Two legs more by each root."""
+    code = "{0}"
+    for k in range(1, len(atoms) - 1, 2):
+        code = f"hypot3_({code}, {{{k}}}, {{{k + 1}}})"
+    return code if len(atoms) % 2 else f"hypot_({code}, {{{len(atoms) - 1}}})"
+
+
 hypot_of_several: Operation = Operation(
     name="hypot_of_several", spelling="hypot", head=head("hypot_of_several"), parameters=_SEVERAL, infer=shaped("real"),
     doc="sqrt(a^2 + b^2 + c^2 + ...) without overflow; derivative 0 at the origin.", elementwise=True,
-    expand=lambda *xs: reduce(hypot, xs), partials=lambda y, *xs: tuple(where(equal(y, 0), 0, x / y) for x in xs),
+    lowering=Scalar("", helpers=("hypot_", "hypot3_"), special=_hypot_code, cost=4),
+    partials=lambda y, *xs: tuple(where(equal(y, 0), 0, x / y) for x in xs),
     reference=_hypot_reference, exact=lambda mp, *xs: mp.sqrt(sum(x * x for x in xs)),
 )  # fmt: skip
 

@@ -126,30 +126,29 @@ def logaddexp(a: Number, b: Number) -> Number:
 
 def asinh(x: Number) -> Number:
     """log(a + sqrt(a^2 + 1)) for a = |x|, as log(1 + y) near 0 and log(2a) far from it."""
-    a = abs(x).wide()
-    far = a > 2.0**500
+    a = abs(x)
+    far = a > 2.0 ** (60 if x.single else 500)
     squared = a * a
     y, dy = a.sum(squared / ((squared + 1.0).square_root() + 1.0))
     y, dy = far.select(a, y), far.select(0.0, dy)
-    result = (log_of_successor(y, dy) + far.select(a.real(0.6931471805599453), 0.0)).like(x)
+    result = log_of_successor(y, dy) + far.select(a.real(0.6931471805599453), 0.0)
     return (a < math.inf).select(result, abs(x)).copysign(x)
 
 
 def acosh(x: Number) -> Number:
     """log(x + sqrt(x^2 - 1)), as log(1 + y) near 1 and log(2x) far from it."""
-    a = x.wide()
-    far = a > 2.0**500
-    d = a - 1.0
+    far = x > 2.0 ** (60 if x.single else 500)
+    d = x - 1.0
     s = (d * d + (d + d)).square_root()
     y, dy = s.sum(d)
-    y, dy = far.select(a, y), far.select(0.0, dy)
-    result = (log_of_successor(y, dy) + far.select(a.real(0.6931471805599453), 0.0)).like(x)
+    y, dy = far.select(x, y), far.select(0.0, dy)
+    result = log_of_successor(y, dy) + far.select(x.real(0.6931471805599453), 0.0)
     return ((x >= 1.0) & (x < math.inf)).select(result, (x >= 1.0).select(x, math.nan))
 
 
 def atanh(x: Number) -> Number:
     """log(1 + 2a/(1 - a))/2 for a = |x|."""
-    a = abs(x).wide()
+    a = abs(x)
     b, db = a.real(1.0).sum(-a)
     inverse = 1.0 / b
     f = (a + a) * inverse
@@ -157,4 +156,4 @@ def atanh(x: Number) -> Number:
     df = (((a + a) - p) - e - f * db) * inverse
     inside = a < 1.0
     result = log_of_successor(inside.select(f, 0.0), inside.select(df, 0.0)) * 0.5
-    return inside.select(result, (a == 1.0).select(math.inf, a.real(math.nan))).like(x).copysign(x)
+    return inside.select(result, (a == 1.0).select(math.inf, a.real(math.nan))).copysign(x)

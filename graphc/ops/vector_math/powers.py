@@ -20,7 +20,7 @@ def sqrt(x: Number) -> Number:
 
 def cbrt(x: Number) -> Number:
     """Cube root: a polynomial's guess, 19 bits, and one step of Halley's method, which triples them."""
-    m, k = abs(x).wide().frexp()
+    m, k = abs(x).frexp()
     q = (k * (1.0 / 3.0)).rint()
     j = k - q * 3.0
     y = (j > 0.0).select(1.2599210498948732, (j < 0.0).select(0.7937005259840998, m.real(1.0))) * polynomial(
@@ -33,20 +33,32 @@ def cbrt(x: Number) -> Number:
     return is_positive(abs(x)).select(y.copysign(x), x)
 
 
+def length(*legs: Number) -> Number:
+    """Square root of the sum of the squares, scaled by a power of 2 where they would leave the range."""
+    sizes = [abs(x) for x in legs]
+    largest, infinite = sizes[0], sizes[0] == math.inf
+    for x in sizes[1:]:
+        largest, infinite = (largest > x).select(largest, x), infinite | (x == math.inf)
+    # squares of what is above the first bound are scaled down, of what is below the second up
+    high, down, low, up = (60, -70, -50, 100) if largest.single else (500, -600, -500, 600)
+    large, small = largest > 2.0**high, largest < 2.0**low
+    scale = large.select(2.0**down, small.select(2.0**up, largest.real(1.0)))
+    back = large.select(2.0**-down, small.select(2.0**-up, largest.real(1.0)))
+    squares = [(x * scale) * (x * scale) for x in sizes]
+    total = squares[0]
+    for square in squares[1:]:
+        total = total + square
+    return infinite.select(math.inf, total.square_root() * back)
+
+
 def hypot(a: Number, b: Number) -> Number:
-    """sqrt(a^2 + b^2), scaled by a power of 2 where squares would leave the range."""
-    a, b = abs(a), abs(b)
-    larger, smaller = (a > b).select(a, b), (a > b).select(b, a)
-    if a.single:
-        u, v = larger.wide(), smaller.wide()
-        result = (u * u + v * v).square_root().like(a)
-    else:
-        small = larger < 2.0**-500
-        scale = (larger > 2.0**500).select(2.0**-600, small.select(2.0**600, a.real(1.0)))
-        back = (larger > 2.0**500).select(2.0**600, small.select(2.0**-600, a.real(1.0)))
-        u, v = larger * scale, smaller * scale
-        result = (u * u + v * v).square_root() * back
-    return ((a == math.inf) | (b == math.inf)).select(math.inf, result)
+    """sqrt(a^2 + b^2)."""
+    return length(a, b)
+
+
+def hypot3(a: Number, b: Number, c: Number) -> Number:
+    """sqrt(a^2 + b^2 + c^2)."""
+    return length(a, b, c)
 
 
 def log2_parts(m: Number) -> tuple[Number, Number]:
@@ -74,7 +86,22 @@ def log2_parts(m: Number) -> tuple[Number, Number]:
     return result, error
 
 
-def known_power(x: Number, y: float) -> Number:
+def middle_power(x: Number, n: int) -> Number:
+    """x^n for n from 5 to 8, of x^3 and x^4 that are right to half a unit."""
+    square, error = x.product(x)
+
+    def times(factor: Number, rest: Number) -> tuple[Number, Number]:
+        """A product and `rest`, as one number; and the product alone, which is right where it overflows."""
+        p, e = square.product(factor)
+        return p + (e + rest), p
+
+    cube, fourth = times(x, error * x), times(square, (square + square) * error)
+    left, right = {5: (fourth, (x, x)), 6: (cube, cube), 7: (cube, fourth), 8: (fourth, fourth)}[n]
+    result = left[0] * right[0]
+    return (result == result).select(result, left[1] * right[1])
+
+
+def made_good(x: Number, y: float) -> Number:
     """x^y for a whole number or half of one: squaring and a root, the roundings of the products made good."""
     digits, h, rest = f"{int(abs(y)):b}", x.real(1.0), x.real(0.0)
     if digits != "0":
@@ -96,13 +123,40 @@ def known_power(x: Number, y: float) -> Number:
     return is_positive(abs(result)).select(better, result)
 
 
+def known_power(x: Number, y: float) -> Number:
+    """x^y for a whole number or half of one, to two units in the last place."""
+    if y in (1.5, 2.5):
+        return (x if y == 1.5 else x * x) * x.square_root()
+    return middle_power(x, int(y)) if y in (5.0, 6.0, 7.0, 8.0) else made_good(x, y)
+
+
+def power_of_cube_root(x: Number, n: int) -> Number:
+    """x^(n/3) for n = 1, 2, 4 and their negatives, to two units in the last place."""
+    a = abs(x)
+    root, inside = cbrt(a), is_positive(a)
+    if abs(n) == 1:
+        result = root if n > 0 else 1.0 / root
+    elif abs(n) == 2:
+        result = inside.select(a / root, a) if n > 0 else inside.select(root, 1.0) / a
+    else:
+        result, error = a.product(root)
+        if n < 0:
+            result = 1.0 / result
+            better = result - result * (result * error)
+            result = (better == better).select(better, result)
+    return ((x < 0.0) & (x > -math.inf)).select(math.nan, result)
+
+
 def power(x: Number, y: Number) -> Number:
     """x^y = 2^(y log2|x|), with the sign and the special values of C's pow (ISO C, annex F).
 
-    Powers that the code knows to be whole numbers, or halves of them, are products and roots.
+    Powers that the code knows to be whole numbers, or halves or thirds of them, are products and roots.
     """
     if y.known is not None and 0.5 <= abs(y.known) <= 64.0 and 2.0 * y.known == int(2.0 * y.known):
         return known_power(x, y.known)
+    for n in (1, 2, 4, -1, -2, -4) if y.known is not None else ():
+        if y.known == y.real(n / 3.0).known:
+            return power_of_cube_root(x, n)
     a, w = abs(x).wide(), y.wide()
     m, k = a.frexp()
     w = at_most(at_least(w, -(2.0**70)), 2.0**70)  # beyond, the result is 0, 1 or inf whatever y
