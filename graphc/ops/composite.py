@@ -221,7 +221,7 @@ def _hypot_code(atoms: tuple[Any, ...], statics: tuple[Any, ...]) -> str:
 hypot_of_several: Operation = Operation(
     name="hypot_of_several", spelling="hypot", head=head("hypot_of_several"), parameters=_SEVERAL, infer=shaped("real"),
     doc="sqrt(a^2 + b^2 + c^2 + ...) without overflow; derivative 0 at the origin.", elementwise=True,
-    lowering=Scalar("", helpers=("hypot_", "hypot3_"), special=_hypot_code, cost=4),
+    lowering=Scalar("", helpers=("hypot_", "hypot3_"), special=_hypot_code, cost=20),
     partials=lambda y, *xs: tuple(where(equal(y, 0), 0, x / y) for x in xs),
     reference=_hypot_reference, exact=lambda mp, *xs: mp.sqrt(sum(x * x for x in xs)),
 )  # fmt: skip
