@@ -347,7 +347,7 @@ def predicted(graph: Graph) -> str:
 @command
 def ops(name: Annotated[str | None, typer.Argument(help="One operation, to see all of it.")] = None) -> None:
     """List the operations of the language, or show one."""
-    from graphc.language.machine import prelude
+    from graphc.language.macros import prelude
     from graphc.ops import OPERATIONS
 
     if name is None:
