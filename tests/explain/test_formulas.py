@@ -96,7 +96,8 @@ FORMULAS = [
 # Gradients that are long with everything put in: the lines that are shown.
 NAMED = [
     ("input x[n]; m = mean(x); J = sqrt(mean((x - m)^2))", None),
-    ("input x[n]; J = std(x)", None),
+    ("input x[n]; J = std(x)", ["v14 = x - sum(x)/n", "where(norm(v14) == 0, 0, v14/norm(v14))/sqrt(n)"]),
+    ("input x[n], w[n]; h = x - sum(x)/n; J = sum(w*h/norm(h))", None),
     ("input Q[n, d], K[m, d], V[m, k], T[n, k]; A = softmax(Q @ K.T/sqrt(d)); Y = A @ V; J = sum((Y - T)^2)",
      ["A = softmax(Q @ K.T/sqrt(d))", "Y = A @ V", "v9 = 2*(Y - T)",
       "v22 = A/sqrt(d)*(v9 @ V.T - sum(A*(v9 @ V.T), axis=1, keepdims=true))", "v22 @ K", "v22.T @ Q", "A.T @ v9", "2*(T - Y)"]),
