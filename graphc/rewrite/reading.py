@@ -139,21 +139,20 @@ def cosine(builder: Rebuilder, root: Root) -> Made | None:
 
 def without_guards(builder: Rebuilder, m: Monomial) -> Monomial | None:
     """x/h for where(h == 0, 0, x/h) in what is divided by h as well, and has no value where h is 0."""
-    for h, e in m.powers.items():
-        for atom, k in m.powers.items() if e < 0 else ():
-            inner = unguarded(builder, atom, h) if k > 0 else None
-            if inner is not None:
-                powers = multiplied(m.powers, (atom, -k), *((a, n * k) for a, n in inner.powers.items()))
-                return Monomial(m.coefficient * inner.coefficient**k, powers, m.extra)
+    for h in (a for a, e in m.powers.items() if e < 0):
+        opened = _opened(builder, m, h)
+        if opened.powers != m.powers:
+            return opened
+        for atom, k in m.powers.items():
             found = summands(builder, atom) if k == 1 and is_one_of(builder, atom, add, subtract) else None
-            opened = [_opened(builder, t, h) for t in found or ()]
-            if opened != (found or []):
-                return Monomial(m.coefficient, multiplied(m.powers, (atom, -1)), [*m.extra, Plan(opened)])
+            terms = [_opened(builder, t, h) for t in found or ()]
+            if terms != (found or []):
+                return Monomial(m.coefficient, multiplied(m.powers, (atom, -1)), [*m.extra, Plan(terms)])
     return None
 
 
 def _opened(builder: Rebuilder, m: Monomial, h: Basic) -> Monomial:
-    result = Monomial(m.coefficient)
+    result = Monomial(m.coefficient, {}, m.extra)
     for atom, e in m.powers.items():
         inner = unguarded(builder, atom, h) if e > 0 else None
         if inner is None:
