@@ -216,7 +216,7 @@ def test_every_module_says_what_it_takes_gives_and_keeps(path: Path) -> None:
 
 
 def test_the_prelude_is_read() -> None:
-    from graphc.language.machine import prelude
+    from graphc.language.macros import prelude
 
     files = {p.name for p in (PACKAGE / "prelude").glob("*.gc")}
     assert files == {"activations.gc", "initial.gc", "layers.gc", "losses.gc", "optimizers.gc", "statistics.gc"}

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from sympy import Symbol
 
     from graphc.explain.gradient import Derive, Gradient
+    from graphc.explain.pen import Pen
     from graphc.graph.graph import Graph
     from graphc.graph.types import Type
 
@@ -114,6 +115,7 @@ def grad(
     from graphc.differentiate.program import the_value
     from graphc.explain.derivation import differentiated
     from graphc.explain.gradient import simplified_gradient
+    from graphc.explain.pen import Derivative, Pen
 
     graph = program_graph(program)
     given = point(at, graph)
@@ -121,7 +123,8 @@ def grad(
     found = simplified_gradient(graph, variables, value)
     if steps:
         print_steps(graph, value, variables, found)
-    print_derivatives(found, [f"d{value.name}/d{s.name}" for s in variables], graph, given)
+    labels = {o: Derivative(value, s) for o, s in zip(found.graph.outputs, variables, strict=True)}
+    print_derivatives(found, Pen(labels), graph, given)
 
 
 @command
@@ -144,33 +147,33 @@ def all_derivatives(program: str, at: list[str] | None, wrt: str | None, derive:
     """What `jacobian` and `hessian` print."""
     from graphc.compiler import wrt_symbols
     from graphc.explain.gradient import simplified_derivatives
+    from graphc.explain.pen import Pen
     from graphc.graph.graph import focus
 
     graph = program_graph(program)
     given = point(at, graph)
     whole = focus(graph, graph.outputs)
     found = simplified_derivatives(whole, wrt_symbols(whole, names(wrt)), derive)
-    print_derivatives(found, [s.name for s in found.graph.outputs], graph, given)
+    print_derivatives(found, Pen({}), graph, given)
 
 
-def print_derivatives(found: Gradient, labels: list[str], graph: Graph, given: Mapping[str, Any] | None) -> None:
+def print_derivatives(found: Gradient, pen: Pen, graph: Graph, given: Mapping[str, Any] | None) -> None:
     """A formula a line, or the program where they are long; at a point the numbers too."""
-    from graphc.explain.gradient import formula
-
     outputs = found.graph.outputs
-    numbers: list[str] = []
+    numbers = [""] * len(outputs)
     if given is not None:
-        numbers = [shown(v) for v in values_at(found.graph, only(found.graph, graph, given), outputs)]
+        values = values_at(found.graph, only(found.graph, graph, given), outputs)
+        numbers = [f" = {shown(v)}" for v in values]
+    labels = [pen.atom(s)[0] for s in outputs]
     if not found.inlined:
         print(found.graph)
-        print("".join(f"\n{a} = {b}" for a, b in zip(labels, numbers, strict=False)), end="\n" * bool(numbers))
+        print("".join(f"\n{a}{b}" for a, b in zip(labels, numbers, strict=True) if b), end="\n" * (given is not None))
         return
-    width = max(map(len, labels), default=0)
-    for k, label in enumerate(labels):
-        print(
-            f"{label:<{width}} = {formula(found.shown, found.shown.outputs[k])}"
-            + (f" = {numbers[k]}" if numbers else "")
-        )
+    width = max(map(len, [*labels, *(s.name for s in found.parts)]), default=0)
+    for s in found.parts:
+        print(f"{s.name:<{width}} = {found.formula(s, pen)}")
+    for s, label, number in zip(outputs, labels, numbers, strict=True):
+        print(f"{label:<{width}} = {found.formula(s, pen)}{number}")
 
 
 def only(part: Graph, whole: Graph, at: Mapping[str, Any]) -> dict[str, Any]:
@@ -191,7 +194,7 @@ def print_steps(graph: Graph, value: Symbol, variables: tuple[Symbol, ...], foun
     raw = gradient(graph, variables, value)
     simple, fired = simplify_steps(raw)
     if found.inlined:
-        simple, more = readable_steps(simple)
+        simple, more = readable_steps(simple, found.named)
         fired += more
     types = defaultdict(Type, {**raw.types, **simple.types})  # some symbols come and go on the way
     print(raw, end="\n\n")
@@ -347,7 +350,7 @@ def predicted(graph: Graph) -> str:
 @command
 def ops(name: Annotated[str | None, typer.Argument(help="One operation, to see all of it.")] = None) -> None:
     """List the operations of the language, or show one."""
-    from graphc.language.machine import prelude
+    from graphc.language.macros import prelude
     from graphc.ops import OPERATIONS
 
     if name is None:

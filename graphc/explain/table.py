@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from sympy import Basic, Symbol
 
 from graphc.explain.derivation import Derivation, Step
-from graphc.explain.gradient import formula
 from graphc.explain.pen import Derivative, Pen
 from graphc.graph.graph import Graph, symbols_of
 from graphc.graph.types import Type
@@ -88,19 +87,23 @@ class _Writer:
         return pen.product(cotangent, text)
 
     def gradient(self) -> list[Line]:
-        """A formula each, or the equations of the gradient's program."""
+        """Formulas of named values and of each derivative, or the equations of the gradient's program."""
         pen, found, numbers = self.pen, self.of.gradient, self.of.numbers
         hidden = {} if found.inlined else _at_the_end(found.graph)
-        lines = [] if found.inlined else self._program(hidden)
+        lines = self._named() if found.inlined else self._program(hidden)
         for output, s in zip(found.graph.outputs, found.variables, strict=True):
             left = pen.derivative(Derivative(self.of.value, s))
             if found.inlined:
-                right = formula(found.shown, output, pen)
+                right = found.formula(output, pen)
             else:
                 right = self._expression(hidden.get(output, output))
             number = numbers.gradients[s] if numbers is not None else ""
             lines.append(Line(left, "=", right, self._shape(self.of.types[s]), number))
         return lines
+
+    def _named(self) -> list[Line]:
+        found, pen = self.of.gradient, self.pen
+        return [Line(pen.name(s), "=", found.formula(s, pen), self._shape(found.graph.types[s])) for s in found.parts]
 
     def _program(self, hidden: Mapping[Symbol, Basic]) -> list[Line]:
         graph = self.of.gradient.graph

@@ -13,7 +13,8 @@ from sympy import Basic, Integer, Symbol
 from graphc.graph.builder import Builder
 from graphc.graph.graph import Equation, Graph, Optimizer, Origin, operands, statics
 from graphc.graph.operation import Operation, operation_of
-from graphc.language.machine import Frame, prelude
+from graphc.language.machine import Frame
+from graphc.language.macros import prelude
 from graphc.language.parser import Definition, parse_statements
 from graphc.language.reader import Reader
 from graphc.ops import GRADIENT

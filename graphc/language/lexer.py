@@ -25,7 +25,7 @@ _ANY_NAME = r"(?:(?![⁰¹²³⁴-⁹⁻])[^\W\d])(?:(?![⁰¹²³⁴-⁹⁻])\w
 
 
 def _pattern(name: str) -> re.Pattern[str]:
-    dotted = rf"{name}(?:\.\d+(?=\.[^\W\d])|\.(?!T\b|shape\b){name})*"
+    dotted = rf"{name}(?:(?:\.\d+)+(?=\.[^\W\d])|\.(?!T\b|shape\b){name})*"
     return re.compile(
         r"(?P<space>[ \t\r\f\ufeff\u00a0]+)|(?P<comment>\#[^\n]*)|(?P<newline>\n|;)"
         r"|(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"

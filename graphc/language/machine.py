@@ -1,15 +1,15 @@
 """The stack machine that runs postfix code.
 
 In: statements, and what each kind of statement does (`language.reader`).  Out: equations in a builder.
-Always holds: no recursion: a macro call is a frame; nothing of the text is ever executed; every error has a place.
+Always holds: no recursion: a macro call is a frame; a macro that only computes is run once for the same arguments; nothing of
+the text is ever executed; every error has a place.
 """
 
 from __future__ import annotations
 
 import difflib
+from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
-from functools import cache
-from importlib import resources
 from typing import Any
 
 from sympy import Basic, Integer, S, Symbol
@@ -21,39 +21,17 @@ from graphc.graph.operation import Operation
 from graphc.graph.types import Dim, Type, size_named
 from graphc.language.expression import Code
 from graphc.language.lexer import Source
-from graphc.language.parser import Definition, Statement, parse_statements
+from graphc.language.macros import Macros, usage
+from graphc.language.parser import Definition, Statement
 from graphc.ops import ABSOLUTE, ARRAY, CALLS, GATHER, INFIX, PREFIX, RESHAPE, SIZE, SUBSCRIPT, TRANSPOSE
 
 CONSTANTS: dict[str, Any] = {"pi": S.Pi, "e": S.Exp1, "inf": S.Infinity}
 ESCAPE = "math."  # before a function or constant whose name the program has given to something else: math.sum(x)
 LITERALS: dict[str, Any] = {"none": None, "None": None, "true": True, "True": True, "false": False, "False": False}
-_GREEK = frozenset(
-    [
-        "alpha",
-        "beta",
-        "gamma",
-        "delta",
-        "epsilon",
-        "zeta",
-        "eta",
-        "theta",
-        "iota",
-        "kappa",
-        "lambda",
-        "mu",
-        "nu",
-        "xi",
-        "omicron",
-        "rho",
-        "sigma",
-        "tau",
-        "upsilon",
-        "phi",
-        "chi",
-        "psi",
-        "omega",
-    ]
-)
+_GREEK = frozenset({
+    "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu", "nu", "xi",
+    "omicron", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega",
+})  # fmt: skip
 DISTRIBUTIONS = {"uniform": 2, "normal": 2}
 
 
@@ -83,17 +61,7 @@ class Frame:
     call: int = 0  # calls of layers so far in this statement
     several: bool = False
     then: Any = None
-
-
-@cache
-def prelude() -> dict[str, Definition]:
-    """The macros of the prelude, by name."""
-    definitions: dict[str, Definition] = {}
-    for file in sorted(resources.files("graphc.prelude").iterdir(), key=lambda f: f.name):
-        if file.name.endswith(".gc"):
-            statements, _ = parse_statements(file.read_text("utf-8"))
-            definitions.update({s.name: s.data for s in statements})
-    return definitions
+    key: Hashable = None  # of a macro that only computes: its name and arguments
 
 
 class Machine:
@@ -101,13 +69,15 @@ class Machine:
 
     def __init__(self, source: Source, builder: Builder) -> None:
         self.source, self.builder = source, builder
-        self.definitions: dict[str, Definition] = {}
+        self.macros = Macros()
         self.sizes: dict[str, None] = {}
         self.inputs: list[Symbol] = []
         self.env: dict[str, Any] = {}
         self.declared = True  # False where an unknown name becomes an input
         self._position = 0
         self._frames: list[Frame] = []
+        self._open: set[str] = set()  # macros that are being expanded
+        self._returned: dict[Hashable, Any] = {}  # what macros that only compute gave
 
     # --- statements and code -------------------------------------------------------------------------------------------
 
@@ -125,9 +95,10 @@ class Machine:
             frame = frames[-1]
             try:
                 if frame.pc < len(frame.code):
-                    called = self._step(frame, len(frames))
+                    called = self._step(frame)
                     if called is not None:
                         frames.append(called)
+                        self._open.add(called.macro)
                     continue
                 if frame.then is not None:
                     then, frame.then = frame.then, None
@@ -147,11 +118,14 @@ class Machine:
             frames.pop()
             result = frame.env.get("return ")
             if frames:
+                self._open.discard(frame.macro)
                 if "return " not in frame.env:
                     outer = frames[-1]
                     span = outer.source.span(outer.code[outer.pc - 1][2])
                     empty = ParseError(f"{frame.macro} returns nothing", hint=f"end def {frame.macro} with: return ...")
                     raise empty.located(span.line, span.column, span.source_line)
+                if frame.key is not None:
+                    self._returned[frame.key] = result
                 frames[-1].stack.append(result)
         return result
 
@@ -167,13 +141,13 @@ class Machine:
         self.builder.origin = Origin("text", (), frame.source.span(statement.position))
         getattr(self, f"_do_{statement.kind}")(frame, statement)
         if frame.code:
-            layers = sum(1 for what, argument, _ in frame.code if what == "call" and self._is_layer(argument[0]))
+            layers = sum(1 for what, argument, _ in frame.code if what == "call" and self.macros.is_layer(argument[0]))
             frame.several, frame.call = layers > 1, 0
 
     def evaluate(self, frame: Frame, code: Code, then: Any, name: str | None = None) -> None:
         frame.code, frame.pc, frame.then, frame.name = code, 0, then, name
 
-    def _step(self, frame: Frame, depth: int) -> Frame | None:
+    def _step(self, frame: Frame) -> Frame | None:
         what, argument, position = frame.code[frame.pc]
         frame.pc += 1
         self._position = position
@@ -191,7 +165,7 @@ class Machine:
         elif what == "prefix":
             stack.append(self._prefix(argument, stack.pop(), name))
         elif what == "call":
-            return self._call(frame, argument, name, depth)
+            return self._call(frame, argument, name)
         elif what == "attribute":
             stack.append(self._attribute(argument, stack.pop(), name))
         elif what == "tuple":
@@ -244,14 +218,14 @@ class Machine:
             return CONSTANTS[plain]
         if plain in LITERALS:
             return LITERALS[plain]
-        function = name in CALLS or name in self.definitions or name in prelude() or name in DISTRIBUTIONS
+        function = name in CALLS or name in DISTRIBUTIONS or self.macros.get(name) is not None
         if function and name not in _GREEK:
             raise ParseError(
                 f"{name} is a function and needs ( after it", hint=_function_hint(frame.source, name, position)
             )
         if frame.macro:
             known = "a def knows its parameters and its own names"
-            if frame.macro not in self.definitions and frame.macro not in prelude():
+            if self.macros.get(frame.macro) is None:
                 known = "numbers, sizes and x.shape may be used"
             raise ParseError(f"{name} is not known inside {frame.macro}", hint=known)
         if self.declared or "." in name:
@@ -355,9 +329,7 @@ class Machine:
 
     # --- calls -------------------------------------------------------------------------------------------------
 
-    def _call(
-        self, frame: Frame, argument: tuple[str, int, tuple[str, ...]], name: str | None, depth: int
-    ) -> Frame | None:
+    def _call(self, frame: Frame, argument: tuple[str, int, tuple[str, ...]], name: str | None) -> Frame | None:
         function, positional, names = argument
         if function not in frame.env:
             function = function.removeprefix(ESCAPE)
@@ -366,21 +338,28 @@ class Machine:
         shadowed = function == argument[0] and (function in frame.env or function in self.sizes)
         if shadowed or (not frame.macro and function in CONSTANTS):
             raise ParseError(f"{function} is no function", hint=f"for a product write {function}*(...)")
-        definition = self.definitions.get(function)
-        if definition is None and function in CALLS:
+        own = function in self.macros.own
+        if not own and function in CALLS:
             frame.stack.append(self._operation(function, arguments, named, name))
             return None
-        if definition is None and function in DISTRIBUTIONS:
+        if not own and function in DISTRIBUTIONS:
             frame.stack.append(_draw(function, arguments, named))
             return None
-        definition = definition or prelude().get(function)
+        definition = self.macros.get(function)
         if definition is None:
-            known = [*CALLS, *self.definitions, *prelude()]
-            hint = near(function, known) or f"for a product write {function}*(...)"
+            hint = near(function, [*CALLS, *self.macros.names()]) or f"for a product write {function}*(...)"
             raise ParseError(f"there is no function {function}", hint=hint)
-        if depth > 200:
-            raise ParseError(f"{function} calls itself without end")
-        return self._enter(frame, definition, arguments, named, name)
+        if function in self._open:
+            raise ParseError(f"{function} calls itself without end", hint="a def is put in where it is called")
+        env = self._arguments(definition, arguments, named)
+        if not self.macros.only_computes(function):  # its parameters are others in each call
+            return self._enter(frame, definition, env, name)
+        key = (function, len(self.sizes), *((type(v), v) for v in env.values()))
+        if key not in self._returned:
+            return replace(self._enter(frame, definition, env, name), key=key)
+        known = self._returned[key]
+        frame.stack.append(self.builder.bind(name, known) if isinstance(known, Basic) else known)
+        return None
 
     def _operation(self, function: str, arguments: tuple[Any, ...], named: dict[str, Any], name: str | None) -> Any:
         choices = CALLS[function]
@@ -396,26 +375,30 @@ class Machine:
         operands = tuple(self.atom(a.value if isinstance(a, _Static) else a) for a in call.operands)
         return self.apply(operation, operands, tuple(_static(s) for s in call.statics), name)
 
-    def _enter(
-        self, frame: Frame, definition: Definition, arguments: tuple[Any, ...], named: dict[str, Any], name: str | None
-    ) -> Frame:
+    def _arguments(self, definition: Definition, arguments: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:
+        """What the parameters of a macro stand for in a call."""
         env, left, given = {}, list(arguments), dict(named)
         for parameter, default in definition.parameters:
             if left:
                 if parameter in given:
-                    raise ParseError(f"{definition.name} got its argument {parameter} twice", hint=_usage(definition))
+                    raise ParseError(f"{definition.name} got its argument {parameter} twice", hint=usage(definition))
                 env[parameter] = left.pop(0)
             elif parameter in given:
                 env[parameter] = given.pop(parameter)
             elif default is not None:
+                self._open.add(definition.name)
                 env[parameter] = self.constant(default, definition.origin)
+                self._open.discard(definition.name)
             else:
-                raise ParseError(f"{definition.name} needs its argument {parameter}", hint=_usage(definition))
+                raise ParseError(f"{definition.name} needs its argument {parameter}", hint=usage(definition))
         if left or given:
             extra = f"no argument {next(iter(given))}" if given else f"fewer arguments than {len(arguments)}"
-            raise ParseError(f"{definition.name} takes {extra}", hint=_usage(definition))
+            raise ParseError(f"{definition.name} takes {extra}", hint=usage(definition))
+        return env
+
+    def _enter(self, frame: Frame, definition: Definition, env: dict[str, Any], name: str | None) -> Frame:
         prefix = frame.prefix
-        if self._is_layer(definition.name):
+        if self.macros.is_layer(definition.name):
             frame.call += 1
             statement = frame.statements[frame.at - 1]
             own = statement.name if statement.kind == "assign" else ""
@@ -433,20 +416,6 @@ class Machine:
         value = self.run(frame)
         self._position = position
         return value
-
-    def _is_layer(self, name: str) -> bool:
-        """True for a macro that declares parameters, itself or through the macros it calls."""
-        seen, todo = set(), [name]
-        while todo:
-            current = todo.pop()
-            definition = self.definitions.get(current) or (None if current in CALLS else prelude().get(current))
-            if current in seen or definition is None:
-                continue
-            seen.add(current)
-            if any(s.kind in ("param", "state") for s in definition.body):
-                return True
-            todo += [argument[0] for s in definition.body for what, argument, _ in s.code if what == "call"]
-        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -489,10 +458,6 @@ def _draw(function: str, arguments: tuple[Any, ...], named: dict[str, Any]) -> D
         hint = {"uniform": "uniform(low, high)", "normal": "normal(mean, deviation)"}[function]
         raise ParseError(f"{function} takes {DISTRIBUTIONS[function]} numbers", hint=hint)
     return Draw(function, arguments)
-
-
-def _usage(definition: Definition) -> str:
-    return f"{definition.name}({', '.join(p if d is None else f'{p}=...' for p, d in definition.parameters)})"
 
 
 def near(name: str, known: Any) -> str | None:

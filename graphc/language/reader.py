@@ -16,7 +16,8 @@ from graphc.graph.builder import Builder
 from graphc.graph.graph import Data, Graph, Initial, Optimizer, focus
 from graphc.graph.types import MOST_AXES, Dim, Type, shape_text, size_named
 from graphc.language.expression import Code
-from graphc.language.machine import DISTRIBUTIONS, LITERALS, Draw, Frame, Machine, near, prelude
+from graphc.language.machine import DISTRIBUTIONS, LITERALS, Draw, Frame, Machine, near
+from graphc.language.macros import prelude
 from graphc.language.parser import Definition, Statement, parse_statements
 from graphc.ops import INFIX, PREFIX, SIZE
 
@@ -30,7 +31,7 @@ def parse(text: str) -> Graph:
 
 
 class Reader(Machine):
-    """Reads one program; `builder` and `definitions` may carry on from an earlier one."""
+    """Reads one program; `builder` and `macros` may carry on from an earlier one."""
 
     def __init__(self, text: str, builder: Builder | None = None) -> None:
         statements, source = parse_statements(text)
@@ -187,7 +188,7 @@ class Reader(Machine):
 
     def _optimizer(self, name: str, arguments: list[tuple[str, Code]], position: int) -> Optimizer:
         self._position = position
-        definition = self.definitions.get(name)
+        definition = self.macros.own.get(name)
         values = tuple((key, self._number(self.constant(code, self.source, key), key)) for key, code in arguments)
         return checked_optimizer(name, values, definition)
 
@@ -199,7 +200,8 @@ class Reader(Machine):
     def _do_def(self, frame: Frame, s: Statement) -> None:
         if s.name in frame.env:
             raise ParseError(f"{s.name} is defined twice")
-        self.definitions[s.name] = s.data
+        self.macros.define(s.data)
+        self._returned.clear()
 
     def _do_data(self, frame: Frame, s: Statement) -> None:
         file, columns = s.data
@@ -293,7 +295,7 @@ class Reader(Machine):
         """The initial value, as a program of its own without inputs."""
         builder = Builder()
         inner = Reader("", builder)
-        inner.definitions, inner.sizes, inner.declared = self.definitions, self.sizes, True
+        inner.macros, inner.sizes, inner.declared = self.macros, self.sizes, True
         env: dict[str, Any] = {"shape": tuple(Integer(d) if isinstance(d, int) else d for d in shape)}
         for key in {argument for what, argument, _ in s.code if what == "name"} & frame.env.keys():
             known = frame.env[key]
@@ -304,8 +306,8 @@ class Reader(Machine):
         code, called = s.code, s.code[-1][1][0] if s.code[-1][0] == "call" else None
         if s.data.get("random") and len(code) == 1 and code[0][0] == "name":
             code, called = [("call", (code[0][1], 0, ()), code[0][2])], code[0][1]
-        takes_shape = called is not None and _wants_shape(self.definitions.get(called) or prelude().get(called))
-        if s.data.get("random") and called is not None and not takes_shape and called not in self.definitions:
+        takes_shape = called is not None and _wants_shape(self.macros.get(called))
+        if s.data.get("random") and called is not None and not takes_shape and called not in self.macros.own:
             self._position = code[-1][2]
             self._check_distribution(called)
         if takes_shape and s.data.get("random"):
@@ -339,7 +341,7 @@ class Reader(Machine):
         return Initial(value.distribution, values, self._initial_spelling(s, called, values, value.distribution))
 
     def _check_distribution(self, name: str) -> None:
-        known = [*DISTRIBUTIONS, *(n for n, d in {**prelude(), **self.definitions}.items() if _wants_shape(d))]
+        known = [*DISTRIBUTIONS, *(n for n, d in {**prelude(), **self.macros.own}.items() if _wants_shape(d))]
         if name not in DISTRIBUTIONS:
             raise ParseError(
                 f"{name} is no distribution", hint=near(name, known) or f"there are {', '.join(sorted(known))}"
@@ -350,7 +352,7 @@ class Reader(Machine):
 
         plain = s.code if len(s.code) > 1 or s.code[0][0] != "name" else []
         literal = all(what == "number" for what, _, _ in plain[:-1])
-        if called in prelude() and called not in self.definitions and literal:
+        if called in prelude() and called not in self.macros.own and literal:
             _, (function, positional, names), _ = plain[-1] if plain else ("", (called, 0, ()), 0)
             texts = [number_text(c[1]) for c in plain[:-1]]
             shown = texts[:positional] + [f"{k}={t}" for k, t in zip(names, texts[positional:], strict=True)]

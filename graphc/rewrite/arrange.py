@@ -26,6 +26,7 @@ from graphc.ops.elementwise import (
     where,
 )  # fmt: skip
 from graphc.rewrite.build import build
+from graphc.rewrite.compare import EXPLORED
 from graphc.rewrite.expansion import Reach, expanded, explored, with_products
 from graphc.rewrite.polynomial import (
     ARITHMETIC,
@@ -47,8 +48,6 @@ from graphc.rewrite.rule import Form, Made, Rebuilder, Root
 # In the order tried: around sums that are factors, where digits are kept; then through them.
 CLOSED, NEAR, FAR = Reach(3, closed=True), Reach(1), Reach(3)
 WHOLE = Reach(3, often=3, whole=True)
-
-DEEPEST = 4  # sums and products between a direction and the choice it stands in
 
 # --- forms ---------------------------------------------------------------------------------------------------------
 
@@ -107,14 +106,14 @@ def collected_sum(builder: Rebuilder, root: Root) -> Made | None:
 
 def collected_for_all(builder: Rebuilder, root: Root) -> Made | None:
     """The same through products that others use as well, where it saves operations if all do so."""
-    if is_inner(builder, SUMS):
+    if is_inner(builder, SUMS) or builder.current in builder.tried:
         return None
     region = Region()
     found = terms(builder, root, region, shared=True)
     if found is None or (len(found) < 2 and root.operation is negate):
         return None
     best, _ = _shorter(builder, root, region, collect(found), _freed_for_all, equal=True)
-    return None if best is None else _unless_same(builder, build(builder, best), root)
+    return None if best is None else _once(builder, _unless_same(builder, build(builder, best), root))
 
 
 def cancelled(builder: Rebuilder, root: Root) -> Made | None:
@@ -149,14 +148,25 @@ def cancelled_for_all(reach: Reach) -> Callable[[Rebuilder, Root], Made | None]:
     """The same, where it saves operations if all that share a part of the region do so."""
 
     def apply(builder: Rebuilder, root: Root) -> Made | None:
-        if is_inner(builder, ARITHMETIC):
+        if is_inner(builder, ARITHMETIC) or builder.current in builder.tried:
             return None
         region = explored(builder, root, reach)
         found = expanded(builder, root, region, reach)
         best, _ = _shorter(builder, root, region, found, _freed_for_all)
-        return None if best is None else _unless_same(builder, build(builder, best, _shared(builder)), root)
+        return (
+            None
+            if best is None
+            else _once(builder, _unless_same(builder, build(builder, best, _shared(builder)), root))
+        )
 
     return apply
+
+
+def _once(builder: Rebuilder, result: Made | None) -> Made | None:
+    """What is made on trial.  It need not save anything, and is undone where it does not: so a name is tried but once."""
+    if result is not None and builder.current is not None:
+        builder.tried.add(builder.current)
+    return result
 
 
 def _shorter(
@@ -252,7 +262,7 @@ def guarded_direction(builder: Rebuilder, root: Root) -> Made | None:
     for length, e in found.powers.items():
         for x in _measured(builder, length) if e == -1 else ():
             if found.powers.get(x, 0) > 0:
-                chosen = builder.current is not None and _is_chosen(builder, builder.current, length, DEEPEST)
+                chosen = builder.current is not None and _is_chosen(builder, builder.current, length)
                 return None if chosen else _guarded(builder, found, x, length)
     return None
 
@@ -263,18 +273,25 @@ def vanishing(builder: Rebuilder, condition: Basic) -> Basic | None:
     return builder.look(found[0]) if found and builder.look(found[1]) == 0 else None
 
 
-def _is_chosen(builder: Rebuilder, s: Symbol, length: Basic, depth: int) -> bool:
+def _is_chosen(builder: Rebuilder, s: Symbol, length: Basic) -> bool:
     """True where a symbol is only used, in sums and products, in choices by `length == 0`."""
-    if s in builder.kept or depth == 0:
-        return False
-    for user in builder.users.get(s, ()):
-        expr = builder.inside(user)
-        operation = None if expr is None else operation_of(expr)
-        if operation is where and vanishing(builder, operands_of(builder, user)[0]) == builder.look(length):
-            continue
-        if operation not in ARITHMETIC or not _is_chosen(builder, user, length, depth - 1):
+    todo, seen = [s], {s}
+    while todo:
+        s = todo.pop()
+        users = builder.users.get(s)
+        if s in builder.kept or not users or len(seen) > EXPLORED:
             return False
-    return bool(builder.users.get(s))
+        for user in users:
+            expr = builder.inside(user)
+            operation = None if expr is None else operation_of(expr)
+            if operation is where and vanishing(builder, operands_of(builder, user)[0]) == builder.look(length):
+                continue
+            if operation not in ARITHMETIC:
+                return False
+            if user not in seen:
+                seen.add(user)
+                todo.append(user)
+    return True
 
 
 def _measured(builder: Rebuilder, length: Basic) -> tuple[Basic, ...]:

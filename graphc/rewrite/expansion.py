@@ -8,7 +8,6 @@ as 1 - sigmoid(x) only where that leaves no such difference.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -18,22 +17,19 @@ from graphc.graph.graph import operands
 from graphc.graph.operation import operation_of
 from graphc.ops.elementwise import (
     add,
-    cos,
-    cosh,
     divide,
     exp,
     multiply,
     negate,
     power,
     sigmoid,
-    sin,
-    sinh,
     sqrt,
     subtract,
 )
 from graphc.rewrite.build import applied, build
+from graphc.rewrite.circles import Circle, by_pythagoras, circles
+from graphc.rewrite.monomials import EXPANDED, divided, negative, product, scaled, times
 from graphc.rewrite.polynomial import (
-    ONE,
     PRODUCTS,
     Monomial,
     Region,
@@ -46,13 +42,11 @@ from graphc.rewrite.polynomial import (
 )
 from graphc.rewrite.rule import Rebuilder, Root
 
-EXPANDED = 24  # terms of a polynomial that is multiplied out
 EXPLORED = 32  # equations of a region that is multiplied out
 OFTEN = 3  # a symbol that occurs more often may have like terms, though all are positive
 
 
 Table = dict[Basic, list[Monomial]]
-Circle = tuple[Basic, Basic, int, int]
 
 
 @dataclass(frozen=True)
@@ -81,7 +75,7 @@ def expanded(builder: Rebuilder, start: Root, region: Region, reach: Reach) -> l
     roots = region.roots
     if roots is None or not region.cancels:
         return None
-    known = Known(_complements(builder, region), reach.whole, _circles(builder, region))
+    known = Known(_complements(builder, region), reach.whole, circles(builder, region.leaves))
     final = _multiplied_out(builder, start, roots, known)
     factors = (map(builder.look, r.operands) for r in (start, *roots.values()) if r.operation in (multiply, power))
     region.sums = {a: known.table[a] for atoms in factors for a in atoms if len(known.table.get(a, ())) > 1}
@@ -119,7 +113,7 @@ def readings(builder: Rebuilder, start: Root) -> list[list[Monomial]]:
     for reach in Reach(EXPLORED, closed=True), Reach(EXPLORED):
         region = Region()
         roots = _explore(builder, start, region, reach)
-        known = Known({}, False, _circles(builder, region))
+        known = Known({}, False, circles(builder, region.leaves))
         found = None if roots is None else _multiplied_out(builder, start, roots, known)
         if found is not None:
             below, closed = _denominators(found, known)
@@ -136,8 +130,8 @@ def _without_roots(builder: Rebuilder, m: Monomial) -> Monomial:
         inner, n = _radicand(builder, atom), abs(e) // 2 * (1 if e > 0 else -1)
         if inner is not None and n:
             value = fraction(inner)
-            result = _times(result, Monomial(powers={atom: -2 * n}))
-            result = _times(result, Monomial(powers={inner: n}) if value is None else Monomial(value**n))
+            result = times(result, Monomial(powers={atom: -2 * n}))
+            result = times(result, Monomial(powers={inner: n}) if value is None else Monomial(value**n))
     return result
 
 
@@ -252,13 +246,13 @@ def _combine(builder: Rebuilder, root: Root, known: Known) -> list[Monomial] | N
     if root.operation is add:
         return collect([*parts[0], *parts[1]])
     if root.operation is subtract:
-        return collect([*parts[0], *map(_negative, parts[1])])
+        return collect([*parts[0], *map(negative, parts[1])])
     if root.operation is negate:
-        return [*map(_negative, parts[0])]
+        return [*map(negative, parts[0])]
     if root.operation is multiply:
-        return _product(parts[0], parts[1])
+        return product(parts[0], parts[1])
     if root.operation is divide:
-        return _product(parts[0], _inverse(builder, root.operands[1], known))
+        return product(parts[0], _inverse(builder, root.operands[1], known))
     return _power(builder, root, parts[0], known)
 
 
@@ -273,9 +267,9 @@ def _inverse(builder: Rebuilder, atom: Basic, known: Known) -> list[Monomial] | 
         if not value:
             return None
         if len(value) == 1:
-            result = _times(result, Monomial(value[0].coefficient ** e, {a: n * e for a, n in value[0].powers.items()}))
+            result = times(result, Monomial(value[0].coefficient ** e, {a: n * e for a, n in value[0].powers.items()}))
         elif root is None or root.operation in (add, subtract) or (root.operation is not power and not known.whole):
-            result = _times(result, Monomial(powers={builder.look(item): e}))
+            result = times(result, Monomial(powers={builder.look(item): e}))
         elif root.operation is power:
             n = exponent_of(root)
             assert n is not None
@@ -301,30 +295,8 @@ def _power(builder: Rebuilder, root: Root, base: list[Monomial], known: Known) -
         base, n = inverse, -n
     result: list[Monomial] | None = [Monomial()]
     for _ in range(n):
-        result = None if result is None else _product(result, base)
+        result = None if result is None else product(result, base)
     return result
-
-
-def _product(a: list[Monomial], b: list[Monomial] | None) -> list[Monomial] | None:
-    """Every term times every term."""
-    if b is None or len(a) * len(b) > EXPANDED * 4:
-        return None
-    return [_times(a[0], b[0])] if len(a) == len(b) == 1 else collect(_times(x, y) for x in a for y in b)
-
-
-def _times(a: Monomial, b: Monomial) -> Monomial:
-    powers = dict(a.powers)
-    for atom, e in b.powers.items():
-        powers[atom] = powers.get(atom, 0) + e
-        if powers[atom] == 0:
-            del powers[atom]
-    if a.coefficient is ONE or b.coefficient is ONE:
-        return Monomial(b.coefficient if a.coefficient is ONE else a.coefficient, powers)
-    return Monomial(a.coefficient * b.coefficient, powers)
-
-
-def _negative(m: Monomial) -> Monomial:
-    return Monomial(-m.coefficient, m.powers)
 
 
 def _without_denominators(builder: Rebuilder, value: list[Monomial], known: Known) -> list[Monomial]:
@@ -332,7 +304,7 @@ def _without_denominators(builder: Rebuilder, value: list[Monomial], known: Know
     terms are brought to one power of 1/D, or of 1/sqrt(D), if terms cancel then or can be divided."""
     below, closed = _denominators(value, known)
     for d, divisor in closed.items():
-        value = _divided(value, d, divisor) or value
+        value = divided(value, d, divisor) or value
     for d in below:
         divisor, root = _divisor(builder, d, closed, known)
         others = [(o, closed[o]) for o in closed if o != d]
@@ -343,49 +315,7 @@ def _without_denominators(builder: Rebuilder, value: list[Monomial], known: Know
             *([*apart, *v] for v in _over_one(under, d, divisor, root, known, [])),
         ]
         value = _shortest((value, *tried))
-    return _shortest((value, *_by_pythagoras(value, known)))
-
-
-# f(x)^2 = a + b*g(x)^2
-_CIRCLES = {sin: (cos, 1, -1), cos: (sin, 1, -1), cosh: (sinh, 1, 1), sinh: (cosh, -1, 1)}
-
-
-def _circles(builder: Rebuilder, region: Region) -> list[Circle]:
-    """Leaves that are sine and cosine of one number, or the hyperbolic ones: f, g, a and b."""
-    if not ({sin, cos} <= builder.present or {sinh, cosh} <= builder.present):
-        return []
-    functions = {}
-    for leaf in region.leaves:
-        expr = builder.inside(leaf)
-        if expr is not None and (operation := operation_of(expr)) in _CIRCLES:
-            functions[operation, builder.look(operands(expr)[0])] = leaf
-    return [
-        (f, functions[g, x], a, b)
-        for (o, x), f in functions.items()
-        for g, a, b in (_CIRCLES[o],)
-        if (g, x) in functions
-    ]
-
-
-def _by_pythagoras(value: list[Monomial], known: Known) -> list[list[Monomial]]:
-    """With cos(x)^2 for 1 - sin(x)^2, the other way, and the like of cosh and sinh, if terms cancel."""
-    found = []
-    for f, g, a, b in known.circles if len(value) > 1 else ():
-        low = [min(m.powers.get(s, 0) for m in value) for s in (f, g)]
-        whole = _scaled(_scaled(value, f, -low[0]), g, -low[1])
-        parts = collect(t for m in whole for t in _squares_replaced(m, f, g, a, b))
-        if len(parts) < len(value):
-            found.append(_scaled(_scaled(parts, f, low[0]), g, low[1]))
-    return found
-
-
-def _squares_replaced(m: Monomial, s: Basic, c: Basic, a: int, b: int) -> list[Monomial]:
-    """A term with (a + b*c^2)^k in the place of s^(2*k)."""
-    k = m.powers.get(s, 0) // 2
-    found: list[Monomial] | None = [_times(m, Monomial(powers={s: -2 * k}))]
-    for _ in range(k):
-        found = _product(found or [], [Monomial(Fraction(a)), Monomial(Fraction(b), {c: 2})])
-    return found or [m]
+    return _shortest((value, *by_pythagoras(value, known.circles)))
 
 
 def _denominators(value: list[Monomial], known: Known) -> tuple[list[Basic], Table]:
@@ -405,22 +335,22 @@ def with_products(value: list[Monomial], sums: dict[Basic, list[Monomial]]) -> l
     factors, left = 0, value
     for s, terms in sums.items():
         count = 0
-        while len(left) > 1 and (divided := _divided(_scaled(left, s, -1), s, terms)):
-            count, left = count + 1, divided
+        while len(left) > 1 and (quotient := divided(scaled(left, s, -1), s, terms)):
+            count, left = count + 1, quotient
         squares, left = _with_squares(left, s, terms)
-        factors, left = factors + count + 2 * squares, _scaled(left, s, count)
+        factors, left = factors + count + 2 * squares, scaled(left, s, count)
     return left if factors > 1 else value
 
 
 def _with_squares(value: list[Monomial], s: Basic, terms: list[Monomial]) -> tuple[int, list[Monomial]]:
     """Terms q*s^2 where all that it is multiplied out is there: 3*x^2 - 6*x*y + 3*y^2 + z as 3*s^2 + z; how many."""
-    square = _product(terms, terms) or []
+    square = product(terms, terms) or []
     count = 0
     for m in value if len(value) > len(square) > 1 else ():
-        q = _times(m, Monomial(1 / square[0].coefficient, {a: -e for a, e in square[0].powers.items()}))
-        left = collect([*value, *(_negative(_times(q, t)) for t in square)])
+        q = times(m, Monomial(1 / square[0].coefficient, {a: -e for a, e in square[0].powers.items()}))
+        left = collect([*value, *(negative(times(q, t)) for t in square)])
         if len(left) == len(value) - len(square):
-            count, value = count + 1, [*left, _times(q, Monomial(powers={s: 2}))]
+            count, value = count + 1, [*left, times(q, Monomial(powers={s: 2}))]
     return count, value
 
 
@@ -431,7 +361,7 @@ def _without_fractions_below(
     for d in dict.fromkeys(a for m in value for a, e in m.powers.items() if e < 0):
         below = known.table.get(d, [])
         common = {a: -min(m.powers.get(a, 0) for m in below) for n in below for a, e in n.powers.items() if e < 0}
-        whole = plan([_times(m, Monomial(powers=common)) for m in below])
+        whole = plan([times(m, Monomial(powers=common)) for m in below])
         if len(below) < 2 or not common or (cost(whole) >= cost(plan(below)) and not longer):
             continue
         count = len(builder.equations)
@@ -440,16 +370,11 @@ def _without_fractions_below(
         for m in value:
             e = m.powers.get(d, 0)
             change = {d: -e, total: e, **{a: -e * n for a, n in common.items()}} if e else {}
-            found.append(_times(m, Monomial(powers=change)))
+            found.append(times(m, Monomial(powers=change)))
         if longer or cost(plan(found)) <= cost(plan(value)):
             value = found
             region.made += cost(whole) / max(builder.uses.get(d, 1), 1) if len(builder.equations) > count else 0
     return value
-
-
-def _scaled(value: list[Monomial], atom: Basic, e: int) -> list[Monomial]:
-    """Every term times atom^e."""
-    return [_times(m, Monomial(powers={atom: e})) for m in value] if e else value
 
 
 def _shortest(values: tuple[list[Monomial], ...]) -> list[Monomial]:
@@ -493,51 +418,14 @@ def _over_one(
     total: list[Monomial] = []
     for m in value:
         e = m.powers.get(d, 0)
-        part: list[Monomial] | None = [_times(m, Monomial(powers={d: -e}))]
+        part: list[Monomial] | None = [times(m, Monomial(powers={d: -e}))]
         for _ in range((e - least) // root):
-            part = None if part is None else _product(part, divisor)
+            part = None if part is None else product(part, divisor)
         if part is None:
             return []
         left = (e - least) % root
-        total += [_times(p, Monomial(powers={d: left})) for p in part] if left else part
+        total += [times(p, Monomial(powers={d: left})) for p in part] if left else part
     numerator = collect(total)
-    found = [numerator, *(v for o, p in others if (v := _divided(numerator, o, p)) is not None)]
-    reduced = [_scaled(v, d, least) for v in _by_pythagoras(numerator, known)]
-    return [*(_scaled(v, d, least) for v in found), *(_divided(v, d, divisor) or v for v in reduced if root == 1)]
-
-
-def _divided(value: list[Monomial], d: Basic, divisor: list[Monomial]) -> list[Monomial] | None:
-    """Terms q*divisor/d in `value` become q, the highest first.
-
-    In each atom a product's degrees reach from the sum of the least to the sum of the largest of its factors.
-    """
-    rest = [m for m in value if m.powers.get(d, 0) >= 0]
-    todo = {m.key: m for m in value if m.powers.get(d, 0) < 0}
-    bounds = {a: _degrees_of_quotient(a, todo.values(), divisor) for m in divisor for a in m.powers}
-
-    def degrees(m: Monomial) -> tuple[int, ...]:
-        return tuple(m.powers.get(a, 0) for a in bounds)
-
-    lead = max(divisor, key=degrees)
-    found: list[Monomial] = []
-    for _ in range(EXPANDED):
-        if not todo:
-            return collect([*rest, *found])
-        first = max(todo.values(), key=degrees)
-        q = _times(first, Monomial(1 / lead.coefficient, {a: -e for a, e in lead.powers.items()}))
-        if any(not low <= q.powers.get(a, 0) <= high for a, (low, high) in bounds.items()):
-            return None
-        found.append(_times(q, Monomial(Fraction(1), {d: 1})))
-        for m in divisor:
-            part = _times(q, m)
-            old = todo.pop(part.key, None)
-            left = (old.coefficient if old else Fraction(0)) - part.coefficient
-            if left:
-                todo[part.key] = Monomial(left, part.powers)
-    return None
-
-
-def _degrees_of_quotient(a: Basic, value: Iterable[Monomial], divisor: list[Monomial]) -> tuple[int, int]:
-    """The least and the largest power of an atom that value/divisor can have, if it is a polynomial."""
-    above, below = ([m.powers.get(a, 0) for m in part] for part in (value, divisor))
-    return min(above, default=0) - min(below), max(above, default=0) - max(below)
+    found = [numerator, *(v for o, p in others if (v := divided(numerator, o, p)) is not None)]
+    reduced = [scaled(v, d, least) for v in by_pythagoras(numerator, known.circles)]
+    return [*(scaled(v, d, least) for v in found), *(divided(v, d, divisor) or v for v in reduced if root == 1)]

@@ -7,7 +7,7 @@ powers in order, counts as if it had none.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sympy import Basic, Symbol
@@ -57,10 +57,15 @@ def size_of(builder: Rebuilder, root: Root) -> Size:
         if missing := [a for a in parts if a not in known]:
             todo += missing
             continue
-        known[atom] = _text(operation, [known[a] for a in parts], statics(expr))
+        known[atom] = _written(builder, Root(operation, tuple(parts), statics(expr)), known)
         todo.pop()
+    text = _written(builder, root, known)
+    return text.length, text.faults, text.count
+
+
+def _written(builder: Rebuilder, root: Root, known: dict[Basic, _Text]) -> _Text:
     text = _text(root.operation, [known[a] for a in root.operands], root.statics)
-    return text.length, text.faults, 0 if _is_polynomial(builder, root) else text.count
+    return replace(text, count=0) if _is_polynomial(builder, root) else text
 
 
 def _atom(atom: Basic) -> _Text:

@@ -265,7 +265,7 @@ def shares(builder: Rebuilder, m: Monomial) -> Monomial:
                 _change(result.powers, atom, change)
     for raised in m.powers:
         total, a = _raised(builder, raised)
-        found = _share(builder, total, result.powers) if total is not None and result.powers[raised] == 1 else None
+        found = _share(builder, total, result.powers) if total is not None and result.powers.get(raised) == 1 else None
         if found is not None and found[2] is not None and total is not None:
             share, scale, used = found
             result.coefficient *= scale

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 
-from sympy import Basic
+from sympy import Basic, Symbol
 
 from graphc.graph.graph import Graph, operands, statics
 from graphc.graph.operation import operation_of, variable
@@ -32,7 +32,7 @@ from graphc.ops.elementwise import (
     where,
     xlogy,
 )
-from graphc.ops.indexing import diagonal, diagonal_matrix
+from graphc.ops.indexing import diagonal
 from graphc.ops.linear_algebra import solve, solve_triangular, tril
 from graphc.ops.movement import reshape, transpose
 from graphc.ops.safe import sinc
@@ -66,12 +66,14 @@ from graphc.rewrite.trials import ALL
 x, y = variable("x"), variable("y")
 # Operations that are linear in the operands at these places.
 _LINEAR = {
-    contract: (0, 1), solve: (1,), solve_triangular: (1,), transpose: (0,), reshape: (0,), diagonal: (0,), diagonal_matrix: (0,), tril: (0,),
+    contract: (0, 1), solve: (1,), solve_triangular: (1,), transpose: (0,), reshape: (0,), diagonal: (0,), tril: (0,), where: (1,),
 }  # fmt: skip
 
 
 def number_outside(builder: Rebuilder, root: Root) -> Made | None:
-    """A @ (c*x) = c*A @ x for a number c."""
+    """A @ (c*x) = c*A @ x for a number c; of a choice where the other is 0."""
+    if root.operation is where and builder.look(root.operands[2]) != 0:
+        return None
     for k in _LINEAR[root.operation]:
         atom = root.operands[k]
         expr = builder.inside(atom)
@@ -137,21 +139,20 @@ def cosine(builder: Rebuilder, root: Root) -> Made | None:
 
 def without_guards(builder: Rebuilder, m: Monomial) -> Monomial | None:
     """x/h for where(h == 0, 0, x/h) in what is divided by h as well, and has no value where h is 0."""
-    for h, e in m.powers.items():
-        for atom, k in m.powers.items() if e < 0 else ():
-            inner = unguarded(builder, atom, h) if k > 0 else None
-            if inner is not None:
-                powers = multiplied(m.powers, (atom, -k), *((a, n * k) for a, n in inner.powers.items()))
-                return Monomial(m.coefficient * inner.coefficient**k, powers, m.extra)
+    for h in (a for a, e in m.powers.items() if e < 0):
+        opened = _opened(builder, m, h)
+        if opened.powers != m.powers:
+            return opened
+        for atom, k in m.powers.items():
             found = summands(builder, atom) if k == 1 and is_one_of(builder, atom, add, subtract) else None
-            opened = [_opened(builder, t, h) for t in found or ()]
-            if opened != (found or []):
-                return Monomial(m.coefficient, multiplied(m.powers, (atom, -1)), [*m.extra, Plan(opened)])
+            terms = [_opened(builder, t, h) for t in found or ()]
+            if terms != (found or []):
+                return Monomial(m.coefficient, multiplied(m.powers, (atom, -1)), [*m.extra, Plan(terms)])
     return None
 
 
 def _opened(builder: Rebuilder, m: Monomial, h: Basic) -> Monomial:
-    result = Monomial(m.coefficient)
+    result = Monomial(m.coefficient, {}, m.extra)
     for atom, e in m.powers.items():
         inner = unguarded(builder, atom, h) if e > 0 else None
         if inner is None:
@@ -190,7 +191,8 @@ def shortest(builder: Rebuilder, root: Root) -> Made | None:
     for value in _different(readings(builder, root)):
         if 4 * len(value) - 3 > least[0]:
             continue  # each term has a sign with its spaces
-        for whole in map(_number_outside, (in_order(value), plan(value).terms, _by_size(value), _over_lowest(value))):
+        orders = in_order(value), plan(value).terms, _by_size(value), _over_lowest(value)
+        for whole in map(_number_outside, map(_signs_outside, orders)):
             for candidate in (whole, *_turned_around(builder, whole)):
                 made = build(builder, Plan(candidate))
                 if isinstance(made, Root) and (size := size_of(builder, made)) < least:
@@ -239,6 +241,19 @@ def _over_lowest(value: list[Monomial]) -> list[Monomial]:
     return [Monomial(ONE, low, [Plan(in_order(rest))])]
 
 
+def _signs_outside(value: list[Monomial]) -> list[Monomial]:
+    """x - (y + z)/u for x + (-y - z)/u."""
+    return [_sign_outside(m) if len(m.extra) == 1 and len(value) > 1 else m for m in value]
+
+
+def _sign_outside(m: Monomial) -> Monomial:
+    (inner,) = m.extra
+    if any(t.coefficient > 0 for t in inner.terms):
+        return m
+    positive = [Monomial(-t.coefficient, t.powers, t.extra) for t in inner.terms]
+    return Monomial(-m.coefficient, m.powers, [Plan(positive)])
+
+
 def _number_outside(value: list[Monomial]) -> list[Monomial]:
     """2*x - 2*y as 2*(x - y)."""
     sizes = {abs(m.coefficient) for m in value}
@@ -273,21 +288,22 @@ POSITIVE = Form(
 COSINE = Form(
     "recurrence of sinc", (add, subtract), cosine, "one function instead of two", "y*sinc(x) - y*x^2*sinc(x, 1)",
 )  # fmt: skip
-_MOVED = (UNGUARDED, OUTSIDE, TRANSPOSED, OUTER_AS_WRITTEN, JOINED_AS_WRITTEN)
-READING: tuple[Rewriting, ...] = (*_MOVED, *PLAIN, POSITIVE, COSINE, SHORTEST)
+_MOVED = (OUTSIDE, TRANSPOSED, OUTER_AS_WRITTEN, JOINED_AS_WRITTEN)
+_WRITTEN = (UNGUARDED, *PLAIN, POSITIVE, COSINE, SHORTEST)
+READING: tuple[Rewriting, ...] = (*_MOVED, *_WRITTEN)
 
 
-def readable(graph: Graph) -> Graph:
-    """The graph as formulas are written."""
-    return readable_steps(graph)[0]
+def readable(graph: Graph, named: frozenset[Symbol] = frozenset()) -> Graph:
+    """The graph as formulas are written, in which `named` values have their names."""
+    return readable_steps(graph, named)[0]
 
 
-def readable_steps(graph: Graph) -> tuple[Graph, tuple[Step, ...]]:
+def readable_steps(graph: Graph, named: frozenset[Symbol] = frozenset()) -> tuple[Graph, tuple[Step, ...]]:
     """The same with its steps: numbers stand outside first, all that is shared is written out last."""
-    work = Worklist(graph)
+    work = Worklist(graph, named)
     moved = index_of(_MOVED)
     steps = work.run({o: (*ALL.get(o, ()), *moved.get(o, ())) for o in {*ALL, *moved}}, work.everything())
-    steps += work.run(index_of(PLAIN, (POSITIVE, COSINE, SHORTEST)), work.everything())
+    steps += work.run(index_of(_WRITTEN), work.everything())
     return drop_dead(work.graph()), steps
 
 

@@ -12,7 +12,7 @@ from fractions import Fraction
 from sympy import Basic, Integer
 
 from graphc.graph.graph import operands, statics
-from graphc.graph.operation import operation_of
+from graphc.graph.operation import Operation, operation_of
 from graphc.graph.types import product
 from graphc.ops import SIZE
 from graphc.ops.contraction import contract, contracted, split
@@ -23,12 +23,12 @@ from graphc.ops.reduction import sum_
 from graphc.ops.shape import reduced
 from graphc.rewrite.build import applied, build
 from graphc.rewrite.compare import factors, summands
-from graphc.rewrite.polynomial import Monomial, Plan, Region, collect, monomial, multiply_in
+from graphc.rewrite.polynomial import PRODUCTS, Monomial, Plan, Region, collect, monomial, multiply_in
 from graphc.rewrite.products import multiplied
 from graphc.rewrite.rule import Form, Made, Rebuilder, Root
 from graphc.rewrite.structure import REDUCTIONS, Shape, defined_by, is_scalar, of_kind, repeated
 
-DEEPEST = 2  # deviations within deviations
+DEEPEST = 3  # deviations within choices within deviations
 
 
 def without_axes(builder: Rebuilder, root: Root) -> Made | None:
@@ -133,10 +133,14 @@ def factor_out_of_sum(builder: Rebuilder, root: Root) -> Made | None:
 
 
 def sum_of_choice(builder: Rebuilder, root: Root) -> Made | None:
-    """A sum that one condition decides for all that is summed is chosen itself."""
+    """A sum that one condition decides for all that is summed is chosen itself; it is 0 where that of each branch is."""
     (atom,) = root.operands
     expr = defined_by(builder, atom, where)
-    if expr is None or root.statics[1] or not builder.lonely(atom):
+    if expr is None:
+        return None
+    if _Summation(builder, builder.type_of(atom).shape, root.statics[0]).is_zero(atom):
+        return Integer(0)
+    if root.statics[1] or not builder.lonely(atom):
         return None
     condition, *branches = map(builder.look, operands(expr))
     if not is_scalar(builder, condition) or 0 not in branches:
@@ -195,14 +199,15 @@ def sum_of_deviations(builder: Rebuilder, root: Root) -> Made | None:
     if None not in total and not collect([m for m in total if m is not None]):
         return Integer(0)
     left = [m for m, t in zip(terms, total, strict=True) if t is None or t.coefficient]
-    if len(left) == len(terms) or not builder.lonely(atom):
+    made = build(builder, Plan(left)) if len(left) < len(terms) else None
+    if made is None or (isinstance(made, Root) and not builder.lonely(atom)):
         return None
-    return Root(sum_, (applied(builder, build(builder, Plan(left))),), root.statics)
+    return Root(sum_, (applied(builder, made),), root.statics)
 
 
-def _terms(builder: Rebuilder, atom: Basic) -> list[Monomial] | None:
+def _terms(builder: Rebuilder, atom: Basic, besides: tuple[Operation, ...] = ()) -> list[Monomial] | None:
     expr = builder.inside(atom)
-    return summands(builder, atom) if expr is not None and operation_of(expr) in (add, subtract) else None
+    return summands(builder, atom) if expr is not None and operation_of(expr) in (add, subtract, *besides) else None
 
 
 @dataclass(frozen=True)
@@ -219,7 +224,7 @@ class _Summation:
         varying = [a for a in m.powers if not _is_repeated(builder, a, self.shape, self.axes)]
         if len(varying) > 1 or any(m.powers[a] != 1 or builder.type_of(a).shape != self.shape for a in varying):
             return None
-        if varying and depth and self._is_zero(varying[0], depth - 1):
+        if varying and depth and self.is_zero(varying[0], depth - 1):
             return Monomial(Fraction(0))
         for a, e in ((a, e) for a, e in m.powers.items() if a not in varying):
             if (expr := defined_by(builder, a, sum_)) is not None and statics(expr)[0] == self.axes:
@@ -230,9 +235,15 @@ class _Summation:
             return None
         return result
 
-    def _is_zero(self, atom: Basic, depth: int) -> bool:
-        """True where the terms of a sum cancel when they are summed."""
-        total = [self.of(m, depth) for m in _terms(self.builder, atom) or ()]
+    def is_zero(self, atom: Basic, depth: int = DEEPEST) -> bool:
+        """True where the terms of a sum cancel when they are summed; those of a choice by one condition in each branch."""
+        builder, expr = self.builder, defined_by(self.builder, atom, where)
+        if expr is not None:
+            condition, *branches = map(builder.look, operands(expr))
+            return is_scalar(builder, condition) and all(
+                a == 0 or (depth > 0 and self.is_zero(a, depth - 1)) for a in branches
+            )
+        total = [self.of(m, depth) for m in _terms(builder, atom, PRODUCTS) or ()]
         return bool(total) and None not in total and not collect([m for m in total if m is not None])
 
 

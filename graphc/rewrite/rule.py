@@ -30,7 +30,8 @@ class Rebuilder(Builder):
     for it.  `opaque` symbols have no definition for the rules.  `consumer` is the operation that uses a symbol used
     once, `users` are the symbols whose equations use one; `written` holds the symbols that the program's text defines,
     `place` orders all by definition.  `present` are the operations of the graph; `roots` and `products` remember what was taken apart.  `promising` are the
-    symbols of regions in which terms cancel, at a gain if all that share them are rewritten.  `learns`: the program has
+    symbols of regions in which terms cancel, at a gain if all that share them are rewritten; `tried` are names on which that
+    was tried.  `learns`: the program has
     parameters; `tries`: it is short enough for trials.
     """
 
@@ -51,6 +52,7 @@ class Rebuilder(Builder):
         self.learns = False
         self.tries = False
         self.promising: set[Symbol] = set()
+        self.tried: set[Symbol | None] = set()
         self.twins: list[Symbol] = []
         self._keys: dict[Symbol, Key] = {}
         self._here = math.inf

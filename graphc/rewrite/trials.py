@@ -1,7 +1,7 @@
 """Trials: what may have fewer operations is made, and takes the place of what there was where it has.
 
 In: a graph in normal form, with all that was looked at for it.  Out: a shorter one in normal form, and the steps.
-Always holds: a trial is repeated only where other terms are there to cancel.
+Always holds: a trial is repeated only where other terms are there to cancel, and fires but once on a name.
 """
 
 from __future__ import annotations

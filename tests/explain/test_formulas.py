@@ -7,7 +7,7 @@ import pytest
 from checks import leaf_values
 
 from graphc.differentiate.program import the_value
-from graphc.explain.gradient import formula, simplified_gradient
+from graphc.explain.gradient import Gradient, simplified_gradient
 from graphc.graph.graph import Graph
 from graphc.language.reader import parse
 from graphc.run.evaluate import evaluate
@@ -93,26 +93,84 @@ FORMULAS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "want"), FORMULAS, ids=[t for t, _ in FORMULAS])
-def test_formulas_mean_the_gradient(text: str, want: list[str] | None) -> None:
-    graph = parse(text)
+# Gradients that are long with everything put in: the lines that are shown.
+NAMED = [
+    ("input x[n]; m = mean(x); J = sqrt(mean((x - m)^2))", None),
+    ("input x[n]; J = std(x)", ["v14 = x - sum(x)/n", "where(norm(v14) == 0, 0, v14/norm(v14))/sqrt(n)"]),
+    ("input x[n], w[n]; h = x - sum(x)/n; J = sum(w*h/norm(h))", None),
+    ("input Q[n, d], K[m, d], V[m, k], T[n, k]; A = softmax(Q @ K.T/sqrt(d)); Y = A @ V; J = sum((Y - T)^2)",
+     ["A = softmax(Q @ K.T/sqrt(d))", "Y = A @ V", "v9 = 2*(Y - T)",
+      "v22 = A/sqrt(d)*(v9 @ V.T - sum(A*(v9 @ V.T), axis=1, keepdims=true))", "v22 @ K", "v22.T @ Q", "A.T @ v9", "2*(T - Y)"]),
+    ("input x[n], y[n]; a = x - mean(x); b = y - mean(y); J = sum(a*b)/sqrt(sum(a^2)*sum(b^2))", None),
+    ("input x[n, k], g[k], b[k], t[n, k]; m = mean(x, axis=0); v = var(x, axis=0); h = (x - m)/sqrt(v + 1e-5); "
+     "y = g*h + b; J = sum((y - t)^2)", None),
+    ("input x[n, k], g[k], b[k], t[n, k]; m = mean(x, axis=1, keepdims=true); v = var(x, axis=1, keepdims=true); "
+     "h = (x - m)/sqrt(v + 1e-5); y = g*h + b; J = sum((y - t)^2)", None),
+    ("input x[k], t[k]; m = mean(x); s = std(x); h = (x - m)/s; J = sum(h*t)", None),
+    ("input z[n, k], t[n, k], m[n]; p = softmax(z); J = -sum(m*sum(t*log(p), axis=1))/sum(m)",
+     ["p = softmax(z)", "v13 = sum(t*log_softmax(z), axis=1)", "v18 = -m[:, none]/sum(m)",
+      "t*v18 - p*sum(t*v18, axis=1, keepdims=true)", "v18*log_softmax(z)", "(sum(m*v13)/sum(m) - v13)/sum(m)"]),
+    ("input X[n, d], y[n], w[d], b, l; r = X @ w + b - y; J = mean(r^2) + l*sum(w^2)",
+     ["r = X @ w + b - y", "2/n*outer(r, w)", "-2/n*r", "2*(l*w + X.T @ r/n)", "2*sum(r)/n", "sum(w^2)"]),
+    ("input X[n, d], m[d], S[d, d]; Z = X - m; J = -n*logdet(S)/2 - trace(Z @ inverse(S) @ Z.T)/2",
+     ["Z = X - m", "v5 = inverse(S)", "-0.5*Z @ (v5 + v5.T)", "0.5*(v5 + v5.T) @ sum(Z, axis=0)",
+      "0.5*(-n*v5.T + v5.T @ Z.T @ Z @ v5.T)"]),
+    ("input m[d], S[d, d], T[d, d]; J = (trace(inverse(T) @ S) + m @ solve(T, m) - d + logdet(T) - logdet(S))/2", None),
+    ("input a[d], p[d], q[d], c; J = max(0, sum((a - p)^2) - sum((a - q)^2) + c)",
+     ["v13 = sum((a - p)^2) - sum((a - q)^2) + c > 0", "2*where(v13, q - p, 0)", "-2*where(v13, a - p, 0)",
+      "2*where(v13, a - q, 0)", "where(v13, 1, 0)"]),
+    ("input a[d], p[d], q[d], c; J = max(0, norm(a - p) - norm(a - q) + c)", None),
+    ("input X[n, d], W[d, k]; R = X - X @ W @ W.T; J = sum(R^2)",
+     ["R = X - X @ W @ W.T", "2*(R - R @ W @ W.T)", "-2*(X.T @ R @ W + R.T @ X @ W)"]),
+    ("input x[n, 5], t[n, 3], W[5, 4], V[4, 3]; h = tanh(x @ W); y = sigmoid(h @ V); J = mean(sum((y - t)^2, axis=1))", None),
+]  # fmt: skip
+
+
+def shown_lines(graph: Graph) -> tuple[Gradient, list[str]]:
+    """The gradient and its lines, those of derivatives without their names."""
     found = simplified_gradient(graph, graph.inputs, the_value(graph))
     assert found.inlined
-    shown = [formula(found.shown, output) for output in found.shown.outputs]
+    parts = [f"{s.name} = {found.formula(s)}" for s in found.parts]
+    return found, [*parts, *map(found.formula, found.graph.outputs)]
+
+
+@pytest.mark.parametrize(("text", "want"), FORMULAS + NAMED, ids=[t for t, _ in FORMULAS + NAMED])
+def test_formulas_mean_the_gradient(text: str, want: list[str] | None) -> None:
+    graph = parse(text)
+    found, shown = shown_lines(graph)
     if want is not None:
         assert shown == want
     values, sizes = leaf_values(graph, size=3)
     wanted = evaluate(found.graph, values, found.graph.outputs, sizes)
     declared = text.partition(";")[0]
-    for line, output in zip(shown, found.graph.outputs, strict=True):
-        again: Graph = parse(f"{declared}; g_ = {line}; output g_")
+    for line, output in zip(shown[len(found.parts) :], found.graph.outputs, strict=True):
+        again: Graph = parse("; ".join([declared, *shown[: len(found.parts)], f"g_ = {line}; output g_"]))
         (value,) = evaluate(again, values, again.outputs, sizes).values()
         assert np.allclose(value, wanted[output], rtol=1e-12), line
 
 
+@pytest.mark.parametrize("text", [t for t, _ in NAMED])
+def test_gradients_with_names_are_right(text: str) -> None:
+    """Against differences of the value."""
+    graph = parse(text)
+    found = simplified_gradient(graph, graph.inputs, the_value(graph)).graph
+    values, sizes = leaf_values(graph, size=3)
+    for s in (s for s in values if s.name in "ST" and "logdet" in text):  # covariances
+        values[s] = values[s] @ values[s].T + np.eye(len(values[s]))
+    gradients = evaluate(found, values, found.outputs, sizes)
+    rng = np.random.default_rng(0)
+    for s, output in zip(graph.inputs, found.outputs, strict=True):
+        step = rng.standard_normal(values[s].shape)
+        up, down = (
+            evaluate(graph, {**values, s: values[s] + h * step}, graph.outputs, sizes)[graph.outputs[0]]
+            for h in (1e-6, -1e-6)
+        )
+        assert np.sum(gradients[output] * step) == pytest.approx((up - down) / 2e-6, rel=1e-6, abs=1e-7), s.name
+
+
 def test_long_formulas_stay_programs() -> None:
     for text in (
-        "input x[n, 5], t[n, 3]; param W[5, 4], V[4, 3]; J = mean(sum((sigmoid(tanh(x @ W) @ V) - t)^2, axis=1))",
+        "u0 = x; " + "; ".join(f"u{k + 1} = sin(u{k})*u{k}" for k in range(40)),
         "input x[5]; J = sum(x[1:]^2)",
     ):
         graph = parse(text)

@@ -228,9 +228,19 @@ def test_an_error_in_a_macro_points_at_the_call() -> None:
     assert (error.line, error.column) == (6, 5)
 
 
-def test_a_macro_that_calls_itself() -> None:
-    assert "calls itself without end" in refused("def f(x): return f(x) + 1\ny = f(2)").message
-    assert "calls itself without end" in refused("def f(x): return g(x)\ndef g(x): return f(x)\ny = f(2)").message
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("def f(x): return f(x) + 1\ny = 2\nz = 3*f(y)", (3, 7)),
+        ("def f(x): return g(x)\ndef g(x): return f(x)\ny = f(2)", (3, 5)),
+        ("def f(x): return f(x) + f(x)\nf(2)", (2, 1)),
+        ("def f(x, y=f(1)): return x*y\ny = f(2)", (1, 12)),
+    ],
+)
+def test_a_macro_that_calls_itself(text: str, place: tuple[int, int]) -> None:
+    error = refused(text)
+    assert "f calls itself without end" in error.message
+    assert (error.line, error.column) == place
 
 
 def test_long_lines_are_cut_around_the_caret() -> None:

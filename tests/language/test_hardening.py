@@ -19,7 +19,7 @@ from graphc.errors import GraphcError, ParseError
 from graphc.graph.graph import Graph
 from graphc.graph.validate import validate
 from graphc.language.lexer import LIMIT
-from graphc.language.machine import prelude
+from graphc.language.macros import prelude
 from graphc.language.reader import parse
 from graphc.ops import CALLS
 

@@ -387,6 +387,36 @@ def test_a_macro_knows_only_its_own() -> None:
         parse("z = 3; def f(x): return x*z\ny = f(2)")
 
 
+def test_equal_calls_are_one() -> None:
+    """Macros that call one another twice are read once for each argument."""
+    lines = ["def f0(x): return x^2", *(f"def f{k}(x): return f{k - 1}(x) + f{k - 1}(x)" for k in range(1, 60))]
+    graph = read("\n".join(lines) + "\ny = f59(x); z = f59(x)")
+    assert len(graph.equations) == 61
+    assert str(graph.equations[-1].expr) == "y"
+    lines = [
+        "def f0(x): return x^2",
+        *(f"def f{k}(x): a = f{k - 1}(x); return a*f{k - 1}(x + 1) + a" for k in range(1, 40)),
+    ]
+    assert len(read("\n".join(lines) + "\nf39(x)").equations) < 2000
+
+
+def test_calls_that_declare_are_not_one() -> None:
+    twice = LAYER + "def twice(x): return layer(x, 2) + layer(x, 2)\ninput x[n, 3]\n"
+    assert names(twice + "y = twice(x) + twice(x)") == [f"y.{j}.{k}.{s}" for j in (1, 2) for k in (1, 2) for s in "Wb"]
+    with pytest.raises(Exception, match="w' is defined twice"):
+        parse("param w = 1\ndef step(w, g):\n    w' = w - g\n    return w\nstep(w, 2) + step(w, 2)")
+
+
+def test_a_macro_that_is_defined_anew() -> None:
+    text = "def f(x): return g(x)\ndef g(x): return 2x\na = f(x)\ndef g(x): return 3x\nb = f(x)\nb - a"
+    assert point(text, x=2)[0] == 2
+
+
+def test_long_chains_of_macros() -> None:
+    lines = ["def f0(x): return x^2", *(f"def f{k}(x): return sin(f{k - 1}(x))" for k in range(1, 3000))]
+    assert len(read("\n".join(lines) + "\nf2999(x)").equations) == 3000
+
+
 def test_primes_in_order() -> None:
     graph = read("param a = 1, b = 2; b' = a; a' = a + b; J = a*b")
     assert [(s.name, str(v)) for s, v in graph.updates] == [("b", "a"), ("a", "v1")]

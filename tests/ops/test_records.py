@@ -21,7 +21,7 @@ from graphc.graph.graph import Graph, Origin
 from graphc.graph.operation import Operation
 from graphc.graph.types import Type, size_named
 from graphc.graph.validate import validate
-from graphc.language.machine import prelude
+from graphc.language.macros import prelude
 from graphc.language.reader import parse
 from graphc.ops import BY_NAME, CALLS, DERIVATIVES, OPERATIONS
 from graphc.run.evaluate import evaluate, evaluate_exactly

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from graphc.compiler import gradient_graph
-from graphc.differentiate.program import gradient
+from graphc.differentiate.program import gradient, hessian
 from graphc.language.reader import parse
+from graphc.rewrite import simplify, stabilise
 from graphc.run.evaluate import evaluate
 from tests.checks import leaf_values, same_again
 from tests.corpus.counting import count_graph, formulas, sympy_counts
@@ -55,3 +56,14 @@ def test_the_gradient_is_right(name: str) -> None:
         values, _ = leaf_values(graph, seed=seed, low=0.3, high=0.9)
         want, found = (list(evaluate(g, values, g.outputs).values()) for g in (plain, short))
         np.testing.assert_allclose(found, want, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("name", [*list(FORMULAS)[::10], "richards", "rlc impedance"])
+def test_second_derivatives_are_right(name: str) -> None:
+    graph = parse(FORMULAS[name])
+    plain = hessian(graph, graph.inputs, stabilise)
+    short = same_again(simplify(plain))
+    assert count_graph(short) <= count_graph(plain)
+    values, _ = leaf_values(graph, low=0.3, high=0.9)
+    want, found = (list(evaluate(g, values, g.outputs).values()) for g in (plain, short))
+    np.testing.assert_allclose(found, want, rtol=1e-8, atol=1e-9)
