@@ -157,3 +157,18 @@ def test_softmax_of_what_a_mask_leaves(masked: str) -> None:
     p = np.concatenate([[0], softmax(x[1:])])
     assert value == pytest.approx(-np.log(p[1]))
     np.testing.assert_allclose(slope, p - [0, 1, 0, 0], rtol=1e-12, atol=1e-300)
+
+
+@pytest.mark.parametrize("x", [[0.0, 0.0, -1000.0], [2.0, 2.0, 2.0], [0.0, -1000.0, -1000.0], [1.0, 0.0, 1.0]])
+@pytest.mark.parametrize("spelling", ["log(1 - p)", "log1p(-p)", "log((1 - p)[:])"])
+def test_complements_of_softmax_at_ties(spelling: str, x: list[float]) -> None:
+    """d sum(t*log(1 - p))/dx = -p*(u - sum(u*p)), u = t/(1 - p); 1 - p as the sum of the others."""
+    t = [0.5, 2.0, 3.0]
+    _, slope = value_and_slope(f"input x[n], t[n]; p = softmax(x); sum(t*{spelling})", x=x, t=t)
+    e = np.exp(np.array(x) - max(x))
+    others = e @ (1 - np.eye(3))
+    shares = np.array(t) * np.where(others > 0, e / np.where(others > 0, others, 1), np.nan)
+    if np.isfinite(shares).all():
+        p = e / e.sum()
+        np.testing.assert_allclose(slope, p * shares.sum() - shares, rtol=1e-13, atol=1e-300)
+    assert np.isfinite(slope).all()
