@@ -15,9 +15,10 @@ from graphc.graph.builder import Builder
 from graphc.graph.graph import operands, statics
 from graphc.graph.operation import operation_of
 from graphc.graph.types import Size, Type, product
+from graphc.ops.contraction import contract, split
 from graphc.ops.elementwise import add, divide, logical_and, logical_not, logical_or, negate, subtract, where
-from graphc.ops.indexing import eye
-from graphc.ops.movement import broadcast, reshape, slice_, transpose
+from graphc.ops.indexing import eye, gather, scatter
+from graphc.ops.movement import broadcast, reshape, slice_, stack, transpose
 from graphc.ops.program import as_real, size_, size_atom
 from graphc.ops.reduction import sum_
 from graphc.ops.reduction import unbroadcast as unbroadcast_value
@@ -91,6 +92,74 @@ def taken(builder: Builder, term: Basic) -> Basic | None:
         return builder.apply(logical_not, (condition,))
     other = taken(builder, b)
     return condition if b == 0 else None if other is None else mask_union(builder, condition, other)
+
+
+def fitting(builder: Builder, mask: Basic, shape: tuple[Size, ...]) -> Basic | None:
+    """A mask so that it broadcasts to a shape, each element a condition for all that it is repeated to; else None."""
+    own = builder.type_of(mask).shape
+    left, own = own[: max(len(own) - len(shape), 0)], own[-len(shape) :] if shape else ()
+    same = all(a in (1, b) for a, b in zip(own, shape[len(shape) - len(own) :], strict=True))
+    return reshaped(builder, mask, own) if same and all(d == 1 for d in left) else None
+
+
+def carried(builder: Builder, expr: Basic, k: int, mask: Basic) -> Basic | None:
+    """A mask that broadcasts to a result as one that broadcasts to operand k; None where that mixes what it tells apart.
+
+    What a reduction, a contraction or softmax mixes is within rows; a mask of rows goes through.
+    """
+    operation, fixed, x = operation_of(expr), statics(expr), builder.type_of(operands(expr)[k])
+    assert operation is not None
+    own = builder.type_of(mask).shape
+    if operation is broadcast:
+        return mask  # where it fits, it is the same for all copies
+    if operation is reshape:
+        return reshaped(builder, mask, x.shape) if own == fixed[0] else None
+    if operation is contract:
+        *labels, result = split(fixed[0])
+        return _contracted_mask(builder, mask, labels[k], result)
+    if operation is slice_:
+        return _mask_of_whole(builder, mask, fixed[0], x.shape)
+    named = [p.name for p in operation.parameters]
+    if operation is not transpose and ("axis" not in named or operation in (gather, scatter)):
+        return None
+    if "keepdims" in named:
+        axes, keepdims = fixed
+        sizes = _padded(own, x.rank - len(axes) * (not keepdims))
+        for axis in () if keepdims else axes:
+            sizes.insert(axis, 1)
+        return reshaped(builder, mask, tuple(sizes))
+    sizes = _padded(own, x.rank + (operation is stack))
+    if operation is transpose:
+        (axes,) = fixed
+        return transposed(builder, reshaped(builder, mask, tuple(sizes)), tuple(map(axes.index, range(x.rank))))
+    (axis,) = fixed
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    if any(sizes[axis] != 1 for axis in axes):
+        return None
+    return reshaped(builder, mask, tuple(d for i, d in enumerate(sizes) if operation is not stack or i not in axes))
+
+
+def _padded(shape: tuple[Size, ...], rank: int) -> list[Size]:
+    return [*(1,) * (rank - len(shape)), *shape]
+
+
+def _mask_of_whole(builder: Builder, mask: Basic, bounds: tuple[Any, ...], shape: tuple[Size, ...]) -> Basic | None:
+    """A mask of a part as one of the whole array."""
+    sizes = iter(_padded(builder.type_of(mask).shape, sum(bound[0] == "range" for bound in bounds)))
+    found = [1 if bound[0] == "at" else next(sizes) for bound in bounds]
+    parts = [d for d, bound, n in zip(found, bounds, shape, strict=True) if bound != ("range", 0, n, 1)]
+    return reshaped(builder, mask, tuple(found)) if all(d == 1 for d in parts) else None
+
+
+def _contracted_mask(builder: Builder, mask: Basic, labels: str, result: str) -> Basic | None:
+    """A mask of a contraction's result as one of an operand: the result's labels that this lacks must not tell apart."""
+    sizes = dict(zip(result, _padded(builder.type_of(mask).shape, len(result)), strict=True))
+    if any(d != 1 and c not in labels for c, d in sizes.items()):
+        return None
+    common = [c for c in result if c in labels]
+    order = tuple(common.index(c) for c in labels if c in common)
+    mask = transposed(builder, reshaped(builder, mask, tuple(sizes[c] for c in common)), order)
+    return reshaped(builder, mask, tuple(sizes.get(c, 1) for c in labels))
 
 
 def surely_read(expr: Basic) -> tuple[Basic, ...]:
