@@ -221,7 +221,7 @@ class _Reverse:
         operation, mask = operation_of(equation.expr), self.masks[equation.target]
         if mask is None or operation is None or operation.elementwise or self.builder.type_of(mask).rank == 0:
             return mask
-        return carried(self.builder, equation.expr, k, mask)
+        return carried(self.builder, equation.expr, self.builder.types[equation.target].rank, mask, k)
 
 
 def local_factor(found: object) -> Basic | None:

@@ -175,3 +175,31 @@ def test_rows_that_are_not_taken(row: str, condition: str) -> None:
     np.testing.assert_allclose(second[taken][:, :, taken], wanted, rtol=1e-10, atol=1e-14)
     for rest in (slope[~taken], second[~taken], second[:, :, ~taken]):
         assert np.all(rest == 0)
+
+
+LINEAR = [
+    ("A[k, 2, 2]", "where(d[:, none, none] != 0, inverse(A), 3)"), ("A[k, 2, 2]", "where(d != 0, logdet(A), 3)"),
+    ("A[k, 2, 2]", "where(d[:, none, none] != 0, solve(A, A), 3)"), ("A[k, 2, 2]", "where(d != 0, 1/d, 3)"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("inputs", "taken"), LINEAR, ids=[taken for _, taken in LINEAR])
+def test_matrices_that_are_not_taken(inputs: str, taken: str) -> None:
+    matrices = np.array([[[1.0, 2.0], [2.0, 4.0]], [[1.0, 2.0], [3.0, 5.0]]])
+    f = graphc.compile(f"input {inputs}; d = det(A); s = {taken}; sum(s^2)")
+    slope, second = f.grad(A=matrices)["A"], f.hessian(A=matrices)["A"]["A"]
+    np.testing.assert_allclose(slope[1:], f.grad(A=matrices[1:])["A"], rtol=1e-12)
+    np.testing.assert_allclose(second[1:, :, :, 1:], f.hessian(A=matrices[1:])["A"]["A"], rtol=1e-12)
+    for rest in (slope[0], second[0], second[:, :, :, 0]):
+        assert np.all(rest == 0)
+
+
+@pytest.mark.parametrize("part", ["y[1:] - y[:-1]", "1/y[1:]", "y[1:]*log(y)[:-1]", "y[::-1][1:]^3"])
+def test_parts_that_are_not_taken(part: str) -> None:
+    """Neighbours, of which one is 0."""
+    f = graphc.compile(
+        f"input x[n]; y = sqrt(x); c = x[1:] > 0 and x[:-1] > 0 and x[::-1][1:] > 0; sum(where(c, {part}, 0)^2)"
+    )
+    for derivative in (f.grad(x=[0, 1, 2, 4, 3])["x"], f.hessian(x=[0, 1, 2, 4, 3])["x"]["x"]):
+        assert np.isfinite(derivative).all()
+        assert np.all(derivative[0] == 0)
