@@ -163,10 +163,10 @@ def derivative_graph(graph: Graph, derive: Callable[..., Graph], wrt: Any = None
 def called_derivative(graph: Graph, what: str, wrt: Any = None) -> Graph:
     """The graph of what a function's call gives: "jacobian", "hessian", "hvp", or "objective": values and Jacobians."""
     value = called_graph(graph)
-    if what != "objective":
-        return derivative_graph(value, {"hessian": hessian, "hvp": hvp, "jacobian": jacobian}[what], wrt)
-    found = jacobian(value, wrt_symbols(value, wrt), stabilise)
-    return prune(found.replace(outputs=(*value.outputs, *found.outputs)))
+    derive = {"hessian": hessian, "hvp": hvp, "jacobian": jacobian, "objective": jacobian}[what]
+    found = derive(value, wrt_symbols(value, wrt), stabilise=stabilise)
+    found = with_types(found, {o: Type(found.types[o].shape) for o in found.outputs})
+    return prune(found.replace(outputs=(*value.outputs, *found.outputs)) if what == "objective" else found)
 
 
 def part_for(graph: Graph, name: str) -> Graph:

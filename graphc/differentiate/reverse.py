@@ -24,6 +24,8 @@ from graphc.graph.types import Type
 from graphc.ops.algebra import (
     accumulate,
     along,
+    carried,
+    fitting,
     mask_intersection,
     mask_union,
     select,
@@ -176,7 +178,7 @@ class _Reverse:
 
     def _by_factors(self, equation: Equation, factors: tuple[object, ...], cotangent: Basic) -> None:
         """Elementwise: cotangent times local factor, summed over what was broadcast."""
-        builder, mask = self.builder, self._mask(equation)
+        builder, mask = self.builder, self.masks[equation.target]
         for k, (atom, factor) in enumerate(zip(operands(equation.expr), factors, strict=True)):
             if atom not in self.active:
                 continue
@@ -189,12 +191,14 @@ class _Reverse:
             self._contribute(equation, k, atom, cotangent, local, term, mask)
 
     def _by_terms(self, equation: Equation, terms: tuple[Value | None, ...]) -> None:
-        builder, mask = self.builder, self._mask(equation)
+        builder = self.builder
         for k, (atom, term) in enumerate(zip(operands(equation.expr), terms, strict=True)):
             if atom in self.active and term is not None:
+                mask = self._mask(equation, k)
                 shown, own = term.atom, mask_intersection(builder, mask, taken(builder, term.atom))
-                if mask is not None and builder.type_of(mask).shape in ((), term.shape):
-                    shown = select(builder, mask, shown)
+                fit = None if mask is None else fitting(builder, mask, term.shape)
+                if fit is not None:
+                    shown = select(builder, fit, shown)
                 self._contribute(equation, k, atom, self.result.adjoint[equation.target], None, shown, own)
 
     def _contribute(
@@ -209,18 +213,15 @@ class _Reverse:
         if full is not None:
             term = full
         shaped = unbroadcast(builder, term, builder.types[atom].shape)
-        if mask is not None and builder.type_of(mask).shape not in ((), builder.types[atom].shape):
-            mask = None
+        mask = None if mask is None else fitting(builder, mask, builder.types[atom].shape)
         self.terms.setdefault(atom, []).append((shaped, mask))
 
-    def _mask(self, equation: Equation) -> Basic | None:
-        """Where the target's adjoint can be anything but 0, element by element.
-
-        A mask ends where elements mix; one condition for all of them does not.
-        """
+    def _mask(self, equation: Equation, k: int) -> Basic | None:
+        """Where what operand k gets can be anything but 0, element by element; one condition for all goes everywhere."""
         operation, mask = operation_of(equation.expr), self.masks[equation.target]
-        alike = mask is not None and self.builder.type_of(mask).rank == 0
-        return mask if operation is None or operation.elementwise or alike else None
+        if mask is None or operation is None or operation.elementwise or self.builder.type_of(mask).rank == 0:
+            return mask
+        return carried(self.builder, equation.expr, self.builder.types[equation.target].rank, mask, k)
 
 
 def local_factor(found: object) -> Basic | None:

@@ -412,7 +412,7 @@ def _rounded_error(found: Any, exact: Any) -> float:
     if not all(map(math.isfinite, np.ravel(found).tolist())):
         return math.inf
     largest = max((abs(e) for _, e in numbers), default=0)
-    return max((float(abs(f - e) / largest) for f, e in numbers if f != float(e)), default=0.0)
+    return max((float(abs(f - e) / (largest or abs(f))) for f, e in numbers if f != float(e)), default=0.0)
 
 
 def _allowed(condition: float | None) -> float:

@@ -15,9 +15,11 @@ from graphc.graph.builder import Builder
 from graphc.graph.graph import operands, statics
 from graphc.graph.operation import operation_of
 from graphc.graph.types import Size, Type, product
-from graphc.ops.elementwise import add, divide, logical_and, logical_not, logical_or, negate, subtract, where
-from graphc.ops.indexing import eye
-from graphc.ops.movement import broadcast, reshape, slice_, transpose
+from graphc.ops import linear_algebra
+from graphc.ops.contraction import contract, split
+from graphc.ops.elementwise import add, divide, logical_and, logical_not, logical_or, negate, not_equal, subtract, where
+from graphc.ops.indexing import eye, gather, scatter
+from graphc.ops.movement import broadcast, embed, reshape, slice_, stack, transpose
 from graphc.ops.program import as_real, size_, size_atom
 from graphc.ops.reduction import sum_
 from graphc.ops.reduction import unbroadcast as unbroadcast_value
@@ -91,6 +93,80 @@ def taken(builder: Builder, term: Basic) -> Basic | None:
         return builder.apply(logical_not, (condition,))
     other = taken(builder, b)
     return condition if b == 0 else None if other is None else mask_union(builder, condition, other)
+
+
+def fitting(builder: Builder, mask: Basic, shape: tuple[Size, ...]) -> Basic | None:
+    """A mask so that it broadcasts to a shape, each element a condition for all that it is repeated to; else None."""
+    own = builder.type_of(mask).shape
+    left, own = own[: max(len(own) - len(shape), 0)], own[-len(shape) :] if shape else ()
+    same = all(a in (1, b) for a, b in zip(own, shape[len(shape) - len(own) :], strict=True))
+    return reshaped(builder, mask, own) if same and all(d == 1 for d in left) else None
+
+
+def carried(builder: Builder, expr: Basic, rank: int, mask: Basic, k: int) -> Basic | None:
+    """A mask that broadcasts to a result of this rank as one for operand k; None where what it tells apart is mixed.
+
+    Reductions, contractions, softmax and linear algebra mix within rows; a mask of rows goes through.
+    """
+    operation, fixed, x = operation_of(expr), statics(expr), builder.type_of(operands(expr)[k])
+    assert operation is not None
+    own = builder.type_of(mask).shape
+    if operation is broadcast:
+        return mask  # where it fits, it is the same for all copies
+    if operation is reshape:
+        return reshaped(builder, mask, x.shape) if own == fixed[0] else None
+    sizes = [*(1,) * (rank - len(own)), *own]
+    if operation is contract:
+        return _contracted_mask(builder, mask, sizes, k, *split(fixed[0]))
+    if operation is slice_:
+        return _mask_of_whole(builder, mask, sizes, fixed[0], x.shape)
+    if operation is transpose:
+        (axes,) = fixed
+        return transposed(builder, reshaped(builder, mask, tuple(sizes)), tuple(map(axes.index, range(rank))))
+    if operation in linear_algebra.OPERATIONS:
+        rows = builder.type_of(operands(expr)[0]).rank - 2
+        alike = all(d == 1 for d in sizes[rows:])
+        return reshaped(builder, mask, (*sizes[:rows], *(1,) * (x.rank - rows))) if alike else None
+    named = [p.name for p in operation.parameters]
+    if "axis" not in named or operation in (gather, scatter):
+        return None
+    axes = fixed[0] if isinstance(fixed[0], tuple) else (fixed[0],)
+    if "keepdims" in named:
+        for axis in () if fixed[1] else axes:
+            sizes.insert(axis, 1)
+    elif any(sizes[axis] != 1 for axis in axes):
+        return None
+    elif operation is stack:
+        del sizes[axes[0]]
+    return reshaped(builder, mask, tuple(sizes))
+
+
+def _mask_of_whole(
+    builder: Builder, mask: Basic, sizes: list[Size], bounds: tuple[Any, ...], shape: tuple[Size, ...]
+) -> Basic:
+    """A mask of a part as one of the whole array: nothing else is taken."""
+    ranges, left = [bound for bound in bounds if bound[0] == "range"], iter(sizes)
+    found = [1 if bound[0] == "at" else next(left) for bound in bounds]
+    parts = [d for d, bound, n in zip(found, bounds, shape, strict=True) if bound != ("range", 0, n, 1)]
+    if all(d == 1 for d in parts):
+        return reshaped(builder, mask, tuple(found))
+    whole = builder.apply(
+        where, (mask, along(builder, Integer(1), Type(tuple(bound[2] for bound in ranges))), Integer(0))
+    )
+    return builder.apply(not_equal, (builder.apply(embed, (whole,), (shape, bounds)), Integer(0)))
+
+
+def _contracted_mask(
+    builder: Builder, mask: Basic, sizes: list[Size], k: int, a: str, b: str, result: str
+) -> Basic | None:
+    """A mask of a contraction's result as one of an operand: the result's labels that this lacks must not tell apart."""
+    labels, of = (a, b)[k], dict(zip(result, sizes, strict=True))
+    if any(d != 1 and c not in labels for c, d in of.items()):
+        return None
+    common = [c for c in result if c in labels]
+    order = tuple(common.index(c) for c in labels if c in common)
+    mask = transposed(builder, reshaped(builder, mask, tuple(of[c] for c in common)), order)
+    return reshaped(builder, mask, tuple(of.get(c, 1) for c in labels))
 
 
 def surely_read(expr: Basic) -> tuple[Basic, ...]:

@@ -27,7 +27,6 @@ from graphc.ops.elementwise import (
     log2,
     log10,
     logaddexp,
-    minimum,
     multiply,
     negate,
     power,
@@ -242,7 +241,7 @@ def log_of_the_others(x: Value, axis: tuple[int, ...]) -> Value:
     p, logs = softmax(x, axis), log_softmax(x, axis)
     most = p > HALF
     others = logsumexp(where(most, -S.Infinity, logs), axis, True)
-    return where(most, others, log1p(-minimum(p, HALF)))  # type: ignore[no-any-return]
+    return where(most, others, log1p(-where(most, 0, p)))  # type: ignore[no-any-return]
 
 
 # --- shares --------------------------------------------------------------------------------------------------------

@@ -8,11 +8,14 @@ depend on it; what has no weight may be larger, and is kept from overflowing.
 from __future__ import annotations
 
 from functools import reduce
+from typing import Any
 
 from sympy import Integer, S, Symbol
 
 from graphc.graph.graph import operands, statics
 from graphc.graph.operation import Term, Value, operation_of, variable
+from graphc.ops.composite import log_softmax, softmax
+from graphc.ops.contraction import contract, split
 from graphc.ops.elementwise import (
     add,
     exp,
@@ -25,6 +28,7 @@ from graphc.ops.elementwise import (
     subtract,
     where,
 )  # fmt: skip
+from graphc.ops.movement import reshape, transpose
 from graphc.ops.program import stop_gradient
 from graphc.ops.reduction import largest, sum_
 from graphc.rewrite.build import applied, summed
@@ -37,9 +41,24 @@ from graphc.rewrite.rule import Form, Made, Match, Rebuilder, Rewriting, Root, R
 MOST = Integer(80)  # exp(80) is a number in float32, too
 
 x, y, z = (variable(name) for name in "xyz")
-_WEIGHTED = where(not_equal(y, 0), x, -S.Infinity)
-_LESS = minimum(x - stop_gradient(largest(_WEIGHTED, "axis", True)), MOST)
-_RAW, _SAFE = (sum_(y * exp(e), "axis", "keepdims") for e in (x, _LESS))
+_RAW = sum_(y * exp(x), "axis", "keepdims")
+
+
+def _largest(x: Term, keepdims: Any) -> Term:
+    """The largest exponent that has a weight, a constant for derivatives."""
+    return stop_gradient(largest(where(not_equal(y, 0), x, -S.Infinity), "axis", keepdims))  # type: ignore[no-any-return]
+
+
+def _less(x: Term) -> Term:
+    return minimum(x - _largest(x, True), MOST)  # type: ignore[no-any-return]
+
+
+def _safe_log(x: Term) -> Term:
+    """log(sum(y*exp(x))) without overflow."""
+    return _largest(x, "keepdims") + log(sum_(y * exp(_less(x)), "axis", "keepdims"))  # type: ignore[no-any-return]
+
+
+_LESS, _SAFE = _less(x), sum_(y * exp(_less(x)), "axis", "keepdims")
 
 
 def _weights(match: Match) -> bool:
@@ -91,6 +110,33 @@ def log_of_mixture(builder: Rebuilder, root: Root) -> Made | None:
     return whole.atom if whole.type == builder.type_of(atom) else None
 
 
+def log_of_contraction(builder: Rebuilder, root: Root) -> Made | None:
+    """log(t @ p) = log(sum(t*p)) of exponentials p, where there are no more products than exponentials."""
+    expr = builder.inside(root.operands[0])
+    if expr is None or operation_of(expr) is not contract:
+        return None
+    *labels, result = split(statics(expr)[0])
+    for k, p in enumerate(operands(expr)):
+        own, other = labels[k], labels[1 - k]
+        inside = builder.inside(p)
+        if inside is not None and operation_of(inside) is transpose:
+            (p,), (axes,) = operands(inside), statics(inside)
+            own = "".join(own[axes.index(i)] for i in range(len(own)))
+            inside = builder.inside(p)
+        kept = "".join(c for c in own if c in result)
+        if inside is None or operation_of(inside) not in (exp, softmax) or not set(other) <= set(own) or kept != result:
+            continue
+        order = "".join(c for c in own if c in other)
+        weights = builder.value(operands(expr)[1 - k])
+        if order != other:
+            weights = transpose(weights, tuple(other.index(c) for c in order))
+        sizes = dict(zip(order, weights.shape, strict=True))
+        weights = reshape(weights, tuple(sizes.get(c, 1) for c in own))
+        axes = tuple(i for i, c in enumerate(own) if c not in result)
+        return Root(log, (sum_(weights * builder.value(p), axes, False).atom,))
+    return None
+
+
 def _weighted_share(builder: Rebuilder, m: Monomial) -> tuple[Value, Value] | None:
     """u and log(p) of a product u*p, where p is a probability or an exponential from which nothing has been subtracted."""
     for share, e in m.powers.items():
@@ -106,6 +152,10 @@ MIXTURE = Form(
     "log of a mixture", (log,), log_of_mixture, "log(0) where what counts is small, and exp(x) overflows",
     "log(t*sigmoid(x) + (1 - t)*sigmoid(-x))",
 )  # fmt: skip
+CONTRACTED = Form(
+    "log of a contraction of exponentials", (log,), log_of_contraction, "log(0) where what counts is small, and exp(x) overflows",
+    "input x[n, 3], w[3]; log(softmax(x) @ w)", needs=frozenset({contract}),
+)  # fmt: skip
 WEIGHTED: tuple[Rewriting, ...] = (
     product_form(
     "softmax with weights", weighted_shares, (sum_,),
@@ -116,7 +166,10 @@ WEIGHTED: tuple[Rewriting, ...] = (
     *(Rule(f"cross-entropy of a softmax with weights{k}", z * (log(share) + x), multiply_no_nan(z, log(share) + x), None,
            "0 times -inf where there is no weight", f"input m[n], u[n], t[n]; x = clip(u, -1, 1); t*(log({text}) + x)")
       for share, k, text in ((y / _RAW, "", "m/sum(m*exp(x))"), ((1 / _RAW) * y, ", by a reciprocal", "1/sum(m*exp(x))*m"))),
-    Rule("log of a weighted sum of exponentials", log(_RAW),
-         stop_gradient(largest(_WEIGHTED, "axis", "keepdims")) + log(_SAFE), _weights,
+    Rule("log of a weighted sum of exponentials", log(_RAW), _safe_log(x), _weights,
          "exp(x) overflows", "input x[n, 3], y[3]; log(sum(y*exp(x), axis=1))"),
+    Rule("log of a weighted sum of softmax", log(sum_(y * softmax(x, "of"), "axis", "keepdims")),
+         _safe_log(log_softmax(x, "of")), _weights,
+         "log(0) where what counts is small", "input x[n, 3], y[3]; log(sum(y*softmax(x), axis=1))"),
+    CONTRACTED,
 )  # fmt: skip

@@ -404,7 +404,7 @@ def bind_sizes(arrays: Mapping[str, Array], types: Mapping[str, Type]) -> dict[s
     dims = [(name, d, n) for name, a in arrays.items() for d, n in zip(types[name].shape, a.shape, strict=True)]
     for name, dim, length in dims:
         if (size := the_name(dim)) is not None:
-            _bind(sizes, told, size, length, name)
+            _bind(sizes, told, size, length, _shown(name, arrays))
     left = [d for d in dims if not isinstance(d[1], int) and str(d[1]) not in sizes]
     while left:
         ready = next((d for d in left if _unknown(d[1], sizes) is not None), None)
@@ -413,12 +413,16 @@ def bind_sizes(arrays: Mapping[str, Array], types: Mapping[str, Type]) -> dict[s
         name, dim, length = ready
         unknown = _unknown(dim, sizes)
         if unknown:
-            _bind(sizes, told, unknown, _solved(name, dim, length, unknown, sizes), name)
+            _bind(sizes, told, unknown, _solved(name, dim, length, unknown, sizes), _shown(name, arrays))
         elif size_value(dim, sizes) != length:
             known = ", ".join(f"{s} = {sizes[s]}" for s in sorted(sizes_of(dim)))
             raise DataError(f"{name} has a dimension of {length}, but {dim} is {size_value(dim, sizes)} where {known}")
         left.remove(ready)
     return sizes
+
+
+def _shown(name: str, arrays: Mapping[str, Array]) -> str:
+    return f"{name} {shape_text(arrays[name].shape)}"
 
 
 def _bind(sizes: dict[str, int], told: dict[str, str], size: str, length: int, name: str) -> None:

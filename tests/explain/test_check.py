@@ -186,3 +186,13 @@ def test_a_derivative_that_is_zero() -> None:
 def test_ranges_that_do_not_fit(ranges: dict[str, tuple[float, float]]) -> None:
     with pytest.raises(DataError, match="range"):
         check(parse("input x, k: int; x*k"), ranges=ranges)
+
+
+def test_derivatives_that_are_exactly_zero() -> None:
+    """The cofactors of a matrix of rank 1 are 0, and rounding errors of them are all that is found."""
+    x, y = [0.1, 0.2, 0.7], [0.3, 0.9, 0.1]
+    report = check(
+        parse("input x[3], y[3], A[3, 3]; det(outer(x, y) @ A)"),
+        at={"x": x, "y": y, "A": [[1, 2, 0.3], [0.2, 1, 3], [2, 0.1, 1]]},
+    )
+    assert all(c.error <= 1 for c in report.inputs)

@@ -135,3 +135,71 @@ def test_what_is_not_taken_of_an_array(inputs: str, taken: str, x: Any, dtype: s
     here, ones = np.array(x, float), np.where(np.array(x) == 0, 1.0, x)
     for derivative in (lambda v: f.grad(x=v, **more)["x"], lambda v: f.hessian(x=v, **more)["x"]["x"]):
         np.testing.assert_array_equal(derivative(here), derivative(ones))
+
+
+# Rows of y = sqrt(x), of which one with zeros is not taken: s is a number or more for each row.
+def by_rows(operation: Operation) -> list[str]:
+    """Calls of an operation that mixes the elements of a row alone."""
+    names = [p.name for p in operation.parameters]
+    if operation.hidden or not operation.differentiable or operation.elementwise or names[:2] != ["x", "axis"]:
+        return []
+    if operation.parameters[0].role == "operands":
+        return [f"{operation.written}(y, x, axis=1)[:, 0]", f"{operation.written}(x, sqrt(y), axis=-1)[:, -1]"]
+    more = [", keepdims=true"] if "keepdims" in names else []
+    return [f"{operation.written}(y, axis=1{ending})" for ending in ("", *more)]
+
+
+ROWS = [c for o in OPERATIONS for c in by_rows(o) if not c.startswith("count")] + [
+    "y", "y*[1, 2]", "y @ [1, 2]", "y @ [[1, 2], [3, 4]]", "([[1, 2], [3, 4]] @ y.T).T", 'einsum("ij,ij->i", y, x)', "mean(y, axis=1)",
+    "var(y, axis=1)", "1/y", "x/sum(x, axis=1, keepdims=true)", "x/norm(x, axis=1, keepdims=true)", "x/max(y, axis=1)[:, none]",
+    "x/sqrt(sum(x, axis=1))[:, none]", "[y[:, 0], y[:, 1]].T", "broadcast(sum(y, axis=1), (2, k)).T", "log(x)[:, 0]", "[y[:, 0], x[:, 1]].T[:, ::-1]", "-x*log(x)*y", "log(softmax(log(x)))",
+    "(y.T*sqrt(x[:, 0])).T", "x - mean(y, axis=1)[:, none]", "sum(log(x), axis=1)^2", "norm(y, axis=1, keepdims=true)*x",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("row", ROWS)
+@pytest.mark.parametrize("condition", ["c > 0", "m", "not n"])
+def test_rows_that_are_not_taken(row: str, condition: str) -> None:
+    """Their derivatives are 0, those of the others what they are alone; the condition has a number for each row."""
+    graph = parse(f"input x[k, 2]; y = sqrt(x); {row}")
+    wide = graph.types[graph.outputs[0]].rank > 1
+    kind = {"c": "c[k]", "m": "m[k]: bool", "n": "n[k]: bool"}[condition[-1] if condition[0] != "c" else "c"]
+    chosen = f"({condition})[:, none]" if wide else condition
+    text = f"input x[k, 2], {kind}; y = sqrt(x); s = {row}; sum(where({chosen}, s, 2)^2)"
+    x, taken = np.array([[1.0, 4.0], [0.0, 0.0], [9.0, 2.0]]), np.array([True, False, True])
+    given = {"c": taken - 0.5} if condition == "c > 0" else {"m": taken} if condition == "m" else {"n": ~taken}
+    f, alone = graphc.compile(text), graphc.compile(f"input x[k, 2]; y = sqrt(x); s = {row}; sum(s^2)")
+    slope, second = f.grad(x=x, **given)["x"], f.hessian(x=x, **given)["x"]["x"]
+    np.testing.assert_allclose(slope[taken], alone.grad(x=x[taken])["x"], rtol=1e-12, atol=1e-14)
+    wanted = alone.hessian(x=x[taken])["x"]["x"]
+    np.testing.assert_allclose(second[taken][:, :, taken], wanted, rtol=1e-10, atol=1e-14)
+    for rest in (slope[~taken], second[~taken], second[:, :, ~taken]):
+        assert np.all(rest == 0)
+
+
+LINEAR = [
+    ("A[k, 2, 2]", "where(d[:, none, none] != 0, inverse(A), 3)"), ("A[k, 2, 2]", "where(d != 0, logdet(A), 3)"),
+    ("A[k, 2, 2]", "where(d[:, none, none] != 0, solve(A, A), 3)"), ("A[k, 2, 2]", "where(d != 0, 1/d, 3)"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("inputs", "taken"), LINEAR, ids=[taken for _, taken in LINEAR])
+def test_matrices_that_are_not_taken(inputs: str, taken: str) -> None:
+    matrices = np.array([[[1.0, 2.0], [2.0, 4.0]], [[1.0, 2.0], [3.0, 5.0]]])
+    f = graphc.compile(f"input {inputs}; d = det(A); s = {taken}; sum(s^2)")
+    slope, second = f.grad(A=matrices)["A"], f.hessian(A=matrices)["A"]["A"]
+    np.testing.assert_allclose(slope[1:], f.grad(A=matrices[1:])["A"], rtol=1e-12)
+    np.testing.assert_allclose(second[1:, :, :, 1:], f.hessian(A=matrices[1:])["A"]["A"], rtol=1e-12)
+    for rest in (slope[0], second[0], second[:, :, :, 0]):
+        assert np.all(rest == 0)
+
+
+@pytest.mark.parametrize("part", ["y[1:] - y[:-1]", "1/y[1:]", "y[1:]*log(y)[:-1]", "y[::-1][1:]^3"])
+def test_parts_that_are_not_taken(part: str) -> None:
+    """Neighbours, of which one is 0."""
+    f = graphc.compile(
+        f"input x[n]; y = sqrt(x); c = x[1:] > 0 and x[:-1] > 0 and x[::-1][1:] > 0; sum(where(c, {part}, 0)^2)"
+    )
+    for derivative in (f.grad(x=[0, 1, 2, 4, 3])["x"], f.hessian(x=[0, 1, 2, 4, 3])["x"]["x"]):
+        assert np.isfinite(derivative).all()
+        assert np.all(derivative[0] == 0)

@@ -157,3 +157,44 @@ def test_softmax_of_what_a_mask_leaves(masked: str) -> None:
     p = np.concatenate([[0], softmax(x[1:])])
     assert value == pytest.approx(-np.log(p[1]))
     np.testing.assert_allclose(slope, p - [0, 1, 0, 0], rtol=1e-12, atol=1e-300)
+
+
+@pytest.mark.parametrize("x", [[0.0, 0.0, -1000.0], [2.0, 2.0, 2.0], [0.0, -1000.0, -1000.0], [1.0, 0.0, 1.0]])
+@pytest.mark.parametrize("spelling", ["log(1 - p)", "log1p(-p)", "log((1 - p)[:])"])
+def test_complements_of_softmax_at_ties(spelling: str, x: list[float]) -> None:
+    """d sum(t*log(1 - p))/dx = -p*(u - sum(u*p)), u = t/(1 - p); 1 - p as the sum of the others."""
+    t = [0.5, 2.0, 3.0]
+    _, slope = value_and_slope(f"input x[n], t[n]; p = softmax(x); sum(t*{spelling})", x=x, t=t)
+    e = np.exp(np.array(x) - max(x))
+    others = e @ (1 - np.eye(3))
+    shares = np.array(t) * np.where(others > 0, e / np.where(others > 0, others, 1), np.nan)
+    if np.isfinite(shares).all():
+        p = e / e.sum()
+        np.testing.assert_allclose(slope, p * shares.sum() - shares, rtol=1e-13, atol=1e-300)
+    assert np.isfinite(slope).all()
+
+
+PICKED = [
+    "sum(t*p, axis=1)", "sum(p*t, axis=1)", 'einsum("ij,ij->i", t, p)', "sum(t.T*softmax(x.T, axis=0), axis=0)",
+    "sum(t*exp(x)/sum(exp(x), axis=1, keepdims=true), axis=1)", "sum(exp(x)*t, axis=1)/sum(exp(x), axis=1)",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("picked", PICKED)
+def test_probability_of_a_class_by_its_weights(picked: str, dtype: str) -> None:
+    """log(sum(t*softmax(x))) is log_softmax(x) of the class, however unlikely."""
+    x, t = np.array([X, X[::-1]]), np.eye(4)[[0, 3]]
+    f = graphc.compile(f"input x[n, 4], t[n, 4]; p = softmax(x); -sum(log({picked}))", dtype=dtype)
+    value, gradients = f.value_and_grad(x=x, t=t)
+    exactness = 1e-12 if dtype == "float64" else 1e-5
+    assert value == pytest.approx(-(t * log_softmax(x, axis=1)).sum(), rel=exactness)
+    np.testing.assert_allclose(gradients["x"], softmax(x, axis=1) - t, atol=exactness)
+    assert all(np.isfinite(h).all() for h in f.hessian(x=x, t=t)["x"].values())
+
+
+def test_probability_of_some_classes() -> None:
+    for spelling in ("p @ w", "w @ p.T", "sum(p*w, axis=1)"):
+        value, slope = value_and_slope(f"input x[n, 4]; w = [0, 2, 0, 0]; p = softmax(x); sum(log({spelling}))", x=[X])
+        assert value == pytest.approx(np.log(2) + log_softmax(X)[1], rel=1e-13), spelling
+        np.testing.assert_allclose(slope, [np.eye(4)[1] - softmax(X)], atol=1e-13)

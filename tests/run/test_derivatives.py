@@ -127,3 +127,16 @@ def test_derivatives_for_few_elements_are_written_out(derive: Any, program: str,
     assert [re.sub(r"v\d+", "v", line) for line in found.splitlines() if "[" in line][-len(lines) :] == lines
     assert "embed" not in found
     assert "eye" not in found
+
+
+def test_derivatives_that_are_numbers_have_the_programs_type() -> None:
+    f = graphc.compile("input x[n], m[n], s; s*sum(m*x) + s^2", dtype="float32")
+    blocks = f.hessian(x=[1, 2], m=[3, 4], s=1)
+    assert {b.dtype for row in blocks.values() for b in row.values() if isinstance(b, np.ndarray)} == {
+        np.dtype("float32")
+    }
+    assert type(blocks["s"]["s"]) is float
+    slopes = graphc.compile("input x; output a, b; a = x^2; b = x").jacobian(x=3)
+    assert slopes == {"a": {"x": 6.0}, "b": {"x": 1.0}}
+    assert type(slopes["b"]["x"]) is float
+    assert graphc.compile("x*y").hessian(x=[1, 2, 3], y=1)["x"]["y"].dtype == np.float64

@@ -209,7 +209,7 @@ class TestSizes:
         arrays = {"x": np.ones((5, 3)), "t": np.ones(5)}
         types = {"x": Type((N, size_named("m"))), "t": Type((N,))}
         assert bind_sizes(arrays, types) == {"n": 5, "m": 3}
-        with pytest.raises(DataError, match="x says n = 5, t says n = 4"):
+        with pytest.raises(DataError, match=r"x \(5, 3\) says n = 5, t \(4,\) says n = 4"):
             bind_sizes({**arrays, "t": np.ones(4)}, types)
 
     def test_solved(self):
