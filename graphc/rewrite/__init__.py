@@ -15,12 +15,12 @@ from graphc.rewrite.canonical import CANONICAL
 from graphc.rewrite.cheap import CHEAP
 from graphc.rewrite.differences import COMPOUND, NEARLY_ONE
 from graphc.rewrite.driver import Step, Worklist, changed, index_of, rewrite_steps
-from graphc.rewrite.hypotenuses import DIRECTIONS
+from graphc.rewrite.hypotenuses import DIRECTION, DIRECTIONS, HYPOTENUSE
 from graphc.rewrite.logarithms import POWERS_OF_LOGARITHM
 from graphc.rewrite.means import MEAN
 from graphc.rewrite.names import drop_dead, kept_symbols
 from graphc.rewrite.order import order_products
-from graphc.rewrite.overflow import BOUNDED, DIRECTION, HYPOTENUSE, SHARE, SUM_OVER_SUM
+from graphc.rewrite.overflow import BOUNDED, SHARE, SUM_OVER_SUM
 from graphc.rewrite.reading import READING, readable, readable_steps
 from graphc.rewrite.reciprocals import share_reciprocals
 from graphc.rewrite.rule import Form, Rewriting, Rule

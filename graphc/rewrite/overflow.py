@@ -7,35 +7,28 @@ ordinary range each side is the other to a rounding.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from fractions import Fraction
 
-from sympy import Basic, Integer, Rational, S, Symbol
+from sympy import Basic, Integer, Rational, Symbol
 
 from graphc.graph.graph import operands
 from graphc.graph.operation import Term as Pattern
 from graphc.graph.operation import operation_of, variable
 from graphc.ops.elementwise import (
-    absolute,
     add,
     divide,
-    hypot,
-    less,
     log,
     multiply,
     multiply_no_nan,
     power,
-    sign,
-    sqrt,
     subtract,
-    where,
     xlogy,
 )
-from graphc.rewrite.arrange import consumed_by, is_inner
+from graphc.rewrite.arrange import is_inner
 from graphc.rewrite.build import build, summed
 from graphc.rewrite.compare import summands
-from graphc.rewrite.hypotenuses import HYPOTENUSES, legs
+from graphc.rewrite.hypotenuses import HYPOTENUSES, all_legs, legs, with_lengths
 from graphc.rewrite.polynomial import ARITHMETIC, Monomial, Plan, Powers, collect, whole_product
 from graphc.rewrite.products import apart, divided, is_one_of, multiplied, product_form
 from graphc.rewrite.rule import Form, Made, Match, Rebuilder, Root, Rule
@@ -321,68 +314,52 @@ def _of_power(t: Term, exponent: Exponent) -> Fraction | None:
 
 
 def share_of_a_sum(builder: Rebuilder, root: Root) -> Made | None:
-    """x/(k + x)^2 as (x/(k + x))/(k + x): the square overflows where the quotient does not; hypot(k, x)^2, too."""
+    """x/(k + x)^2 as (x/(k + x))/(k + x): the square overflows where the quotient does not; x*y/hypot(x, y)^3, too."""
     whole = None if builder.learns or is_inner(builder, (multiply, divide)) else whole_product(builder, root)
     if whole is None:
         return None
-    m = whole.monomial if builder.present.isdisjoint(HYPOTENUSES) else apart(builder, whole.monomial)
-    for total, e in m.powers.items():
-        powers = m.powers
-        for part in _parts(builder, total) if e <= -2 else ():
-            n = min(powers.get(part, 0), -powers.get(total, 0))
-            if n > 0:
-                share = builder.apply(divide, (part, total))
-                powers = multiplied(powers, (total, n), (part, -n), (share, n))
-        if powers is not m.powers:
-            made = build(builder, Plan([Monomial(m.coefficient, powers, m.extra)]))
-            return None if isinstance(made, Root) and made.operands == root.operands else made
-    return None
+    lengths = not builder.present.isdisjoint(HYPOTENUSES)
+    m = apart(builder, whole.monomial) if lengths else whole.monomial
+    powers = with_lengths(builder, m.powers) if lengths else m.powers
+    for total, e in powers.items():
+        parts = _parts(builder, total) if e <= -2 else []
+        if any(powers.get(a, 0) > 0 for a in parts):
+            powers = _shared(builder, powers, total, parts)
+        elif parts and legs(builder, total):
+            sums = [a for a, n in powers.items() if n == 1 and is_one_of(builder, a, add, subtract)]
+            powers = next(filter(None, (_sum_shared(builder, powers, total, parts, a) for a in sums)), powers)
+    if powers == m.powers:
+        return None
+    made = build(builder, Plan([Monomial(m.coefficient, powers, m.extra)]))
+    return None if isinstance(made, Root) and made.operands == root.operands else made
+
+
+def _shared(builder: Rebuilder, powers: Powers, total: Basic, parts: list[Basic]) -> Powers:
+    """Parts of a sum over the sum, as far as both go."""
+    for part in parts:
+        n = min(powers.get(part, 0), -powers.get(total, 0))
+        if n > 0:
+            share = builder.apply(divide, (part, total))
+            powers = multiplied(powers, (total, n), (part, -n), (share, n))
+    return powers
+
+
+def _sum_shared(builder: Rebuilder, powers: Powers, length: Basic, legs: list[Basic], total: Basic) -> Powers | None:
+    """(x^2 - 2*y^2)/h^5 = ((x/h)^2 - 2*(y/h)^2)/h^3, where the terms have two legs of h."""
+    terms = summands(builder, total) or []
+    counts = [sum(max(t.powers.get(a, 0), 0) for a in legs) for t in terms]
+    n = min(max(counts, default=0), -powers[length])
+    if n < 2:
+        return None
+    new = [Monomial(t.coefficient, _shared(builder, multiplied(t.powers, (length, -n)), length, legs)) for t in terms]
+    return multiplied(powers, (total, -1), (length, n), (summed(builder, new), 1))
 
 
 def _parts(builder: Rebuilder, total: Basic) -> list[Basic]:
     """The terms of a sum that are single factors; the legs of a hypotenuse."""
     if is_one_of(builder, total, add, subtract):
         return [a for t in summands(builder, total) or () for a in t.powers if t.powers == {a: 1}]
-    return [a for a in legs(builder, total) if isinstance(a, Symbol)]
-
-
-# --- roots of squares ----------------------------------------------------------------------------------------------
-
-
-def hypotenuse(builder: Rebuilder, root: Root) -> Made | None:
-    """sqrt(c + x^2) = hypot(x, sqrt(c)) for a positive number c that is a square: x^2 overflows."""
-    parts = summands(builder, root.operands[0]) if not builder.learns else None
-    if parts is None or len(parts) != 2:
-        return None
-    number, square = sorted(parts, key=lambda m: len(m.powers))
-    leg = _root(number.coefficient)
-    if number.powers or leg is None or square.coefficient != 1 or [*square.powers.values()] != [2]:
-        return None
-    return Root(hypot, (*square.powers, leg))
-
-
-def _root(c: Fraction) -> Rational | None:
-    """The square root of a positive number, where it is rational."""
-    if c <= 0:
-        return None
-    up, down = math.isqrt(c.numerator), math.isqrt(c.denominator)
-    return Rational(up, down) if up**2 == c.numerator and down**2 == c.denominator else None
-
-
-def direction(builder: Rebuilder, m: Monomial) -> Monomial | None:
-    """x/hypot(x, y) is the sign of x where x is infinite."""
-    if builder.learns or consumed_by(builder, where):
-        return None
-    for length, e in m.powers.items():
-        expr = builder.inside(length)
-        if e >= 0 or expr is None or operation_of(expr) is not hypot:
-            continue
-        for x in map(builder.look, operands(expr)):
-            if isinstance(x, Symbol) and m.powers.get(x, 0) > 0:
-                leg = builder.value(x)
-                share = where(less(absolute(leg), S.Infinity), leg / builder.value(length), sign(leg))
-                return Monomial(m.coefficient, multiplied(m.powers, (length, 1), (x, -1), (share.atom, 1)), m.extra)
-    return None
+    return [a for a in all_legs(builder, total) if isinstance(a, Symbol)]
 
 
 def _inverse(match: Match) -> Pattern | None:
@@ -410,10 +387,4 @@ SUM_OVER_SUM = product_form(
 )  # fmt: skip
 SHARE = Form(
     "share of a sum", (multiply, divide), share_of_a_sum, "the square overflows", "x/(k + x)^2",
-)  # fmt: skip
-HYPOTENUSE = Form(
-    "root of a number and a square", (sqrt,), hypotenuse, "the square overflows", "sqrt(1 + x^2)",
-)  # fmt: skip
-DIRECTION = product_form(
-    "leg over hypotenuse", direction, (hypot,), "inf/inf far out", "x/hypot(x, y)",
 )  # fmt: skip

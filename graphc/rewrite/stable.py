@@ -54,7 +54,7 @@ from graphc.rewrite.error_function import ERROR_FUNCTION
 from graphc.rewrite.fractions import FRACTIONS
 from graphc.rewrite.hyperbolic import HYPERBOLIC, exact, half, not_chosen, opposite, written
 from graphc.rewrite.hyperbolic import LATE as HYPERBOLIC_LATE
-from graphc.rewrite.hypotenuses import LEG, PYTHAGORAS, SEVERAL
+from graphc.rewrite.hypotenuses import LEG, PYTHAGORAS, SQUARE
 from graphc.rewrite.hypotenuses import LONGER as LONGER_HYPOTENUSE
 from graphc.rewrite.logarithms import ENTROPY, LOG_OF_POWERS
 from graphc.rewrite.overflow import INVERSES, NEGATIVE
@@ -64,7 +64,8 @@ from graphc.rewrite.products import DISTRIBUTED, EXPONENTIAL, LENGTH, ROOT
 from graphc.rewrite.quotients import LIMIT, MEAN, RATIONALISED, SHRINKING, TANGENT
 from graphc.rewrite.remainders import LATE as REMAINDERS_LATE
 from graphc.rewrite.remainders import REMAINDERS
-from graphc.rewrite.roots import NORM, POWER, SHARE
+from graphc.rewrite.roots import LENGTH as ROOT_OF_SQUARES
+from graphc.rewrite.roots import POWER, SHARE
 from graphc.rewrite.rule import Match, Rewriting, Rule
 from graphc.rewrite.vanishing import GAMMA, IDENTITY, LOGGAMMA, VANISHING
 from graphc.rewrite.weights import MIXTURE, WEIGHTED
@@ -254,15 +255,11 @@ _SOFTMAX = (
 )  # fmt: skip
 
 _ROOTS: tuple[Rewriting, ...] = (
-    NORM,
+    ROOT_OF_SQUARES,
     POWER,
     SHARE,
     *(Rule(f"absolute value of {f.name}", absolute(f(x)), f(x), None, "it is positive, and has a derivative", f"abs({f.name}(x))")
       for f in (cosh, exp, sigmoid, softplus)),
-    Rule("hypotenuse", sqrt(x**2 + y**2), hypot(x, y), None,
-         "x^2 overflows, and the root has no derivative at 0", "sqrt(x^2 + y^2)"),
-    Rule("hypotenuse of products", sqrt(x * x + y * y), hypot(x, y), None,
-         "x*x overflows, and the root has no derivative at 0", "sqrt(x*x + y*y)"),
     Rule("hypotenuse of multiples", hypot(x, y), _multiple_hypotenuse, None, "one function less", "hypot(x, 2*x)"),
     Rule("square root", x ** HALF, sqrt(x), None,
          "the root's own rules then see it", "x^0.5"),
@@ -341,9 +338,9 @@ STABLE: tuple[Rewriting, ...] = (
     MIXTURE,
     LONGER,
     LENGTH,
+    SQUARE,
     ROOT,
     *_ROOTS,
-    SEVERAL,
     LONGER_HYPOTENUSE,
     *_SPREAD,
     *_LOGARITHMS,
