@@ -15,6 +15,7 @@ from graphc.rewrite.canonical import CANONICAL
 from graphc.rewrite.cheap import CHEAP
 from graphc.rewrite.differences import COMPOUND, NEARLY_ONE
 from graphc.rewrite.driver import Step, Worklist, changed, index_of, rewrite_steps
+from graphc.rewrite.homogeneous import HOMOGENEOUS
 from graphc.rewrite.hypotenuses import DIRECTION, DIRECTIONS, HYPOTENUSE
 from graphc.rewrite.logarithms import POWERS_OF_LOGARITHM
 from graphc.rewrite.means import MEAN
@@ -30,8 +31,16 @@ from graphc.rewrite.trials import ALL, Result, Trials
 
 _PRECISE, _SHORT = index_of(PRECISE), index_of(CANONICAL, CHEAP)
 # For what is computed, after all derivatives are taken: differences of what is nearly equal, then what overflows.
-_NEAR: tuple[Rewriting, ...] = (MEAN, POWERS_OF_LOGARITHM, DIRECTIONS, NEARLY_ONE, *NEAR_EXTREMES)
-_FAR: tuple[Rewriting, ...] = (SUM_OVER_SUM, BOUNDED, SHARE, COMPOUND, HYPOTENUSE, DIRECTION)
+_NEAR: tuple[Rewriting, ...] = (
+    MEAN,
+    POWERS_OF_LOGARITHM,
+    DIRECTIONS,
+    NEARLY_ONE,
+    *NEAR_EXTREMES,
+    HYPOTENUSE,
+    HOMOGENEOUS,
+)
+_FAR: tuple[Rewriting, ...] = (SUM_OVER_SUM, BOUNDED, SHARE, COMPOUND, DIRECTION)
 COMPUTED = (*_NEAR, *_FAR)
 _COMPUTED = tuple(map(index_of, (_NEAR, _FAR)))
 

@@ -8,7 +8,7 @@ as 1 - sigmoid(x) only where that leaves no such difference.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -108,8 +108,23 @@ def multiplied_out(builder: Rebuilder, atom: Basic) -> list[Monomial] | None:
     start = root_of(builder, atom)
     if start is None:
         return [Monomial(powers={builder.look(atom): 1})]
-    roots = _explore(builder, start, Region(), Reach(EXPLORED))
-    found = None if roots is None else _multiplied_out(builder, start, roots, Known({}, False))
+    return over_sums(builder, start)
+
+
+def over_sums(
+    builder: Rebuilder, start: Root, whole: bool = False, same: Callable[[Basic], Basic | None] | None = None
+) -> list[Monomial] | None:
+    """An operation as a polynomial of all it is made of, over sums; `whole`: over each sum of a product below the line.
+
+    `same` gives what to take in the place of an atom.
+    """
+    region, known = Region(), Known({}, whole)
+    roots = _explore(builder, start, region, Reach(EXPLORED))
+    for leaf in region.leaves if same is not None else ():
+        inner = root_of(builder, other) if same is not None and (other := same(leaf)) is not None else None
+        if inner is not None and (value := over_sums(builder, inner, whole, same)) is not None:
+            known.aliases[leaf] = value
+    found = None if roots is None else _multiplied_out(builder, start, roots, known)
     return None if found is None else collect(_without_roots(builder, m) for m in found)
 
 

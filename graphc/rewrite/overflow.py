@@ -27,10 +27,10 @@ from graphc.ops.elementwise import (
 )
 from graphc.rewrite.arrange import is_inner
 from graphc.rewrite.build import build, summed
-from graphc.rewrite.compare import summands
-from graphc.rewrite.hypotenuses import HYPOTENUSES, all_legs, legs, with_lengths
+from graphc.rewrite.compare import factors, summands
+from graphc.rewrite.hypotenuses import HYPOTENUSES, all_legs, with_lengths
 from graphc.rewrite.polynomial import ARITHMETIC, Monomial, Plan, Powers, collect, whole_product
-from graphc.rewrite.products import apart, divided, is_one_of, multiplied, product_form
+from graphc.rewrite.products import apart, divided, is_one_of, multiplied, powers_of_one_base, product_form
 from graphc.rewrite.rule import Form, Made, Match, Rebuilder, Root, Rule
 
 MOST_EXPANDED = 4  # terms of a numerator that are divided one by one; of whole powers, which take no time, half of that
@@ -123,6 +123,7 @@ def _bounded(builder: Rebuilder, m: Monomial) -> Monomial | None:
             return Monomial(m.coefficient, {builder.apply(xlogy, (weight, x)): 1}, m.extra)
     for total, e in m.powers.items():
         terms = _sum_of_powers(builder, total) if e < 0 else None
+        m = _with_bases(builder, m, terms or [])
         divisors = _divisors(builder, m.powers, terms, -e) if terms else []
         if not divisors:
             continue
@@ -136,6 +137,19 @@ def _bounded(builder: Rebuilder, m: Monomial) -> Monomial | None:
             powers = multiplied(divided(powers, gone), (share, 1))
         return Monomial(m.coefficient, powers, m.extra)
     return None
+
+
+def _with_bases(builder: Rebuilder, m: Monomial, terms: list[Term]) -> Monomial:
+    """k/x^2*(k/x)^(n - 1) = (k/x)^n/x where k/x is the base of a term: x^2 vanishes where the other powers overflow."""
+    for base in _bases(terms):
+        inner = factors(builder, base) if is_one_of(builder, base, multiply, divide) else None
+        counts = [int(m.powers.get(a, 0) / e) for a, e in inner.powers.items()] if inner is not None else [0]
+        if inner is not None and min(counts) > 0:
+            changes = [(a, -min(counts) * e) for a, e in inner.powers.items()]
+            scale = m.coefficient / inner.coefficient ** min(counts)
+            m = Monomial(scale, multiplied(m.powers, *changes, (base, min(counts))), m.extra)
+            m = powers_of_one_base(builder, m) or m
+    return m
 
 
 def _divisors(
@@ -323,36 +337,15 @@ def share_of_a_sum(builder: Rebuilder, root: Root) -> Made | None:
     powers = with_lengths(builder, m.powers) if lengths else m.powers
     for total, e in powers.items():
         parts = _parts(builder, total) if e <= -2 else []
-        if any(powers.get(a, 0) > 0 for a in parts):
-            powers = _shared(builder, powers, total, parts)
-        elif parts and legs(builder, total):
-            sums = [a for a, n in powers.items() if n == 1 and is_one_of(builder, a, add, subtract)]
-            powers = next(filter(None, (_sum_shared(builder, powers, total, parts, a) for a in sums)), powers)
+        for part in parts:
+            n = min(powers.get(part, 0), -powers.get(total, 0))
+            if n > 0:
+                share = builder.apply(divide, (part, total))
+                powers = multiplied(powers, (total, n), (part, -n), (share, n))
     if powers == m.powers:
         return None
     made = build(builder, Plan([Monomial(m.coefficient, powers, m.extra)]))
     return None if isinstance(made, Root) and made.operands == root.operands else made
-
-
-def _shared(builder: Rebuilder, powers: Powers, total: Basic, parts: list[Basic]) -> Powers:
-    """Parts of a sum over the sum, as far as both go."""
-    for part in parts:
-        n = min(powers.get(part, 0), -powers.get(total, 0))
-        if n > 0:
-            share = builder.apply(divide, (part, total))
-            powers = multiplied(powers, (total, n), (part, -n), (share, n))
-    return powers
-
-
-def _sum_shared(builder: Rebuilder, powers: Powers, length: Basic, legs: list[Basic], total: Basic) -> Powers | None:
-    """(x^2 - 2*y^2)/h^5 = ((x/h)^2 - 2*(y/h)^2)/h^3, where the terms have two legs of h."""
-    terms = summands(builder, total) or []
-    counts = [sum(max(t.powers.get(a, 0), 0) for a in legs) for t in terms]
-    n = min(max(counts, default=0), -powers[length])
-    if n < 2:
-        return None
-    new = [Monomial(t.coefficient, _shared(builder, multiplied(t.powers, (length, -n)), length, legs)) for t in terms]
-    return multiplied(powers, (total, -1), (length, n), (summed(builder, new), 1))
 
 
 def _parts(builder: Rebuilder, total: Basic) -> list[Basic]:
@@ -378,11 +371,11 @@ NEGATIVE = product_form(
     "inf/inf where the reciprocal overflows", "x^-3/(x^-3 - 5)^2",
 )  # fmt: skip
 BOUNDED = product_form(
-    "powers over a sum of powers", bounded_powers, (add, subtract, multiply, divide),
+    "powers over a sum of powers", bounded_powers, (add, subtract, multiply, divide, power),
     "inf/inf where the powers overflow", "x^5/(1 + x^5)",
 )  # fmt: skip
 SUM_OVER_SUM = product_form(
-    "sum of powers over a sum of powers", sum_over_sum, (add, subtract, multiply, divide),
+    "sum of powers over a sum of powers", sum_over_sum, (add, subtract, multiply, divide, power),
     "inf/inf where the powers overflow", "(6*x^2 - 2)/(1 + x^2)^3",
 )  # fmt: skip
 SHARE = Form(
