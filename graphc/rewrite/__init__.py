@@ -28,6 +28,7 @@ from graphc.rewrite.rule import Form, Rewriting, Rule
 from graphc.rewrite.squares import factor_squares
 from graphc.rewrite.stable import NEAR_EXTREMES, PRECISE, STABLE
 from graphc.rewrite.trials import ALL, Result, Trials
+from graphc.rewrite.vanishing import BEFORE_OVERFLOW
 
 _PRECISE, _SHORT = index_of(PRECISE), index_of(CANONICAL, CHEAP)
 # For what is computed, after all derivatives are taken: differences of what is nearly equal, then what overflows.
@@ -40,7 +41,7 @@ _NEAR: tuple[Rewriting, ...] = (
     HYPOTENUSE,
     HOMOGENEOUS,
 )
-_FAR: tuple[Rewriting, ...] = (SUM_OVER_SUM, BOUNDED, SHARE, COMPOUND, DIRECTION)
+_FAR: tuple[Rewriting, ...] = (SUM_OVER_SUM, BOUNDED, SHARE, COMPOUND, DIRECTION, BEFORE_OVERFLOW)
 COMPUTED = (*_NEAR, *_FAR)
 _COMPUTED = tuple(map(index_of, (_NEAR, _FAR)))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from math import gcd
 
 from sympy import Basic, Integer, Rational, Symbol
 
@@ -17,11 +18,14 @@ from graphc.graph.operation import Term as Pattern
 from graphc.graph.operation import operation_of, variable
 from graphc.ops.elementwise import (
     add,
+    cosh,
     divide,
+    exp,
     log,
     multiply,
     multiply_no_nan,
     power,
+    sinh,
     subtract,
     xlogy,
 )
@@ -30,7 +34,7 @@ from graphc.rewrite.build import build, summed
 from graphc.rewrite.compare import factors, summands
 from graphc.rewrite.hypotenuses import HYPOTENUSES, all_legs, with_lengths
 from graphc.rewrite.polynomial import ARITHMETIC, Monomial, Plan, Powers, collect, whole_product
-from graphc.rewrite.products import apart, divided, is_one_of, multiplied, powers_of_one_base, product_form
+from graphc.rewrite.products import apart, argument, divided, is_one_of, multiplied, powers_of_one_base, product_form
 from graphc.rewrite.rule import Form, Made, Match, Rebuilder, Root, Rule
 
 MOST_EXPANDED = 4  # terms of a numerator that are divided one by one; of whole powers, which take no time, half of that
@@ -89,12 +93,20 @@ def _sum_of_powers(builder: Rebuilder, total: Basic) -> list[Term] | None:
         if not m.powers:
             found.append(Term(m.coefficient, {}, None, []))
             continue
-        ((atom, e), *others) = m.powers.items()
-        raised = None if others else _power(builder, atom, e)
+        atom, e = _one_power(builder, m.powers)
+        raised = _power(builder, atom, e)
         if raised is None:
             return None
         found.append(Term(m.coefficient, m.powers, *raised))
     return found
+
+
+def _one_power(builder: Rebuilder, powers: Powers) -> tuple[Basic, int]:
+    """x/y and 4 of x^4/y^4."""
+    if len(powers) == 1:
+        return next(iter(powers.items()))
+    e = gcd(*powers.values())
+    return summed(builder, [Monomial(powers={a: n // e for a, n in powers.items()})]), e
 
 
 def _bases(terms: list[Term]) -> set[Basic]:
@@ -168,19 +180,31 @@ def _divisors(
             k = _whole(raised[1])
             if k is not None:
                 whole[atom] = k * e
-            elif e > 0 and (gap := _number(_difference(t.exponent, raised[1]))) is not None and gap >= 0:
+            elif e > 0 and _is_at_most(raised[1], t.exponent):
                 found += [({atom: 1}, t.base, raised[1])] * e
-        if n is not None and n > 1:
-            found += _whole_divisors(t.base, powers, whole, n, copies - len(found))
+        if n is not None and n >= 1:
+            found += _whole_divisors(builder, t.base, powers, whole, n, copies - len(found))
     return found[:copies]
 
 
+def _is_at_most(a: Exponent, b: Exponent) -> bool:
+    """True where x^a is between 1 and x^b, or less than x^b by a whole power."""
+    gap = _number(_difference(b, a))
+    x, y = ({m.key: m.coefficient for m in collect(e)} for e in (a, b))
+    ratios = {y.get(key, Fraction(0)) / c for key, c in x.items()} if x.keys() == y.keys() else {Fraction(0)}
+    return (gap is not None and gap >= 0) or (len(ratios) == 1 and ratios.pop() >= 1)
+
+
 def _whole_divisors(
-    x: Basic, powers: Powers, atoms: dict[Basic, int], n: Fraction, copies: int
+    builder: Rebuilder, x: Basic, powers: Powers, atoms: dict[Basic, int], n: Fraction, copies: int
 ) -> list[tuple[Powers, Basic, Exponent]]:
-    """x^4 as x^2 for each of two sums, x^5 as x^5 for the first; x alone does not overflow, nor does x^3 over three sums."""
+    """x^4 as x^2 for each of two sums, x^5 as x^5 for the first; x alone does not overflow, nor does x^3 over three sums,
+    unless x is an exponential.
+    """
     k = powers.get(x, 0) + sum(atoms.values())
-    if k < 2 or copies < 1 or k == copies:
+    inner = factors(builder, x)
+    large = inner is not None and any(is_one_of(builder, a, exp, sinh, cosh) for a in inner.powers)
+    if k < (1 if large else 2) or n < (1 if large else 2) or copies < 1 or (k == copies and not large):
         return []
     each = k // copies if k % copies == 0 and 1 < k // copies <= n else min(k, int(n))
     count = min(k // each, copies)
@@ -265,7 +289,8 @@ def sum_over_sum(builder: Rebuilder, m: Monomial) -> Monomial | None:
         return None
     m = apart(builder, m)
     sums = [t for a, e in m.powers.items() if e < 0 for t in _sum_of_powers(builder, a) or ()]
-    if not sums or not any(k == 1 and is_one_of(builder, a, add, subtract) for a, k in m.powers.items()):
+    above = [a for a, k in m.powers.items() if k == 1 and is_one_of(builder, a, add, subtract)]
+    if not any(_has_base(builder, t, sums) for a in above for t in summands(builder, a) or ()):
         return None
     found = vanishing_quotient(builder, m)
     if found is not None:
@@ -278,6 +303,12 @@ def sum_over_sum(builder: Rebuilder, m: Monomial) -> Monomial | None:
         return None
     bounded = [_bounded(builder, p) for p in parts]
     return Monomial(extra=[Plan([b for b in bounded if b is not None])]) if None not in bounded else None
+
+
+def _has_base(builder: Rebuilder, m: Monomial, terms: list[Term]) -> bool:
+    """True where a product has a power of a base, maybe as that of a logarithm."""
+    raised = [_power(builder, argument(builder, a, xlogy) or a, 1) for a in m.powers]
+    return any(r is not None and r[0] in _bases(terms) for r in raised) or _with_bases(builder, m, terms) is not m
 
 
 def _multiplied_out(builder: Rebuilder, m: Monomial) -> list[Monomial]:

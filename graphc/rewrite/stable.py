@@ -17,6 +17,7 @@ from graphc.ops.elementwise import (
     asin,
     asinh,
     atan,
+    atan2,
     atanh,
     cos,
     cosh,
@@ -164,6 +165,8 @@ _HOLES = tuple(
 )  # fmt: skip
 
 _LOGISTIC = (
+    Rule("angle of exponentials", atan2(exp(x), exp(y)), atan(exp(x - y)), None, "inf/inf where both are large",
+         "atan2(exp(x), exp(y))"),
     Rule("logistic function", 1 / (1 + exp(-x)), sigmoid(x), None,
          "exp(-x) overflows for x << 0", "1/(1 + exp(-x))"),
     Rule("1 - logistic(-x)", 1 - sigmoid(-x), sigmoid(x), exact,
