@@ -20,7 +20,6 @@ from graphc.ops.elementwise import (
     absolute,
     add,
     divide,
-    exp,
     less,
     logical_or,
     maximum,
@@ -111,7 +110,8 @@ def _quotient(builder: Rebuilder, root: Root) -> Quotient | None:
     variables = list({a: None for d in below.values() for t in d.terms for a in t.powers})
     if not below or not all(_is_definite(d, variables) for d in below.values()):
         return None
-    if any(is_one_of(builder, a, power, exp) for a in variables):  # these overflow themselves
+    functions = {a for t in terms for a in t.powers if builder.inside(a) is not None} - below.keys()
+    if any(not is_one_of(builder, a, *ARITHMETIC) or is_one_of(builder, a, power) for a in functions):
         return None
     numerator = [m for t in terms for m in _above(t, below)]
     nested = len(numerator) > len(terms)

@@ -13,10 +13,10 @@ from sympy import Basic, Integer, S, Symbol
 from graphc.graph.graph import operands
 from graphc.graph.operation import operation_of, variable
 from graphc.ops.composite import hypot_of_several, norm
-from graphc.ops.elementwise import absolute, add, equal, hypot, less, power, sign, sqrt, subtract, where
+from graphc.ops.elementwise import absolute, add, equal, exp, hypot, less, power, sign, sqrt, subtract, where, xlogy
 from graphc.rewrite.arrange import consumed_by, vanishing
 from graphc.rewrite.build import applied, build, summed
-from graphc.rewrite.compare import factors, gap, summands
+from graphc.rewrite.compare import factors, gap, multiple, summands
 from graphc.rewrite.polynomial import Monomial, Plan, Powers, fraction
 from graphc.rewrite.positive import longer
 from graphc.rewrite.products import argument, divided, is_one_of, multiplied, product_form
@@ -86,19 +86,44 @@ def _is_square(builder: Rebuilder, total: Basic, length: Basic) -> bool:
 
 
 def direction(builder: Rebuilder, m: Monomial) -> Monomial | None:
-    """x/hypot(x, y) is the sign of x where x is infinite."""
-    if builder.learns or consumed_by(builder, where):
+    """x/hypot(x, y) is the sign of x where x is infinite; exp(2*x)/hypot(exp(x), 1) is exp(x) there."""
+    if builder.learns or _is_guarded(builder):
         return None
     for length, e in m.powers.items():
         expr = builder.inside(length)
         if e >= 0 or expr is None or operation_of(expr) is not hypot:
             continue
         for x in map(builder.look, operands(expr)):
-            if isinstance(x, Symbol) and m.powers.get(x, 0) > 0:
+            powers = _with_leg(builder, m.powers, x) if isinstance(x, Symbol) else {}
+            above = next((a for a, n in powers.items() if n > 0 and x in (a, argument(builder, a, xlogy))), None)
+            if above is not None:
                 leg = builder.value(x)
                 share = where(less(absolute(leg), S.Infinity), leg / builder.value(length), sign(leg))
-                return Monomial(m.coefficient, multiplied(m.powers, (length, 1), (x, -1), (share.atom, 1)), m.extra)
+                if above != x:  # xlogy(x, y)/h
+                    share = xlogy(share, builder.value(operands(builder.inside(above))[1]))
+                return Monomial(m.coefficient, multiplied(powers, (length, 1), (above, -1), (share.atom, 1)), m.extra)
     return None
+
+
+def _with_leg(builder: Rebuilder, powers: Powers, leg: Basic) -> Powers:
+    """exp(2*x) as the square of a leg exp(x)."""
+    x = argument(builder, leg, exp)
+    for atom, e in powers.items() if x is not None else ():
+        y = argument(builder, atom, exp)
+        if y is not None and x is not None and e > 0 and multiple(builder, y, x) == 2:
+            return multiplied(powers, (atom, -e), (leg, 2 * e))
+    return powers
+
+
+def _is_guarded(builder: Rebuilder) -> bool:
+    """True for what is chosen where a leg is not infinite."""
+    s = builder.current
+    for user in builder.users.get(s, ()) if s is not None else ():
+        expr = builder.inside(user)
+        condition = builder.inside(operands(expr)[0]) if expr is not None and operation_of(expr) is where else None
+        if condition is not None and operation_of(condition) is less and operands(condition)[1] == S.Infinity:
+            return True
+    return False
 
 
 def pythagoras(builder: Rebuilder, root: Root) -> Made | None:

@@ -25,7 +25,7 @@ from graphc.rewrite.build import summed
 from graphc.rewrite.compare import factors, summands
 from graphc.rewrite.polynomial import Monomial, Powers
 from graphc.rewrite.positive import DEEPEST, HALF, MOVES, positive_log
-from graphc.rewrite.products import divided, is_one_of
+from graphc.rewrite.products import argument, divided, is_one_of, multiplied, times_number
 from graphc.rewrite.rule import Form, Made, Rebuilder, Root
 from graphc.rewrite.structure import without_transposes
 
@@ -100,17 +100,21 @@ def legs_of(builder: Rebuilder, atom: Basic, computed: bool = False) -> list[Val
     terms = summands(builder, atom) if is_one_of(builder, atom, add) else None
     if terms is None or not 1 < len(terms) <= MOST_LEGS:
         return None
-    arrays = any(e == 1 for m in terms for e in m.powers.values())
+    arrays = any(e == 1 and not is_one_of(builder, a, exp) for m in terms for a, e in m.powers.items())
     if arrays and (computed or builder.learns):
         return None
-    if not (arrays or computed) and any(e < 0 or not m.powers for m in terms for e in (*m.powers.values(), 0)):
+    if not (arrays or computed) and any(e < 0 or not m.powers or e % 2 for m in terms for e in (*m.powers.values(), 0)):
         return None
     found = [_leg(builder, m) for m in terms]
     return [leg for leg in found if leg is not None] if None not in found else None
 
 
 def _leg(builder: Rebuilder, m: Monomial) -> Value | None:
-    """The root of a term c*x^2, c*x^2*sum(y^2), for c > 0."""
+    """The root of a term c*x^2, c*x^2*sum(y^2), exp(2*x), for c > 0."""
+    for atom, e in m.powers.items():
+        if e % 2 and (x := argument(builder, atom, exp)) is not None:
+            half = exp(builder.value(times_number(builder, x, Fraction(1, 2))))
+            m = Monomial(m.coefficient, multiplied(m.powers, (atom, -e), (half.atom, 2 * e)))
     odd = [a for a, e in m.powers.items() if e % 2]
     length = norm_of(builder, odd[0]) if odd and m.powers[odd[0]] == 1 else None
     if m.coefficient <= 0 or len(odd) > 1 or (odd and length is None):

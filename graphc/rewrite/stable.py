@@ -62,7 +62,7 @@ from graphc.rewrite.overflow import INVERSES, NEGATIVE
 from graphc.rewrite.parts import PARTS
 from graphc.rewrite.positive import LOG, LOG1P, LONGER, log_of_the_others
 from graphc.rewrite.products import DISTRIBUTED, EXPONENTIAL, LENGTH, ROOT
-from graphc.rewrite.quotients import LIMIT, MEAN, RATIONALISED, SHRINKING, TANGENT
+from graphc.rewrite.quotients import LIMIT, MEAN, NEAR_EXPONENTIALS, RATIONALISED, SHRINKING, TANGENT
 from graphc.rewrite.remainders import LATE as REMAINDERS_LATE
 from graphc.rewrite.remainders import REMAINDERS
 from graphc.rewrite.roots import LENGTH as ROOT_OF_SQUARES
@@ -321,6 +321,7 @@ STABLE: tuple[Rewriting, ...] = (
     EXPONENTIAL,
     DISTRIBUTED,
     LIMIT,
+    NEAR_EXPONENTIALS,
     *REMAINDERS,
     MEAN,
     RATIONALISED,

@@ -51,7 +51,7 @@ from graphc.rewrite.rule import Form, Made, Rebuilder, Root
 FARTHEST = 8  # between gamma functions of which one becomes a product
 BEYOND = 2**20
 _BOUNDED = (sigmoid, tanh, sin, cos, erf, atan, sign)
-_SLOW = (absolute, sqrt, log, log1p, xlogy, multiply_no_nan, hypot)  # grow as their operands, or less
+_SLOW = (absolute, sqrt, log, log1p, xlogy, multiply_no_nan, hypot, where)  # grow as their operands, or less
 NESTED = 4  # slices, transposes and reshapes of one another that are looked through
 
 
@@ -172,7 +172,7 @@ def _growth(builder: Rebuilder, atom: Basic, large: set[Basic], depth: int) -> i
     if operation not in (*ARITHMETIC, *_SLOW):
         return None
     if operation not in ARITHMETIC:
-        terms = [Monomial(powers={builder.look(a): 1}) for a in operands(expr)]
+        terms = [Monomial(powers={builder.look(a): 1}) for a in operands(expr)[operation is where :]]
     else:
         terms = summands(builder, atom) or [Monomial(powers={})]
     if any(atom in t.powers for t in terms):

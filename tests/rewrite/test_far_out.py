@@ -48,20 +48,32 @@ def _check(lowered: Graph, at: dict[str, float], want: float, digits: float, mes
 
 ENDS = ((1e200,), (-1e154,), (1e100,), (3.0,), (0.25,), (0.0,), (-1e-160,), (1e-300,))
 PAIRS = ((1e200, 3e200), (1e200, 1.0), (1e-200, 3e-200), (2.0, 1e200), (2.0, 1.5), (1e105, 2e105))
-TRIPLES = ((1e200, 2e200, 3e200), (1e-200, 2e-200, -3e-200), (1e110, 3e110, 2e110), (1e105, 0.0, 1e105), (1.0, 2.0, 3.0))
+TRIPLES = (
+    (1e200, 2e200, 3e200),
+    (1e-200, 2e-200, -3e-200),
+    (1e110, 3e110, 2e110),
+    (1e105, 0.0, 1e105),
+    (1.0, 2.0, 3.0),
+)
 
 
-@pytest.mark.parametrize("text", ["sqrt(1 + x^2)", "sqrt(2 + x*x)", "sqrt(1 + 3*x^2)", "(1 + x^2)^(-0.5)", "x/sqrt(x^2 + 5)"])
+@pytest.mark.parametrize(
+    "text", ["sqrt(1 + x^2)", "sqrt(2 + x*x)", "sqrt(1 + 3*x^2)", "(1 + x^2)^(-0.5)", "x/sqrt(x^2 + 5)"]
+)
 def test_roots_of_a_number_and_a_square(text: str) -> None:
     check(text, "x", *ENDS)
 
 
-@pytest.mark.parametrize("text", ["sqrt(x^2 + 2*y^2)", "sqrt(1 + x^2 + y^2)", "sqrt((x^2 + y*y)/2)", "1/sqrt(4 + x^2 + y^2)"])
+@pytest.mark.parametrize(
+    "text", ["sqrt(x^2 + 2*y^2)", "sqrt(1 + x^2 + y^2)", "sqrt((x^2 + y*y)/2)", "1/sqrt(4 + x^2 + y^2)"]
+)
 def test_roots_of_two_squares(text: str) -> None:
     check(text, "x y", *PAIRS)
 
 
-@pytest.mark.parametrize("text", ["sqrt(x^2 + y^2 + z^2)", "sqrt(x^2 + y^2 + z^2 + 1)", "(x^2 + y^2 + z^2)/sqrt(x^2 + y^2 + z^2)"])
+@pytest.mark.parametrize(
+    "text", ["sqrt(x^2 + y^2 + z^2)", "sqrt(x^2 + y^2 + z^2 + 1)", "(x^2 + y^2 + z^2)/sqrt(x^2 + y^2 + z^2)"]
+)
 def test_roots_of_three_squares(text: str) -> None:
     check(text, "x y z", *TRIPLES)
 
@@ -109,3 +121,34 @@ def test_rational_functions_of_two_variables(text: str) -> None:
 def test_slopes_of_hill_functions(text: str, x: float) -> None:
     _, gradients = graphc.compile(text).value_and_grad(x=x, k=3.0, n=2.5)
     assert [abs(v) < 1e-190 for v in gradients.values()] == [True] * 3
+
+
+BEYOND = [
+    "tanh(exp(x))", "erf(exp(x))", "sigmoid(exp(x))", "exp(-exp(x))", "1/(1 + exp(exp(x)))", "tanh(sinh(x))", "erf(sinh(x))",
+    "atan(exp(x))", "atan2(exp(x), 1)", "atan2(1, exp(x))", "hypot(exp(x), 1)", "sqrt(1 + exp(2x))", "sqrt(exp(x) + 1)",
+    "exp(x)/sqrt(1 + exp(2x))", "(exp(2x) - exp(x))/x", "(exp(-x) - exp(-2x))/x", "x*exp(2x)/(exp(2x) - exp(x))",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", BEYOND)
+def test_beyond_overflow(text: str) -> None:
+    check(text, "x", (-1000.0,), (-100.0,), (-1.0,), (0.5,), (5.0,), (100.0,), (710.0,), (1000.0,))
+
+
+@pytest.mark.parametrize("text", ["tanh(y^x)", "erf(y^x)", "exp(-y^x)", "1/(1 + y^x)"])
+def test_powers_beyond_overflow(text: str) -> None:
+    check(text, "x y", (1000.0, 2.0), (-1000.0, 1.5), (2.0, 1.5))
+
+
+@pytest.mark.parametrize("text", ["exp(-x^2)", "erf(x*x)", "x*exp(-x^2/2)"])
+def test_gaussians_far_out(text: str) -> None:
+    check(text, "x", (1e200,), (1e100,), (-1e30,), (2.0,))
+
+
+@pytest.mark.parametrize("text", ["(exp(2x) - exp(x))/x", "x*exp(2x)/(exp(2x) - exp(x))"])
+def test_exponentials_near_each_other(text: str) -> None:
+    check(text, "x", (0.0,), (1e-12,), (-1e-200,), (1e-5,))
+
+
+def test_angle_of_exponentials() -> None:
+    check("atan2(exp(x), exp(y))", "x y", (1000.0, 999.0), (-1000.0, -1001.0), (1000.0, -1000.0), (1.0, 2.0))
