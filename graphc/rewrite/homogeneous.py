@@ -24,7 +24,6 @@ from graphc.ops.elementwise import (
     logical_or,
     maximum,
     multiply,
-    power,
     sqrt,
     subtract,
     where,
@@ -33,8 +32,8 @@ from graphc.rewrite.build import applied, build, summed
 from graphc.rewrite.compare import summands
 from graphc.rewrite.expansion import over_sums
 from graphc.rewrite.hypotenuses import HYPOTENUSES, all_legs, legs, squared, with_lengths
-from graphc.rewrite.polynomial import ARITHMETIC, Monomial, Plan, collect, root_of
-from graphc.rewrite.products import is_one_of, multiplied
+from graphc.rewrite.polynomial import ARITHMETIC, Monomial, Plan, collect, root_of, whole_product
+from graphc.rewrite.products import apart, is_one_of, multiplied
 from graphc.rewrite.rule import Form, Made, Rebuilder, Root
 
 ORDINARY = 2**10  # its powers to the twelfth fit into single numbers
@@ -99,8 +98,10 @@ def far_out(builder: Rebuilder, root: Root) -> Made | None:
 
 def _quotient(builder: Rebuilder, root: Root) -> Quotient | None:
     """An operation over one denominator, where that and the numerator overflow and a scaled denominator is never small."""
+    if not _may_overflow(builder, root):
+        return None
     terms = over_sums(builder, root, True, lambda a: _as_written(builder, a)) or []
-    if not builder.present.isdisjoint(HYPOTENUSES):
+    if any(is_one_of(builder, a, *HYPOTENUSES) for t in terms for a, e in t.powers.items() if e < 0):
         terms = [Monomial(t.coefficient, with_lengths(builder, t.powers)) for t in terms]
     below: dict[Basic, Divisor] = {}
     for atom in {a: None for t in terms for a, e in t.powers.items() if e < 0}:
@@ -110,8 +111,7 @@ def _quotient(builder: Rebuilder, root: Root) -> Quotient | None:
     variables = list({a: None for d in below.values() for t in d.terms for a in t.powers})
     if not below or not all(_is_definite(d, variables) for d in below.values()):
         return None
-    functions = {a for t in terms for a in t.powers if builder.inside(a) is not None} - below.keys()
-    if any(not is_one_of(builder, a, *ARITHMETIC) or is_one_of(builder, a, power) for a in functions):
+    if not all(_is_given(builder, a) for t in terms for a in t.powers if a not in below):
         return None
     numerator = [m for t in terms for m in _above(t, below)]
     nested = len(numerator) > len(terms)
@@ -121,6 +121,36 @@ def _quotient(builder: Rebuilder, root: Root) -> Quotient | None:
     if not (nested or result.up >= 2) or result.down < 2 or (result.up - result.down).denominator == 2:
         return None
     return None if len(terms) == 1 and _is_simple(result) else result
+
+
+def _may_overflow(builder: Rebuilder, root: Root) -> bool:
+    """True where some divisor in a product and the sums it is made of is a polynomial of given variables.
+
+    In long programs, where trials take too long as well, only divisors of the product itself count.
+    """
+    whole = whole_product(builder, root) if builder.tries or root.operation is divide else None
+    todo = [] if whole is None else [whole.monomial]
+    for _ in range(CLIMBED):
+        if not todo:
+            return False
+        for atom, e in apart(builder, todo.pop()).powers.items():
+            divisor = _divisor(builder, atom, -e) if e < 0 else None
+            variables = [v for t in divisor.terms for v in t.powers] if divisor is not None else []
+            if (
+                divisor is not None
+                and all(_is_given(builder, v) for v in variables)
+                and _is_definite(divisor, variables)
+            ):
+                return True
+            if e > 0 and builder.tries and is_one_of(builder, atom, add, subtract):
+                todo += [t for t in summands(builder, atom) or () if t.powers]
+    return False
+
+
+def _is_given(builder: Rebuilder, atom: Basic) -> bool:
+    """True for what is no function: given, or made of that by arithmetic."""
+    expr = builder.inside(atom)
+    return expr is None or operation_of(expr) in (add, subtract, multiply, divide)
 
 
 def _as_written(builder: Rebuilder, atom: Basic) -> Basic | None:

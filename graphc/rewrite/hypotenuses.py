@@ -78,9 +78,12 @@ def _is_square(builder: Rebuilder, total: Basic, length: Basic) -> bool:
     if is_one_of(builder, length, norm):
         found = norm_of(builder, total)
         return found is not None and found.atom == length
-    terms = (summands(builder, total) or ()) if is_one_of(builder, total, add) else ()
-    squares = [squared(builder, a) for a in all_legs(builder, length) if not legs(builder, a)]
-    if len(terms) != len(squares) or None in squares:
+    if not is_one_of(builder, total, add):
+        return False
+    terms = summands(builder, total) or ()
+    ends = [a for a in all_legs(builder, length) if not legs(builder, a)]
+    squares = [squared(builder, a) for a in ends] if len(ends) == len(terms) else [None]
+    if None in squares:
         return False
     return {t.key: t.coefficient for t in terms} == {m.key: m.coefficient for m in squares if m is not None}
 

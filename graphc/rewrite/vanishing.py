@@ -44,12 +44,13 @@ from graphc.rewrite.build import build, summed
 from graphc.rewrite.compare import factors, multiple, summands
 from graphc.rewrite.logarithms import LOGARITHMS
 from graphc.rewrite.polynomial import ARITHMETIC, Monomial, Plan, collect, whole_product
-from graphc.rewrite.positive import DEEPEST, MOVES
+from graphc.rewrite.positive import MOVES
 from graphc.rewrite.products import argument, is_one_of, multiplied, product_form
 from graphc.rewrite.rule import Form, Made, Rebuilder, Root
 
 FARTHEST = 8  # between gamma functions of which one becomes a product
 BEYOND = 2**20
+GROWN = 4  # sums and functions within each other that are looked through
 _BOUNDED = (sigmoid, tanh, sin, cos, erf, atan, sign)
 _SLOW = (absolute, sqrt, log, log1p, xlogy, multiply_no_nan, hypot, where)  # grow as their operands, or less
 NESTED = 4  # slices, transposes and reshapes of one another that are looked through
@@ -132,7 +133,7 @@ def before_overflow(builder: Rebuilder, m: Monomial) -> Monomial | None:
         return None
     for atom, e in m.powers.items():
         large = _large(builder, atom, e)
-        growth = [(n, _growth(builder, a, large, DEEPEST)) for a, n in m.powers.items() if a != atom] if large else []
+        growth = [(n, _growth(builder, a, large, GROWN)) for a, n in m.powers.items() if a != atom] if large else []
         known = [max(n, 0) * d for n, d in growth if d is not None]
         if len(known) == len(growth) and sum(known) > 1:
             end = 0 if e > 0 else S.Infinity

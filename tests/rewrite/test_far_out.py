@@ -111,7 +111,7 @@ def test_rational_functions(text: str) -> None:
     check(text, "x", (1e200,), (-1e160,), (1e60,), (-1e20,), (2000.0,), (3.0,), (-0.5,))
 
 
-@pytest.mark.parametrize("text", ["(x^2 + y^2)/(x^2 - y^2)", "x*y/(x^2 + y^2)", "(x^4 + x*y^3)/(x^4 + y^4 + x^2*y^2)"])
+@pytest.mark.parametrize("text", ["(x^2 + y^2)/(x^2 - y^2)", "x*y/(x^2 + y^2)", "(x^3 + x*y^2)/(x^3 + 5*y^3 + x)"])
 def test_rational_functions_of_two_variables(text: str) -> None:
     check(text, "x y", (1e200, 3e200), (2e160, 1e160), (-3e100, 1e100), (2.0, 1.5), (1e-100, 3e-100))
 
