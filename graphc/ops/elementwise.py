@@ -482,7 +482,8 @@ atanh: Operation = _function(
 def _angle_partials(y: Value, x: Value) -> tuple[Any, Any]:
     """x/r^2 and -y/r^2; 0 at the origin."""
     square = x * x + y * y
-    safe = where(equal(square, 0), 1, square)
+    never_0 = any(leg.atom.is_Number and leg.atom != 0 for leg in (x, y))
+    safe = square if never_0 else where(equal(square, 0), 1, square)
     return x / safe, -y / safe
 
 

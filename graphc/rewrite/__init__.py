@@ -15,23 +15,31 @@ from graphc.rewrite.canonical import CANONICAL
 from graphc.rewrite.cheap import CHEAP
 from graphc.rewrite.differences import COMPOUND, NEARLY_ONE
 from graphc.rewrite.driver import Step, Worklist, changed, index_of, rewrite_steps
-from graphc.rewrite.hypotenuses import DIRECTIONS
+from graphc.rewrite.hypotenuses import DIRECTION, DIRECTIONS, HYPOTENUSE
 from graphc.rewrite.logarithms import POWERS_OF_LOGARITHM
 from graphc.rewrite.means import MEAN
 from graphc.rewrite.names import drop_dead, kept_symbols
 from graphc.rewrite.order import order_products
-from graphc.rewrite.overflow import BOUNDED, DIRECTION, HYPOTENUSE, SHARE, SUM_OVER_SUM
+from graphc.rewrite.overflow import BOUNDED, SHARE, SUM_OVER_SUM
 from graphc.rewrite.reading import READING, readable, readable_steps
 from graphc.rewrite.reciprocals import share_reciprocals
 from graphc.rewrite.rule import Form, Rewriting, Rule
 from graphc.rewrite.squares import factor_squares
 from graphc.rewrite.stable import NEAR_EXTREMES, PRECISE, STABLE
 from graphc.rewrite.trials import ALL, Result, Trials
+from graphc.rewrite.vanishing import BEFORE_OVERFLOW
 
 _PRECISE, _SHORT = index_of(PRECISE), index_of(CANONICAL, CHEAP)
 # For what is computed, after all derivatives are taken: differences of what is nearly equal, then what overflows.
-_NEAR: tuple[Rewriting, ...] = (MEAN, POWERS_OF_LOGARITHM, DIRECTIONS, NEARLY_ONE, *NEAR_EXTREMES)
-_FAR: tuple[Rewriting, ...] = (SUM_OVER_SUM, BOUNDED, SHARE, COMPOUND, HYPOTENUSE, DIRECTION)
+_NEAR: tuple[Rewriting, ...] = (
+    MEAN,
+    POWERS_OF_LOGARITHM,
+    DIRECTIONS,
+    NEARLY_ONE,
+    *NEAR_EXTREMES,
+    HYPOTENUSE,
+)
+_FAR: tuple[Rewriting, ...] = (SUM_OVER_SUM, BOUNDED, SHARE, COMPOUND, DIRECTION, BEFORE_OVERFLOW)
 COMPUTED = (*_NEAR, *_FAR)
 _COMPUTED = tuple(map(index_of, (_NEAR, _FAR)))
 

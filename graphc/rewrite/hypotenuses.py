@@ -6,22 +6,24 @@ Always holds: no square overflows that its root does not need; a leg over the hy
 
 from __future__ import annotations
 
-from sympy import Basic
+from functools import reduce
+
+from sympy import Basic, Integer, S, Symbol
 
 from graphc.graph.graph import operands
 from graphc.graph.operation import operation_of, variable
-from graphc.ops.composite import hypot_of_several
-from graphc.ops.elementwise import equal, hypot, less, sqrt, subtract, where
+from graphc.ops.composite import hypot_of_several, norm
+from graphc.ops.elementwise import absolute, add, equal, exp, hypot, less, power, sign, sqrt, subtract, where, xlogy
 from graphc.rewrite.arrange import consumed_by, vanishing
 from graphc.rewrite.build import applied, build, summed
-from graphc.rewrite.compare import factors, gap, summands
-from graphc.rewrite.polynomial import Monomial, Plan
+from graphc.rewrite.compare import factors, gap, multiple, summands
+from graphc.rewrite.polynomial import Monomial, Plan, Powers, fraction
 from graphc.rewrite.positive import longer
-from graphc.rewrite.products import divided, multiplied
+from graphc.rewrite.products import argument, divided, is_one_of, multiplied, product_form
+from graphc.rewrite.roots import MOST_LEGS, legs_of, norm_of
 from graphc.rewrite.rule import Form, Made, Match, Rebuilder, Root, Rule
 
 HYPOTENUSES = (hypot, hypot_of_several)
-MOST_LEGS = 8
 
 
 def legs(builder: Rebuilder, atom: Basic) -> tuple[Basic, ...]:
@@ -30,15 +32,107 @@ def legs(builder: Rebuilder, atom: Basic) -> tuple[Basic, ...]:
     return tuple(map(builder.look, operands(expr))) if expr is not None and operation_of(expr) in HYPOTENUSES else ()
 
 
-def of_several(builder: Rebuilder, root: Root) -> Made | None:
-    """sqrt(x^2 + y^2 + z^2) = hypot(x, y, z)."""
-    squares = summands(builder, root.operands[0]) or ()
-    if not 2 < len(squares) <= MOST_LEGS:
+def all_legs(builder: Rebuilder, atom: Basic) -> list[Basic]:
+    """x, y and z of hypot(hypot(x, y), z), and the inner hypotenuse."""
+    found = list(legs(builder, atom))
+    for leg in found:
+        found += legs(builder, leg)
+    return found
+
+
+# --- roots of sums of squares, and the sums themselves ---------------------------------------------------------------
+
+
+def hypotenuse(builder: Rebuilder, root: Root) -> Made | None:
+    """sqrt(1 + x^2) = hypot(1, x), (1 + x^2 + y^2)^(3/2) = hypot(hypot(1, x), y)^3: the squares overflow."""
+    total, *exponents = root.operands
+    n = 2 * exponents[0] if exponents else Integer(1)
+    if builder.learns or not n.is_Integer or n % 2 == 0:
         return None
-    if any(m.coefficient != 1 or not m.powers or any(e % 2 or e < 0 for e in m.powers.values()) for m in squares):
+    legs = legs_of(builder, total, computed=True)
+    if legs is None:
         return None
-    halves = [Monomial(powers={a: e // 2 for a, e in m.powers.items()}) for m in squares]
-    return Root(hypot_of_several, tuple(summed(builder, [m]) for m in halves))
+    length = reduce(hypot, legs)
+    return (length**n if n > 0 else 1 / length ** (-n)).atom
+
+
+def square_over_length(builder: Rebuilder, m: Monomial) -> Monomial | None:
+    """(x^2 + y^2)/hypot(x, y) = hypot(x, y), x @ x/norm(x) = norm(x): 0/0 at the origin."""
+    powers = with_lengths(builder, m.powers, opposite=True)
+    return Monomial(m.coefficient, powers, m.extra) if powers != m.powers else None
+
+
+def with_lengths(builder: Rebuilder, powers: Powers, opposite: bool = False) -> Powers:
+    """A product with the squares of its lengths as powers of these; `opposite`: of those on the other side of the fraction."""
+    found = powers
+    for length, e in powers.items():
+        if is_one_of(builder, length, *HYPOTENUSES, norm):
+            for total, n in powers.items():
+                if (e * n < 0 or not opposite) and _is_square(builder, total, length):
+                    found = multiplied(found, (total, -n), (length, 2 * n))
+    return found
+
+
+def _is_square(builder: Rebuilder, total: Basic, length: Basic) -> bool:
+    """True where a sum is the square of a length."""
+    if is_one_of(builder, length, norm):
+        found = norm_of(builder, total)
+        return found is not None and found.atom == length
+    if not is_one_of(builder, total, add):
+        return False
+    terms = summands(builder, total) or ()
+    ends = [a for a in all_legs(builder, length) if not legs(builder, a)]
+    squares = [squared(builder, a) for a in ends] if len(ends) == len(terms) else [None]
+    if None in squares:
+        return False
+    return {t.key: t.coefficient for t in terms} == {m.key: m.coefficient for m in squares if m is not None}
+
+
+def direction(builder: Rebuilder, m: Monomial) -> Monomial | None:
+    """x/hypot(x, y) is the sign of x where x is infinite; exp(2*x)/hypot(exp(x), 1) is exp(x) there.
+
+    What is 0 at the origin stays as it is, unless its legs are exponentials, which overflow.
+    """
+    if builder.learns or _is_guarded(builder):
+        return None
+    at_origin = consumed_by(builder, where)
+    for length, e in m.powers.items():
+        expr = builder.inside(length)
+        if e >= 0 or expr is None or operation_of(expr) is not hypot:
+            continue
+        for x in map(builder.look, operands(expr)):
+            if at_origin and not is_one_of(builder, x, exp):
+                continue
+            powers = _with_leg(builder, m.powers, x) if isinstance(x, Symbol) else {}
+            above = next((a for a, n in powers.items() if n > 0 and x in (a, argument(builder, a, xlogy))), None)
+            if above is not None:
+                leg = builder.value(x)
+                share = where(less(absolute(leg), S.Infinity), leg / builder.value(length), sign(leg))
+                if above != x:  # xlogy(x, y)/h
+                    share = xlogy(share, builder.value(operands(builder.inside(above))[1]))
+                return Monomial(m.coefficient, multiplied(powers, (length, 1), (above, -1), (share.atom, 1)), m.extra)
+    return None
+
+
+def _with_leg(builder: Rebuilder, powers: Powers, leg: Basic) -> Powers:
+    """exp(2*x) as the square of a leg exp(x)."""
+    x = argument(builder, leg, exp)
+    for atom, e in powers.items() if x is not None else ():
+        y = argument(builder, atom, exp)
+        if y is not None and x is not None and e > 0 and multiple(builder, y, x) == 2:
+            return multiplied(powers, (atom, -e), (leg, 2 * e))
+    return powers
+
+
+def _is_guarded(builder: Rebuilder) -> bool:
+    """True for what is chosen where a leg is not infinite."""
+    s = builder.current
+    for user in builder.users.get(s, ()) if s is not None else ():
+        expr = builder.inside(user)
+        condition = builder.inside(operands(expr)[0]) if expr is not None and operation_of(expr) is where else None
+        if condition is not None and operation_of(condition) is less and operands(condition)[1] == S.Infinity:
+            return True
+    return False
 
 
 def pythagoras(builder: Rebuilder, root: Root) -> Made | None:
@@ -46,7 +140,7 @@ def pythagoras(builder: Rebuilder, root: Root) -> Made | None:
     a, b = (factors(builder, atom) for atom in root.operands)
     if a is None or b is None or not a.coefficient or not b.coefficient:
         return None
-    for one, other, sign in ((a, b, 1), (b, a, -1)):
+    for one, other, s in ((a, b, 1), (b, a, -1)):
         guarded = ratio(other, one)
         share = _unguarded(builder, guarded)
         for length, e in share.powers.items() if share.coefficient == 1 else ():
@@ -56,11 +150,11 @@ def pythagoras(builder: Rebuilder, root: Root) -> Made | None:
                     continue
                 rest = [m for m in squares if m is not square]
                 if None not in rest:
-                    scale = Monomial(sign * one.coefficient, multiplied(one.powers, (length, -2)))
+                    scale = Monomial(s * one.coefficient, multiplied(one.powers, (length, -2)))
                     found = build(builder, Plan([_times_sum(scale, [m for m in rest if m is not None])]))
                     if share.powers == guarded.powers:
                         return found
-                    whole = summed(builder, [Monomial(sign * one.coefficient, one.powers)])
+                    whole = summed(builder, [Monomial(s * one.coefficient, one.powers)])
                     return Root(where, (equal(builder.value(length), 0).atom, whole, applied(builder, found)))
     return None
 
@@ -97,7 +191,16 @@ def _unguarded(builder: Rebuilder, m: Monomial) -> Monomial:
 def squared(builder: Rebuilder, atom: Basic) -> Monomial | None:
     """The square of a product, taken apart."""
     m = factors(builder, atom)
-    return None if m is None else Monomial(m.coefficient**2, {a: 2 * e for a, e in m.powers.items()})
+    if m is None:
+        return None
+    result = Monomial(m.coefficient**2)
+    for a, e in m.powers.items():
+        c = argument(builder, a, sqrt)
+        if c is not None and (number := fraction(c)) is not None:
+            result.coefficient *= number**e
+        else:
+            result.powers[a] = 2 * e
+    return result
 
 
 def _leg(match: Match) -> bool:
@@ -147,9 +250,14 @@ def _direction(builder: Rebuilder, atom: Basic) -> tuple[Monomial, Basic, Basic]
 
 
 _X, _Y, _Z = (variable(name) for name in "xyz")
-SEVERAL = Form(
-    "hypotenuse of several", (sqrt,), of_several, "the squares overflow, and the root has no derivative at 0",
-    "sqrt(x^2 + y*y + z^2)",
+HYPOTENUSE = Form(
+    "root of a number and squares", (sqrt, power), hypotenuse, "the squares overflow", "sqrt(1 + x^2)",
+)  # fmt: skip
+SQUARE = product_form(
+    "square over its length", square_over_length, (*HYPOTENUSES, norm), "0/0 at the origin", "(x^2 + y^2)/hypot(x, y)",
+)  # fmt: skip
+DIRECTION = product_form(
+    "leg over hypotenuse", direction, (hypot,), "inf/inf far out", "x/hypot(x, y)",
 )  # fmt: skip
 LONGER = Form(
     "hypotenuse of a hypotenuse", HYPOTENUSES, longer(HYPOTENUSES, hypot_of_several, MOST_LEGS), "one length, and no direction within another",

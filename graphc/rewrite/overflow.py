@@ -7,37 +7,33 @@ ordinary range each side is the other to a rounding.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from fractions import Fraction
 
-from sympy import Basic, Integer, Rational, S, Symbol
+from sympy import Basic, Integer, Rational, Symbol
 
 from graphc.graph.graph import operands
 from graphc.graph.operation import Term as Pattern
 from graphc.graph.operation import operation_of, variable
 from graphc.ops.elementwise import (
-    absolute,
     add,
+    cosh,
     divide,
-    hypot,
-    less,
+    exp,
     log,
     multiply,
     multiply_no_nan,
     power,
-    sign,
-    sqrt,
+    sinh,
     subtract,
-    where,
     xlogy,
 )
-from graphc.rewrite.arrange import consumed_by, is_inner
+from graphc.rewrite.arrange import is_inner
 from graphc.rewrite.build import build, summed
-from graphc.rewrite.compare import summands
-from graphc.rewrite.hypotenuses import HYPOTENUSES, legs
+from graphc.rewrite.compare import factors, summands
+from graphc.rewrite.hypotenuses import HYPOTENUSES, all_legs, with_lengths
 from graphc.rewrite.polynomial import ARITHMETIC, Monomial, Plan, Powers, collect, whole_product
-from graphc.rewrite.products import apart, divided, is_one_of, multiplied, product_form
+from graphc.rewrite.products import apart, argument, divided, is_one_of, multiplied, powers_of_one_base, product_form
 from graphc.rewrite.rule import Form, Made, Match, Rebuilder, Root, Rule
 
 MOST_EXPANDED = 4  # terms of a numerator that are divided one by one; of whole powers, which take no time, half of that
@@ -130,6 +126,7 @@ def _bounded(builder: Rebuilder, m: Monomial) -> Monomial | None:
             return Monomial(m.coefficient, {builder.apply(xlogy, (weight, x)): 1}, m.extra)
     for total, e in m.powers.items():
         terms = _sum_of_powers(builder, total) if e < 0 else None
+        m = _with_bases(builder, m, terms or [])
         divisors = _divisors(builder, m.powers, terms, -e) if terms else []
         if not divisors:
             continue
@@ -143,6 +140,19 @@ def _bounded(builder: Rebuilder, m: Monomial) -> Monomial | None:
             powers = multiplied(divided(powers, gone), (share, 1))
         return Monomial(m.coefficient, powers, m.extra)
     return None
+
+
+def _with_bases(builder: Rebuilder, m: Monomial, terms: list[Term]) -> Monomial:
+    """k/x^2*(k/x)^(n - 1) = (k/x)^n/x where k/x is the base of a term: x^2 vanishes where the other powers overflow."""
+    for base in _bases(terms):
+        inner = factors(builder, base) if is_one_of(builder, base, multiply, divide) else None
+        counts = [int(m.powers.get(a, 0) / e) for a, e in inner.powers.items()] if inner is not None else [0]
+        if inner is not None and min(counts) > 0:
+            changes = [(a, -min(counts) * e) for a, e in inner.powers.items()]
+            scale = m.coefficient / inner.coefficient ** min(counts)
+            m = Monomial(scale, multiplied(m.powers, *changes, (base, min(counts))), m.extra)
+            m = powers_of_one_base(builder, m) or m
+    return m
 
 
 def _divisors(
@@ -161,19 +171,31 @@ def _divisors(
             k = _whole(raised[1])
             if k is not None:
                 whole[atom] = k * e
-            elif e > 0 and (gap := _number(_difference(t.exponent, raised[1]))) is not None and gap >= 0:
+            elif e > 0 and _is_at_most(raised[1], t.exponent):
                 found += [({atom: 1}, t.base, raised[1])] * e
-        if n is not None and n > 1:
-            found += _whole_divisors(t.base, powers, whole, n, copies - len(found))
+        if n is not None and n >= 1:
+            found += _whole_divisors(builder, t.base, powers, whole, n, copies - len(found))
     return found[:copies]
 
 
+def _is_at_most(a: Exponent, b: Exponent) -> bool:
+    """True where x^a is between 1 and x^b, or less than x^b by a whole power."""
+    gap = _number(_difference(b, a))
+    x, y = ({m.key: m.coefficient for m in collect(e)} for e in (a, b))
+    ratios = {y.get(key, Fraction(0)) / c for key, c in x.items()} if x.keys() == y.keys() else {Fraction(0)}
+    return (gap is not None and gap >= 0) or (len(ratios) == 1 and ratios.pop() >= 1)
+
+
 def _whole_divisors(
-    x: Basic, powers: Powers, atoms: dict[Basic, int], n: Fraction, copies: int
+    builder: Rebuilder, x: Basic, powers: Powers, atoms: dict[Basic, int], n: Fraction, copies: int
 ) -> list[tuple[Powers, Basic, Exponent]]:
-    """x^4 as x^2 for each of two sums, x^5 as x^5 for the first; x alone does not overflow, nor does x^3 over three sums."""
+    """x^4 as x^2 for each of two sums, x^5 as x^5 for the first; x alone does not overflow, nor does x^3 over three sums,
+    unless x is an exponential.
+    """
     k = powers.get(x, 0) + sum(atoms.values())
-    if k < 2 or copies < 1 or k == copies:
+    inner = factors(builder, x)
+    large = inner is not None and any(is_one_of(builder, a, exp, sinh, cosh) for a in inner.powers)
+    if k < (1 if large else 2) or n < (1 if large else 2) or copies < 1 or (k == copies and not large):
         return []
     each = k // copies if k % copies == 0 and 1 < k // copies <= n else min(k, int(n))
     count = min(k // each, copies)
@@ -257,8 +279,9 @@ def sum_over_sum(builder: Rebuilder, m: Monomial) -> Monomial | None:
     if builder.learns:
         return None
     m = apart(builder, m)
-    sums = [t for a, e in m.powers.items() if e < 0 for t in _sum_of_powers(builder, a) or ()]
-    if not sums or not any(k == 1 and is_one_of(builder, a, add, subtract) for a, k in m.powers.items()):
+    above = [a for a, k in m.powers.items() if k == 1 and is_one_of(builder, a, add, subtract)]
+    sums = [t for a, e in m.powers.items() if e < 0 for t in _sum_of_powers(builder, a) or ()] if above else []
+    if not sums or not any(_has_base(builder, t, sums) for a in above for t in summands(builder, a) or ()):
         return None
     found = vanishing_quotient(builder, m)
     if found is not None:
@@ -271,6 +294,12 @@ def sum_over_sum(builder: Rebuilder, m: Monomial) -> Monomial | None:
         return None
     bounded = [_bounded(builder, p) for p in parts]
     return Monomial(extra=[Plan([b for b in bounded if b is not None])]) if None not in bounded else None
+
+
+def _has_base(builder: Rebuilder, m: Monomial, terms: list[Term]) -> bool:
+    """True where a product has a power of a base, maybe as that of a logarithm."""
+    raised = [_power(builder, argument(builder, a, xlogy) or a, 1) for a in m.powers]
+    return any(r is not None and r[0] in _bases(terms) for r in raised) or _with_bases(builder, m, terms) is not m
 
 
 def _multiplied_out(builder: Rebuilder, m: Monomial) -> list[Monomial]:
@@ -321,68 +350,31 @@ def _of_power(t: Term, exponent: Exponent) -> Fraction | None:
 
 
 def share_of_a_sum(builder: Rebuilder, root: Root) -> Made | None:
-    """x/(k + x)^2 as (x/(k + x))/(k + x): the square overflows where the quotient does not; hypot(k, x)^2, too."""
+    """x/(k + x)^2 as (x/(k + x))/(k + x): the square overflows where the quotient does not; x*y/hypot(x, y)^3, too."""
     whole = None if builder.learns or is_inner(builder, (multiply, divide)) else whole_product(builder, root)
     if whole is None:
         return None
-    m = whole.monomial if builder.present.isdisjoint(HYPOTENUSES) else apart(builder, whole.monomial)
-    for total, e in m.powers.items():
-        powers = m.powers
-        for part in _parts(builder, total) if e <= -2 else ():
+    lengths = not builder.present.isdisjoint(HYPOTENUSES)
+    m = apart(builder, whole.monomial) if lengths else whole.monomial
+    powers = with_lengths(builder, m.powers) if lengths else m.powers
+    for total, e in powers.items():
+        parts = _parts(builder, total) if e <= -2 else []
+        for part in parts:
             n = min(powers.get(part, 0), -powers.get(total, 0))
             if n > 0:
                 share = builder.apply(divide, (part, total))
                 powers = multiplied(powers, (total, n), (part, -n), (share, n))
-        if powers is not m.powers:
-            made = build(builder, Plan([Monomial(m.coefficient, powers, m.extra)]))
-            return None if isinstance(made, Root) and made.operands == root.operands else made
-    return None
+    if powers == m.powers:
+        return None
+    made = build(builder, Plan([Monomial(m.coefficient, powers, m.extra)]))
+    return None if isinstance(made, Root) and made.operands == root.operands else made
 
 
 def _parts(builder: Rebuilder, total: Basic) -> list[Basic]:
     """The terms of a sum that are single factors; the legs of a hypotenuse."""
     if is_one_of(builder, total, add, subtract):
         return [a for t in summands(builder, total) or () for a in t.powers if t.powers == {a: 1}]
-    return [a for a in legs(builder, total) if isinstance(a, Symbol)]
-
-
-# --- roots of squares ----------------------------------------------------------------------------------------------
-
-
-def hypotenuse(builder: Rebuilder, root: Root) -> Made | None:
-    """sqrt(c + x^2) = hypot(x, sqrt(c)) for a positive number c that is a square: x^2 overflows."""
-    parts = summands(builder, root.operands[0]) if not builder.learns else None
-    if parts is None or len(parts) != 2:
-        return None
-    number, square = sorted(parts, key=lambda m: len(m.powers))
-    leg = _root(number.coefficient)
-    if number.powers or leg is None or square.coefficient != 1 or [*square.powers.values()] != [2]:
-        return None
-    return Root(hypot, (*square.powers, leg))
-
-
-def _root(c: Fraction) -> Rational | None:
-    """The square root of a positive number, where it is rational."""
-    if c <= 0:
-        return None
-    up, down = math.isqrt(c.numerator), math.isqrt(c.denominator)
-    return Rational(up, down) if up**2 == c.numerator and down**2 == c.denominator else None
-
-
-def direction(builder: Rebuilder, m: Monomial) -> Monomial | None:
-    """x/hypot(x, y) is the sign of x where x is infinite."""
-    if builder.learns or consumed_by(builder, where):
-        return None
-    for length, e in m.powers.items():
-        expr = builder.inside(length)
-        if e >= 0 or expr is None or operation_of(expr) is not hypot:
-            continue
-        for x in map(builder.look, operands(expr)):
-            if isinstance(x, Symbol) and m.powers.get(x, 0) > 0:
-                leg = builder.value(x)
-                share = where(less(absolute(leg), S.Infinity), leg / builder.value(length), sign(leg))
-                return Monomial(m.coefficient, multiplied(m.powers, (length, 1), (x, -1), (share.atom, 1)), m.extra)
-    return None
+    return [a for a in all_legs(builder, total) if isinstance(a, Symbol)]
 
 
 def _inverse(match: Match) -> Pattern | None:
@@ -410,10 +402,4 @@ SUM_OVER_SUM = product_form(
 )  # fmt: skip
 SHARE = Form(
     "share of a sum", (multiply, divide), share_of_a_sum, "the square overflows", "x/(k + x)^2",
-)  # fmt: skip
-HYPOTENUSE = Form(
-    "root of a number and a square", (sqrt,), hypotenuse, "the square overflows", "sqrt(1 + x^2)",
-)  # fmt: skip
-DIRECTION = product_form(
-    "leg over hypotenuse", direction, (hypot,), "inf/inf far out", "x/hypot(x, y)",
 )  # fmt: skip

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from sympy import Basic, Symbol
+from sympy import Basic, Rational, Symbol
 
 from graphc.graph.graph import operands
 from graphc.graph.operation import Operation, Value, operation_of
@@ -38,8 +38,8 @@ from graphc.ops.error_function import erf
 from graphc.ops.safe import erfrel, exprel, log1prel, logrel, sinc, sinhc, tanhc
 from graphc.rewrite.build import applied, build
 from graphc.rewrite.compare import factors, multiple, summands
-from graphc.rewrite.polynomial import Monomial, Plan, Powers, collect
-from graphc.rewrite.products import argument, multiplied, partners, product_form
+from graphc.rewrite.polynomial import Monomial, Plan, Powers, collect, operands_of
+from graphc.rewrite.products import argument, is_one_of, multiplied, partners, product_form
 from graphc.rewrite.rule import Rebuilder
 
 _TANGENTS = ((sinh, cosh, tanh), (sin, cos, tan))
@@ -183,6 +183,47 @@ def _safe(builder: Rebuilder, atom: Basic, e: int) -> list[tuple[Basic, int]]:
     return [(builder.apply(safe, (x,), (0,) if safe in (sinc, erfrel) else ()), e)]
 
 
+def near_exponentials(builder: Rebuilder, m: Monomial) -> Monomial | None:
+    """(exp(2*x) - exp(x))/x = exp(x)*exprel(x), x*exp(2*x)/(exp(2*x) - exp(x)) = 1/exprel(-x)."""
+    if exp not in builder.present:
+        return None
+    for atom, e in m.powers.items():
+        parts = operands_of(builder, atom) if is_one_of(builder, atom, add, subtract) else ()
+        terms = summands(builder, atom) if any(is_one_of(builder, a, exp) for a in parts) else None
+        if terms is None or len(terms) != 2 or terms[0].coefficient != -terms[1].coefficient:
+            continue
+        for high, low in (terms, terms[::-1]):
+            found = _exponents(builder, high, low)
+            if found is None or not any(m.powers.get(a, 0) * n * e < 0 for a, n in found[0].powers.items()):
+                continue
+            d, value = found
+            outside = low.powers
+            if all(m.powers.get(a, 0) * n * e < 0 for a, n in high.powers.items()):  # p/(p - q) = 1/(1 - q/p)
+                outside, value = high.powers, -value
+            changes = [(a, n * e) for a, n in (*d.powers.items(), *outside.items(), (exprel(value).atom, 1))]
+            scale = high.coefficient * d.coefficient
+            return Monomial(m.coefficient * scale**e, multiplied(m.powers, (atom, -e), *changes), m.extra)
+    return None
+
+
+def _exponents(builder: Rebuilder, high: Monomial, low: Monomial) -> tuple[Monomial, Value] | None:
+    """a - b of exp(a) and exp(b), where a is a larger multiple of b: as a product, and as a number."""
+    exponents = []
+    for t in (high, low):
+        ((atom, e),) = t.powers.items() if len(t.powers) == 1 else ((None, 0),)
+        x = argument(builder, atom, exp) if atom is not None else None
+        if x is None:
+            return None
+        exponents.append(builder.value(x) * e)
+    a, b = exponents
+    ratio = multiple(builder, a.atom, b.atom)
+    d = factors(builder, b.atom)
+    if ratio is None or ratio <= 1 or d is None:
+        return None
+    scale = Rational(*(ratio - 1).as_integer_ratio())
+    return Monomial(d.coefficient * (ratio - 1), d.powers), b * scale
+
+
 def rationalised(builder: Rebuilder, m: Monomial) -> Monomial | None:
     """(sqrt(1 + x) - 1)/x = 1/(sqrt(1 + x) + 1), where what is under the root less the number's square is not prime to x."""
     for atom, e in m.powers.items():
@@ -295,6 +336,10 @@ LIMIT = product_form(
     "sin(2*x)*y/x",
 )  # fmt: skip
 
+NEAR_EXPONENTIALS = product_form(
+    "difference of exponentials over their exponent", near_exponentials, (add, subtract), "0/0 at 0, where there is a limit",
+    "(exp(2*x) - exp(x))*y/x",
+)  # fmt: skip
 MEAN = product_form(
     "logarithm over what is added to 1", mean_logarithms, (log,), "0/0 at 1, where there is a limit",
     "y*log(x)/(x - 1)",

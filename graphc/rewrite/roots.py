@@ -8,28 +8,30 @@ slope is the limit, 0 where there are two.
 from __future__ import annotations
 
 from fractions import Fraction
-from math import gcd
+from math import gcd, isqrt
 
 from sympy import Basic, Rational
 
 from graphc.graph.graph import operands, statics
 from graphc.graph.operation import Value, operation_of
-from graphc.ops.composite import norm, softmax
+from graphc.ops.composite import hypot_of_several, norm, softmax
 from graphc.ops.contraction import contract
-from graphc.ops.elementwise import absolute, divide, exp, multiply, power, sigmoid, sqrt, subtract, where
+from graphc.ops.elementwise import absolute, add, divide, exp, hypot, multiply, power, sigmoid, sqrt, subtract, where
 from graphc.ops.indexing import diagonal
 from graphc.ops.movement import reshape, slice_
 from graphc.ops.program import size_
 from graphc.ops.reduction import sum_
 from graphc.rewrite.build import summed
-from graphc.rewrite.compare import factors
+from graphc.rewrite.compare import factors, summands
 from graphc.rewrite.polynomial import Monomial, Powers
 from graphc.rewrite.positive import DEEPEST, HALF, MOVES, positive_log
-from graphc.rewrite.products import divided, is_one_of
+from graphc.rewrite.products import argument, divided, is_one_of, multiplied, times_number
 from graphc.rewrite.rule import Form, Made, Rebuilder, Root
 from graphc.rewrite.structure import without_transposes
 
+MOST_LEGS = 8
 _OF_SQUARES = (
+    add,
     sum_,
     contract,
     diagonal,
@@ -70,8 +72,8 @@ def _scaled(builder: Rebuilder, value: Value, c: Fraction, sizes: Powers) -> Val
     return value
 
 
-def norms(builder: Rebuilder, root: Root) -> Made | None:
-    """sqrt(c*sum(x^2)) = sqrt(c)*norm(x) of numbers and sizes c > 0; the sum may be spelled x @ x."""
+def lengths(builder: Rebuilder, root: Root) -> Made | None:
+    """sqrt(c*S) = sqrt(c)*|S| of sums of squares S, of numbers and sizes c > 0."""
     (atom,) = root.operands
     m = factors(builder, atom) if is_one_of(builder, atom, *_OF_SQUARES) else None
     if m is None or m.coefficient <= 0:
@@ -85,8 +87,48 @@ def norms(builder: Rebuilder, root: Root) -> Made | None:
 
 
 def _length(builder: Rebuilder, atom: Basic) -> Value | None:
-    """The norm of which an atom is the square, in the atom's shape."""
-    expr, shape = builder.inside(atom), builder.type_of(atom).shape
+    """norm(x) of sum(x^2), hypot(x, 2*y) of x^2 + 4*y^2, hypot(1, norm(x)) of 1 + x @ x, in the atom's shape."""
+    found = norm_of(builder, atom)
+    if found is None and (legs := legs_of(builder, atom)) is not None:
+        found = (hypot if len(legs) == 2 else hypot_of_several)(*legs)
+    shape = builder.type_of(atom).shape
+    return found if found is None or found.shape == shape else reshape(found, shape)
+
+
+def legs_of(builder: Rebuilder, atom: Basic, computed: bool = False) -> list[Value] | None:
+    """x and 2*y of x^2 + 4*y^2, 1 and norm(x) of 1 + x @ x; `computed`: of 1 + x^2 too, whose root has derivatives everywhere."""
+    terms = summands(builder, atom) if is_one_of(builder, atom, add) else None
+    if terms is None or not 1 < len(terms) <= MOST_LEGS:
+        return None
+    arrays = any(e == 1 and not is_one_of(builder, a, exp) for m in terms for a, e in m.powers.items())
+    if arrays and (computed or builder.learns):
+        return None
+    if not (arrays or computed) and any(e < 0 or not m.powers or e % 2 for m in terms for e in (*m.powers.values(), 0)):
+        return None
+    found = [_leg(builder, m) for m in terms]
+    return [leg for leg in found if leg is not None] if None not in found else None
+
+
+def _leg(builder: Rebuilder, m: Monomial) -> Value | None:
+    """The root of a term c*x^2, c*x^2*sum(y^2), exp(2*x), for c > 0."""
+    for atom, e in m.powers.items():
+        if e % 2 and (x := argument(builder, atom, exp)) is not None:
+            half = exp(builder.value(times_number(builder, x, Fraction(1, 2))))
+            m = Monomial(m.coefficient, multiplied(m.powers, (atom, -e), (half.atom, 2 * e)))
+    odd = [a for a, e in m.powers.items() if e % 2]
+    length = norm_of(builder, odd[0]) if odd and m.powers[odd[0]] == 1 else None
+    if m.coefficient <= 0 or len(odd) > 1 or (odd and length is None):
+        return None
+    c = Fraction(*map(isqrt, m.coefficient.as_integer_ratio()))
+    rational = c * c == m.coefficient
+    powers = {a: e // 2 for a, e in m.powers.items() if not e % 2} | ({length.atom: 1} if length is not None else {})
+    leg = builder.value(summed(builder, [Monomial(c if rational else Fraction(1), powers)]))
+    return leg if rational else _scaled(builder, leg, m.coefficient, {})
+
+
+def norm_of(builder: Rebuilder, atom: Basic) -> Value | None:
+    """The norm of which an atom is the square."""
+    expr = builder.inside(atom)
     while expr is not None and operation_of(expr) in (reshape, slice_) and _is_one(builder, operands(expr)[0]):
         expr = builder.inside(operands(expr)[0])
     if expr is None:
@@ -95,8 +137,7 @@ def _length(builder: Rebuilder, atom: Basic) -> Value | None:
     if operation_of(expr) is sum_ and (inner := builder.inside(operands(expr)[0])) is not None:
         x = _squared_by(builder, inner)
         found = None if x is None else norm(builder.value(x), *statics(expr))
-    found = found or _length_of_itself(builder, expr)
-    return found if found is None or found.shape == shape else reshape(found, shape)
+    return found or _length_of_itself(builder, expr)
 
 
 def _is_one(builder: Rebuilder, atom: Basic) -> bool:
@@ -167,8 +208,9 @@ def _is_share(builder: Rebuilder, atom: Basic) -> bool:
 POWER = Form(
     "root of a power", (sqrt,), of_powers, "the power overflows, and the root has no derivative at 0", "sqrt(x^4/9)",
 )  # fmt: skip
-NORM = Form(
-    "norm", (sqrt,), norms, "the squares overflow, and the root has no derivative at 0", "input x[n]; sqrt(x @ x)",
+LENGTH = Form(
+    "length", (sqrt,), lengths, "the squares overflow, and the root has no derivative at 0",
+    "input x[n], y; sqrt(3*(x @ x + 4*y^2))",
 )  # fmt: skip
 SHARE = Form(
     "root of a probability", (sqrt, power), of_shares, "0 times inf in its derivative, where p is 0 and sqrt(p) is not",

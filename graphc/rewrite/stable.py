@@ -17,6 +17,7 @@ from graphc.ops.elementwise import (
     asin,
     asinh,
     atan,
+    atan2,
     atanh,
     cos,
     cosh,
@@ -54,17 +55,18 @@ from graphc.rewrite.error_function import ERROR_FUNCTION
 from graphc.rewrite.fractions import FRACTIONS
 from graphc.rewrite.hyperbolic import HYPERBOLIC, exact, half, not_chosen, opposite, written
 from graphc.rewrite.hyperbolic import LATE as HYPERBOLIC_LATE
-from graphc.rewrite.hypotenuses import LEG, PYTHAGORAS, SEVERAL
+from graphc.rewrite.hypotenuses import LEG, PYTHAGORAS, SQUARE
 from graphc.rewrite.hypotenuses import LONGER as LONGER_HYPOTENUSE
 from graphc.rewrite.logarithms import ENTROPY, LOG_OF_POWERS
 from graphc.rewrite.overflow import INVERSES, NEGATIVE
 from graphc.rewrite.parts import PARTS
 from graphc.rewrite.positive import LOG, LOG1P, LONGER, log_of_the_others
 from graphc.rewrite.products import DISTRIBUTED, EXPONENTIAL, LENGTH, ROOT
-from graphc.rewrite.quotients import LIMIT, MEAN, RATIONALISED, SHRINKING, TANGENT
+from graphc.rewrite.quotients import LIMIT, MEAN, NEAR_EXPONENTIALS, RATIONALISED, SHRINKING, TANGENT
 from graphc.rewrite.remainders import LATE as REMAINDERS_LATE
 from graphc.rewrite.remainders import REMAINDERS
-from graphc.rewrite.roots import NORM, POWER, SHARE
+from graphc.rewrite.roots import LENGTH as ROOT_OF_SQUARES
+from graphc.rewrite.roots import POWER, SHARE
 from graphc.rewrite.rule import Match, Rewriting, Rule
 from graphc.rewrite.vanishing import GAMMA, IDENTITY, LOGGAMMA, VANISHING
 from graphc.rewrite.weights import MIXTURE, WEIGHTED
@@ -163,6 +165,8 @@ _HOLES = tuple(
 )  # fmt: skip
 
 _LOGISTIC = (
+    Rule("angle of exponentials", atan2(exp(x), exp(y)), atan(exp(x - y)), None, "inf/inf where both are large",
+         "atan2(exp(x), exp(y))"),
     Rule("logistic function", 1 / (1 + exp(-x)), sigmoid(x), None,
          "exp(-x) overflows for x << 0", "1/(1 + exp(-x))"),
     Rule("1 - logistic(-x)", 1 - sigmoid(-x), sigmoid(x), exact,
@@ -254,15 +258,11 @@ _SOFTMAX = (
 )  # fmt: skip
 
 _ROOTS: tuple[Rewriting, ...] = (
-    NORM,
+    ROOT_OF_SQUARES,
     POWER,
     SHARE,
     *(Rule(f"absolute value of {f.name}", absolute(f(x)), f(x), None, "it is positive, and has a derivative", f"abs({f.name}(x))")
       for f in (cosh, exp, sigmoid, softplus)),
-    Rule("hypotenuse", sqrt(x**2 + y**2), hypot(x, y), None,
-         "x^2 overflows, and the root has no derivative at 0", "sqrt(x^2 + y^2)"),
-    Rule("hypotenuse of products", sqrt(x * x + y * y), hypot(x, y), None,
-         "x*x overflows, and the root has no derivative at 0", "sqrt(x*x + y*y)"),
     Rule("hypotenuse of multiples", hypot(x, y), _multiple_hypotenuse, None, "one function less", "hypot(x, 2*x)"),
     Rule("square root", x ** HALF, sqrt(x), None,
          "the root's own rules then see it", "x^0.5"),
@@ -321,6 +321,7 @@ STABLE: tuple[Rewriting, ...] = (
     EXPONENTIAL,
     DISTRIBUTED,
     LIMIT,
+    NEAR_EXPONENTIALS,
     *REMAINDERS,
     MEAN,
     RATIONALISED,
@@ -341,9 +342,9 @@ STABLE: tuple[Rewriting, ...] = (
     MIXTURE,
     LONGER,
     LENGTH,
+    SQUARE,
     ROOT,
     *_ROOTS,
-    SEVERAL,
     LONGER_HYPOTENUSE,
     *_SPREAD,
     *_LOGARITHMS,

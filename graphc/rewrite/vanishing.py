@@ -8,23 +8,51 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from sympy import Basic, Integer
+from sympy import Basic, Integer, S
 
 from graphc.graph.graph import operands
 from graphc.graph.operation import Operation, Value, operation_of
-from graphc.ops.elementwise import absolute, divide, equal, exp, log, multiply, subtract, where
+from graphc.ops.elementwise import (
+    absolute,
+    atan,
+    cos,
+    cosh,
+    divide,
+    equal,
+    exp,
+    hypot,
+    log,
+    log1p,
+    multiply,
+    multiply_no_nan,
+    power,
+    sigmoid,
+    sign,
+    sin,
+    sinh,
+    sqrt,
+    subtract,
+    tanh,
+    where,
+    xlogy,
+)  # fmt: skip
+from graphc.ops.error_function import erf
 from graphc.ops.indexing import diagonal_matrix, eye
 from graphc.ops.special import digamma, gamma, loggamma
 from graphc.rewrite.arrange import consumed_by, is_inner
 from graphc.rewrite.build import build, summed
-from graphc.rewrite.compare import factors, summands
+from graphc.rewrite.compare import factors, multiple, summands
 from graphc.rewrite.logarithms import LOGARITHMS
-from graphc.rewrite.polynomial import Monomial, Plan, collect, whole_product
+from graphc.rewrite.polynomial import ARITHMETIC, Monomial, Plan, collect, whole_product
 from graphc.rewrite.positive import MOVES
-from graphc.rewrite.products import argument, multiplied, product_form
+from graphc.rewrite.products import argument, is_one_of, multiplied, product_form
 from graphc.rewrite.rule import Form, Made, Rebuilder, Root
 
 FARTHEST = 8  # between gamma functions of which one becomes a product
+BEYOND = 2**20
+GROWN = 4  # sums and functions within each other that are looked through
+_BOUNDED = (sigmoid, tanh, sin, cos, erf, atan, sign)
+_SLOW = (absolute, sqrt, log, log1p, xlogy, multiply_no_nan, hypot, where)  # grow as their operands, or less
 NESTED = 4  # slices, transposes and reshapes of one another that are looked through
 
 
@@ -99,6 +127,77 @@ def vanishing_exponential(builder: Rebuilder, root: Root) -> Made | None:
     return None
 
 
+def before_overflow(builder: Rebuilder, m: Monomial) -> Monomial | None:
+    """y^x*log(y)/cosh(y^x)^2 is 0 where cosh overflows, before y^x does; x^4*exp(-x^2), where the exponential is 0."""
+    if builder.learns or consumed_by(builder, where):
+        return None
+    for atom, e in m.powers.items():
+        large = _large(builder, atom, e)
+        growth = [(n, _growth(builder, a, large, GROWN)) for a, n in m.powers.items() if a != atom] if large else []
+        known = [max(n, 0) * d for n, d in growth if d is not None]
+        if len(known) == len(growth) and sum(known) > 1:
+            end = 0 if e > 0 else S.Infinity
+            whole = where(equal(builder.value(atom), end), 0, builder.value(summed(builder, [m])))
+            return Monomial(powers={whole.atom: 1})
+    return None
+
+
+def _large(builder: Rebuilder, atom: Basic, e: int) -> set[Basic]:
+    """What is large where exp(u), sigmoid(u) or 1/cosh(u) vanishes: y^x of exp(-y^x), x of exp(1 - x^2)."""
+    expr = builder.inside(atom)
+    operation = None if expr is None else operation_of(expr)
+    if expr is None or (operation is not cosh if e < 0 else operation not in (exp, sigmoid)):
+        return set()
+    terms = summands(builder, operands(expr)[0]) or []
+    powers = [(a, n, t.coefficient > 0) for t in terms for a, n in t.powers.items()]
+    found = {
+        a for a, n, up in powers if n > 0 and (e < 0 or not up) and (n % 2 == 0 or e < 0 or _overflows(builder, a))
+    }
+    return found - {a for a, _, up in powers if e > 0 and up and _overflows(builder, a)}
+
+
+def _overflows(builder: Rebuilder, atom: Basic) -> bool:
+    return is_one_of(builder, atom, exp, sinh, cosh, power)
+
+
+def _growth(builder: Rebuilder, atom: Basic, large: set[Basic], depth: int) -> int | None:
+    """The power of what is large that an atom grows as, `BEYOND` all of exp(x) itself; None where that is not known."""
+    expr = builder.inside(atom)
+    operation = None if expr is None else operation_of(expr)
+    if atom in large or expr is None:
+        return (BEYOND if _overflows(builder, atom) else 1) if atom in large else 0
+    if operation in (exp, sinh, cosh, power):
+        return BEYOND if any(_is_alike(builder, atom, a) for a in large) else None
+    if operation in _BOUNDED or depth == 0:
+        return 0 if depth else None
+    if operation not in (*ARITHMETIC, *_SLOW):
+        return None
+    if operation not in ARITHMETIC:
+        terms = [Monomial(powers={builder.look(a): 1}) for a in operands(expr)[operation is where :]]
+    else:
+        terms = summands(builder, atom) or [Monomial(powers={})]
+    if any(atom in t.powers for t in terms):
+        return None
+    found = 0
+    for t in terms:
+        growth = [(e, _growth(builder, a, large, depth - 1)) for a, e in t.powers.items()]
+        if any(d is None for _, d in growth):
+            return None
+        found = max(found, sum(max(e, 0) * d for e, d in growth if d is not None))
+    return found
+
+
+def _is_alike(builder: Rebuilder, a: Basic, b: Basic) -> bool:
+    """True for cosh(x) and sinh(x), y^(x - 1) and y^x."""
+    one, other = builder.inside(a), builder.inside(b)
+    if one is None or other is None or not _overflows(builder, b):
+        return False
+    if (operation_of(one) is power) != (operation_of(other) is power):
+        return False
+    x, y = (builder.look(operands(e)[0]) for e in (one, other))
+    return x == y if operation_of(one) is power else multiple(builder, x, y) is not None
+
+
 def identity_times(builder: Rebuilder, root: Root) -> Made | None:
     """eye(n)*v is 0 off its diagonal, also where v is infinite; diagonal_matrix(u)*v, too."""
     if is_inner(builder, (multiply, divide)) or consumed_by(builder, where):
@@ -154,6 +253,10 @@ LOGGAMMA = Form(
 IDENTITY = Form(
     "identity matrix in a product", (multiply, divide), identity_times, "0 times inf where the other factor is infinite",
     "input z[3]; eye(3)/z",
+)  # fmt: skip
+BEFORE_OVERFLOW = product_form(
+    "exponential that vanishes before others overflow", before_overflow, (exp, sigmoid, cosh), "0 times inf far out",
+    "(x^4 - x^2)*exp(-x^2)",
 )  # fmt: skip
 VANISHING = Form(
     "exponential that vanishes", (multiply, divide), vanishing_exponential, "0/0 at 0, where the limit is 0",
