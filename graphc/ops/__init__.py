@@ -14,11 +14,13 @@ from graphc.ops import (
     elementwise,
     error_function,
     indexing,
+    joining,
     linear_algebra,
     movement,
     program,
     reduction,
     safe,
+    slices,
     special,
 )
 
@@ -30,6 +32,8 @@ OPERATIONS: tuple[Operation, ...] = (
     *reduction.OPERATIONS,
     *contraction.OPERATIONS,
     *movement.OPERATIONS,
+    *slices.OPERATIONS,
+    *joining.OPERATIONS,
     *indexing.OPERATIONS,
     *linear_algebra.OPERATIONS,
     *composite.OPERATIONS,

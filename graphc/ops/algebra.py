@@ -19,10 +19,12 @@ from graphc.ops import linear_algebra
 from graphc.ops.contraction import contract, split
 from graphc.ops.elementwise import add, divide, logical_and, logical_not, logical_or, negate, not_equal, subtract, where
 from graphc.ops.indexing import eye, gather, scatter
-from graphc.ops.movement import broadcast, embed, reshape, slice_, stack, transpose
+from graphc.ops.joining import stack
+from graphc.ops.movement import broadcast, reshape, transpose
 from graphc.ops.program import as_real, size_, size_atom
 from graphc.ops.reduction import sum_
 from graphc.ops.reduction import unbroadcast as unbroadcast_value
+from graphc.ops.slices import embed, slice_
 
 
 def accumulate(builder: Builder, a: Basic, b: Basic) -> Basic:

@@ -15,9 +15,10 @@ from graphc.ops.contraction import contract, matrix_form, split
 from graphc.ops.elementwise import add, divide, multiply, negate, power, subtract
 from graphc.ops.indexing import diagonal
 from graphc.ops.linear_algebra import trace, tril, triu
-from graphc.ops.movement import broadcast, embed, reshape, slice_, transpose
+from graphc.ops.movement import broadcast, reshape, transpose
 from graphc.ops.program import as_real
 from graphc.ops.reduction import sum_
+from graphc.ops.slices import embed, slice_
 
 SUM, DIFFERENCE, NEGATIVE, QUOTIENT = add, subtract, negate, divide
 SQUARED, POWER, TOTAL, PART = multiply, power, sum_, slice_

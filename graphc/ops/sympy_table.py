@@ -28,7 +28,7 @@ from graphc.errors import GraphcError
 from graphc.graph.builder import Builder
 from graphc.graph.operation import Operation, Value
 from graphc.graph.types import Factor, Size, size_named
-from graphc.ops import contraction, indexing, movement, program, safe
+from graphc.ops import contraction, indexing, joining, movement, program, safe, slices
 from graphc.ops import elementwise as e
 from graphc.ops import error_function as ef
 from graphc.ops import special as sp
@@ -228,20 +228,20 @@ def _matrix_power(node: Basic) -> Plan:
 def _element(node: Basic) -> Plan:
     matrix, i, j = node.args
     place = (dimension(i), dimension(j))
-    return (matrix,), lambda b, x: movement.slice_(x[0], place)
+    return (matrix,), lambda b, x: slices.slice_(x[0], place)
 
 
 def _part(node: Any) -> Plan:
     bounds = tuple(("slice", *(dimension(d) for d in part)) for part in (node.rowslice, node.colslice))
-    return (node.parent,), lambda b, x: movement.slice_(x[0], bounds)
+    return (node.parent,), lambda b, x: slices.slice_(x[0], bounds)
 
 
 def _explicit(node: Any) -> Plan:
     rows, columns = node.shape
 
     def combine(b: Builder, values: tuple[Value, ...]) -> Value:
-        made = [movement.stack(*values[i * columns : (i + 1) * columns]) for i in range(rows)]
-        result: Value = movement.stack(*made)
+        made = [joining.stack(*values[i * columns : (i + 1) * columns]) for i in range(rows)]
+        result: Value = joining.stack(*made)
         return result
 
     return tuple(node.flat()), combine

@@ -13,7 +13,7 @@ from graphc.graph.graph import operands, statics
 from graphc.graph.operation import operation_of
 from graphc.graph.types import Size, product
 from graphc.ops.elementwise import add, multiply
-from graphc.ops.movement import stack
+from graphc.ops.joining import stack
 
 LISTED = 9  # a matrix of three rows
 

@@ -13,8 +13,9 @@ from graphc.graph.graph import operands, statics
 from graphc.graph.operation import Operation, operation_of
 from graphc.ops.elementwise import add, multiply, subtract, where
 from graphc.ops.indexing import diagonal, diagonal_matrix, gather, scatter
+from graphc.ops.joining import stack
 from graphc.ops.linear_algebra import tril
-from graphc.ops.movement import embed, slice_, stack
+from graphc.ops.slices import embed, slice_
 from graphc.ops.written import rows_of
 from graphc.rewrite.build import applied, summed
 from graphc.rewrite.polynomial import Monomial

@@ -38,10 +38,12 @@ from graphc.ops.elementwise import (
     where,
 )  # fmt: skip
 from graphc.ops.indexing import gather
-from graphc.ops.movement import broadcast, concat, reshape, slice_, stack, transpose
+from graphc.ops.joining import concat, stack
+from graphc.ops.movement import broadcast, reshape, transpose
 from graphc.ops.program import size_
 from graphc.ops.reduction import prod, sum_
 from graphc.ops.safe import log1mexp, logcosh
+from graphc.ops.slices import slice_
 from graphc.rewrite.build import minus, summed
 from graphc.rewrite.compare import summands
 from graphc.rewrite.polynomial import Monomial, collect

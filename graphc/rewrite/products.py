@@ -34,7 +34,8 @@ from graphc.ops.elementwise import (
     tanh,
     where,
 )  # fmt: skip
-from graphc.ops.movement import reshape, stack
+from graphc.ops.joining import stack
+from graphc.ops.movement import reshape
 from graphc.ops.reduction import sum_
 from graphc.ops.shape import reduced
 from graphc.rewrite.arrange import outer_product, vanishing

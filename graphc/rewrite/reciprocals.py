@@ -32,8 +32,9 @@ from graphc.ops.elementwise import (
     sqrt,
     where,
 )  # fmt: skip
-from graphc.ops.movement import broadcast, reshape, slice_, transpose
+from graphc.ops.movement import broadcast, reshape, transpose
 from graphc.ops.reduction import sum_
+from graphc.ops.slices import slice_
 
 LEAST = 2.0**-60
 _MOVES = (broadcast, reshape, slice_, transpose)

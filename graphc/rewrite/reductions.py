@@ -18,9 +18,10 @@ from graphc.ops import SIZE
 from graphc.ops.contraction import contract, contracted, split
 from graphc.ops.elementwise import add, divide, multiply, negate, subtract, where
 from graphc.ops.indexing import diagonal, diagonal_matrix, eye, scatter
-from graphc.ops.movement import broadcast, embed, reshape
+from graphc.ops.movement import broadcast, reshape
 from graphc.ops.reduction import sum_
 from graphc.ops.shape import reduced
+from graphc.ops.slices import embed
 from graphc.rewrite.build import applied, build
 from graphc.rewrite.compare import factors, summands
 from graphc.rewrite.polynomial import PRODUCTS, Monomial, Plan, Region, collect, monomial, multiply_in

@@ -18,9 +18,10 @@ from graphc.ops.composite import hypot_of_several, norm, softmax
 from graphc.ops.contraction import contract
 from graphc.ops.elementwise import absolute, add, divide, exp, hypot, multiply, power, sigmoid, sqrt, subtract, where
 from graphc.ops.indexing import diagonal
-from graphc.ops.movement import reshape, slice_
+from graphc.ops.movement import reshape
 from graphc.ops.program import size_
 from graphc.ops.reduction import sum_
+from graphc.ops.slices import slice_
 from graphc.rewrite.build import summed
 from graphc.rewrite.compare import factors, summands
 from graphc.rewrite.polynomial import Monomial, Powers

@@ -379,7 +379,7 @@ def check_ranges(arrays: Mapping[str, Array], ranges: Sequence[Range], sizes: Ma
 
 def _part(shape: tuple[int, ...], r: Range, sizes: Mapping[str, int]) -> Array:
     """Where an array is used."""
-    from graphc.ops.movement import numpy_slices
+    from graphc.ops.slices import numpy_slices
     from graphc.run.evaluate import known_statics
 
     used = np.zeros(shape, np.bool_)
