@@ -20,7 +20,6 @@ from graphc.ops.elementwise import (
     absolute,
     add,
     cos,
-    divide,
     expm1,
     less,
     log1p,
@@ -120,23 +119,6 @@ def of_logarithm(builder: Rebuilder, root: Root) -> Made | None:
     return None
 
 
-def with_logarithmic_derivative(builder: Rebuilder, root: Root) -> Made | None:
-    """a + a*y*D(y) = a/exprel(-y): the derivative of x*exprel(x) is exp(x)."""
-    a, b = (factors(builder, atom) for atom in root.operands)
-    sign = -1 if root.operation is subtract else 1
-    for one, other, s, scale in ((a, b, sign, 1), (b, a, sign, sign)):
-        for atom in other.powers if one is not None and other is not None and one.coefficient else ():
-            y = argument(builder, atom, dlogexprel)
-            inner = None if y is None else factors(builder, y)
-            if one is None or other is None or inner is None or y is None or other.powers[atom] != 1:
-                continue
-            c = s * other.coefficient / one.coefficient
-            if c == inner.coefficient and divided(other.powers, one.powers) == multiplied(inner.powers, (atom, 1)):
-                below = exprel(-builder.value(y))
-                return Root(divide, (summed(builder, [Monomial(scale * one.coefficient, one.powers)]), below.atom))
-    return None
-
-
 def _is_share(builder: Rebuilder, share: Powers, inner: Monomial) -> bool:
     """True where a quotient is u/(1 + u) but for its coefficient, or p/(n + p) of u = p/n."""
     parts = {
@@ -156,10 +138,6 @@ OVER_POWERS = product_form(
 ALONE = Form(
     "function less its argument", (subtract,), alone, "the difference of equal numbers near 0", "expm1(x) - x",
 )  # fmt: skip
-WITH_SLOPE = Form(
-    "1 + x*dlogexprel(x)", (add, subtract), with_logarithmic_derivative, "the difference of equal numbers for x << 0",
-    "y = exprel(x); grad(x*y, x)", needs=frozenset((dlogexprel,)),
-)  # fmt: skip
 OF_LOGARITHM = Form(
     "logarithm less its slope", (add, subtract), of_logarithm, "the difference of equal numbers near 0", "log1p(x) - x/(1 + x)",
 )  # fmt: skip
@@ -167,7 +145,6 @@ _SECANT = HALF * sinc(HALF * x, 0) ** 2 - sinc(x, 1)  # (x - sin(x))/x^3
 
 REMAINDERS: tuple[Rewriting, ...] = (
     OVER_POWERS,
-    WITH_SLOPE,
     *(Rule(f"spherical Bessel function{k}", before, after, None, "the difference of equal numbers near 0", text)
       for before, after, k, text in (
           (x * cos(x) - sin(x), -(x**3 * sinc(x, 1)), "", "x*cos(x) - sin(x)"),
