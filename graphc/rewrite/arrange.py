@@ -262,7 +262,7 @@ def guarded_direction(builder: Rebuilder, root: Root) -> Made | None:
     for length, e in found.powers.items():
         for x in _measured(builder, length) if e == -1 else ():
             if found.powers.get(x, 0) > 0:
-                chosen = builder.current is not None and _is_chosen(builder, builder.current, length)
+                chosen = builder.current is not None and is_chosen(builder, builder.current, length)
                 return None if chosen else _guarded(builder, found, x, length)
     return None
 
@@ -273,7 +273,7 @@ def vanishing(builder: Rebuilder, condition: Basic) -> Basic | None:
     return builder.look(found[0]) if found and builder.look(found[1]) == 0 else None
 
 
-def _is_chosen(builder: Rebuilder, s: Symbol, length: Basic) -> bool:
+def is_chosen(builder: Rebuilder, s: Symbol, length: Basic) -> bool:
     """True where a symbol is only used, in sums and products, in choices by `length == 0`."""
     todo, seen = [s], {s}
     while todo:

@@ -204,7 +204,7 @@ def contraction_of_repeated(builder: Rebuilder, root: Root) -> Made | None:
         before = builder.type_of(source).shape
         before = (1,) * (len(shape) - len(before)) + before
         kept = [k for k, (old, new) in enumerate(zip(before, shape, strict=True)) if old != 1 or new == 1]
-        if not kept:
+        if not kept or len(kept) == len(shape):
             continue
         alone = {c for k, c in enumerate(labels) if k not in kept and c not in others}
         bare = builder.value(builder.apply(reshape, (source,), (tuple(before[k] for k in kept),)))

@@ -39,7 +39,7 @@ from graphc.ops.elementwise import (
 from graphc.ops.error_function import erf
 from graphc.ops.indexing import diagonal_matrix, eye
 from graphc.ops.special import digamma, gamma, loggamma
-from graphc.rewrite.arrange import consumed_by, is_inner
+from graphc.rewrite.arrange import consumed_by, is_chosen, is_inner
 from graphc.rewrite.build import build, summed
 from graphc.rewrite.compare import factors, multiple, summands
 from graphc.rewrite.logarithms import LOGARITHMS
@@ -121,6 +121,8 @@ def vanishing_exponential(builder: Rebuilder, root: Root) -> Made | None:
         ((x, n),) = inner.powers.items()
         pole = n < 0 and n % 2 == 0 and any(_diverges(builder, a, k, x) for a, k in powers.items())
         if pole or (n > 0 and powers.get(x, 0) > 0 and argument(builder, x, exp) is not None):
+            if builder.current is not None and is_chosen(builder, builder.current, atom):
+                return None
             made = build(builder, Plan([whole.monomial]))
             quotient = builder.apply(made.operation, made.operands) if isinstance(made, Root) else made
             return Root(where, (equal(builder.value(atom), 0).atom, Integer(0), quotient))
